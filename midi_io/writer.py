@@ -1,0 +1,133 @@
+"""From a song to a MIDI file of format 1: a track for tempo, meter and title, then a track for each instrument."""
+
+from __future__ import annotations
+
+import io
+import math
+import os
+from collections import defaultdict
+from collections.abc import Iterable
+from fractions import Fraction
+from pathlib import Path
+
+import mido
+
+from midi_io.notes import Note, Song
+from midi_io.reader import DRUM_CHANNEL, MidiError, printable
+
+MELODIC_CHANNELS = [channel for channel in range(16) if channel != DRUM_CHANNEL]
+MAX_DIVISION = 32767  # ticks per beat: 15 bits
+MAX_TICKS = 2**28 - 1  # of one delta time: four bytes of 7 bits
+
+
+def write_notes(notes: Iterable[Note], path: str | os.PathLike[str], *, bpm: float = 120.0) -> None:
+    """Write notes as a MIDI file; see write_song."""
+    write_song(Song(list(notes), bpm=bpm), path)
+
+
+def write_song(song: Song, path: str | os.PathLike[str]) -> None:
+    """Write a song as a MIDI file; the same song gives the same bytes.
+
+    Quantised notes are the same notes when they are read again: the ticks per beat are chosen so that every time
+    falls on one.  Each instrument (program, or drum kit on channel 10) has a track; with more than 15 programs they share
+    channels, and change the program before their notes.  Raises MidiError, one line, for a path that cannot be
+    written or a note that MIDI cannot hold; then no file has been touched.
+    """
+    where = printable(os.fsdecode(path))
+    try:
+        data = song_bytes(song)
+        Path(path).write_bytes(data)
+    except MidiError as error:
+        raise MidiError(f"{where}: {error}", error.reason) from None
+    except (OSError, ValueError) as error:
+        fault = getattr(error, "strerror", None) or error
+        raise MidiError(f"{where}: cannot be written ({fault})", "not writable") from None
+
+
+def song_bytes(song: Song) -> bytes:
+    """The bytes of the MIDI file that write_song writes.  Raises MidiError (without a file's name)."""
+    _check(song)
+    division = _ticks_per_beat(song.notes)
+    file = mido.MidiFile(type=1, ticks_per_beat=division)
+    file.tracks.append(_conductor(song))
+    events: dict[tuple[bool, int], list[tuple[int, int, int, mido.Message]]] = defaultdict(list)
+    last_program: dict[int, int] = {}
+    instruments = sorted({(note.drum, note.program) for note in song.notes})
+    programs = [program for drum, program in instruments if not drum]
+    channels = {(False, p): MELODIC_CHANNELS[i % len(MELODIC_CHANNELS)] for i, p in enumerate(programs)}
+    for note in sorted(song.notes, key=lambda note: (note.start, note.drum, note.program, note.pitch)):
+        instrument = note.drum, note.program
+        channel = channels.get(instrument, DRUM_CHANNEL)
+        start = round(note.start * division)
+        end = round((note.start + note.duration) * division)
+        track = events[instrument]
+        if last_program.get(channel) != note.program:
+            last_program[channel] = note.program
+            change = mido.Message("program_change", program=note.program, channel=channel)
+            track.append((start if track else 0, 1, 0, change))
+        on = mido.Message("note_on", note=note.pitch, velocity=note.velocity, channel=channel)
+        off = mido.Message("note_on", note=note.pitch, velocity=0, channel=channel)  # takes no status byte of its own
+        track.append((start, 2, note.pitch, on))
+        track.append((end, 0 if end > start else 3, note.pitch, off))
+    for instrument in instruments:
+        file.tracks.append(_track(events[instrument]))
+    buffer = io.BytesIO()
+    file.save(file=buffer)
+    return buffer.getvalue()
+
+
+def _track(events: list[tuple[int, int, int, mido.Message]]) -> mido.MidiTrack:
+    """Events (tick, order within the tick, pitch, message) as a track of delta times.
+
+    Within a tick notes end first, then the program changes, then notes begin; last those of no length end.
+    """
+    track = mido.MidiTrack()
+    now = 0
+    for tick, _, _, message in sorted(events, key=lambda event: event[:3]):
+        if tick - now > MAX_TICKS:
+            raise MidiError(f"a silence of {tick - now:,} ticks is longer than MIDI can hold")
+        message.time = tick - now
+        track.append(message)
+        now = tick
+    return track
+
+
+def _conductor(song: Song) -> mido.MidiTrack:
+    numerator, denominator = song.meter
+    title = song.title.encode("utf-8", "replace").decode("latin-1")  # mido writes Latin-1: these are UTF-8's bytes
+    return mido.MidiTrack(
+        [
+            mido.MetaMessage("track_name", name=title),
+            mido.MetaMessage("set_tempo", tempo=round(60e6 / song.bpm)),
+            mido.MetaMessage("time_signature", numerator=numerator, denominator=denominator),
+        ]
+    )
+
+
+def _ticks_per_beat(notes: list[Note]) -> int:
+    """At least 480, and every start and duration a whole number of ticks where 15 bits can do that."""
+    times = {time % 1 for note in notes for time in (note.start, note.duration)}
+    common = 1
+    for time in times:
+        common = math.lcm(common, Fraction(time).limit_denominator(MAX_DIVISION).denominator)
+        if common > MAX_DIVISION:
+            return 480
+    return common * -(-480 // common)
+
+
+def _check(song: Song) -> None:
+    numerator, denominator = song.meter
+    if not 1 <= numerator <= 255 or denominator not in (1, 2, 4, 8, 16, 32, 64):
+        raise MidiError(f"meter {numerator}/{denominator} cannot be written", "bad note")
+    if not 4 <= song.bpm <= 1000:
+        raise MidiError(f"{song.bpm} beats per minute are not between 4 and 1000", "bad note")
+    for note in song.notes:
+        if not (
+            0 <= note.pitch <= 127
+            and 1 <= note.velocity <= 127
+            and 0 <= note.program <= 127
+            and note.start >= 0
+            and note.duration >= 0
+            and math.isfinite(note.start + note.duration)
+        ):
+            raise MidiError(f"{note} cannot be written", "bad note")
