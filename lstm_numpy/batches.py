@@ -1,0 +1,259 @@
+"""Songs as one long row of ids, and the windows a network reads of it in training and in evaluation.
+
+A song is a row of ids from <start> to <end>; a song of n ids has n - 1 targets, for each id is the target of the one
+before. A window is T ids of one song in one lane (one sequence of the batch) and their T targets.  What a song does
+not fill is padding: its target is -1, which is not scored.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Hashable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+Array: TypeAlias = npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Songs:
+    """Songs end to end: song k is `flat[offsets[k]:offsets[k + 1]]`, a view.
+
+    flat: (N,) ids in any integer type; offsets: (songs + 1,) ints from 0 to N.  ValueError where they do not fit
+    together.
+    """
+
+    flat: Array
+    offsets: Array
+
+    def __post_init__(self) -> None:
+        starts = self.offsets
+        if self.flat.ndim != 1 or starts.ndim != 1 or self.flat.dtype.kind not in "iu" or starts.dtype.kind not in "iu":
+            raise ValueError("songs: flat and offsets are rows of integers")
+        if starts.size == 0 or starts[0] != 0 or starts[-1] != self.flat.size or (starts[1:] < starts[:-1]).any():
+            raise ValueError("songs: offsets climb from 0 to the number of ids")
+
+    @classmethod
+    def of(cls, songs: Sequence[npt.ArrayLike]) -> Songs:
+        """Copy rows of ids into one, in the smallest unsigned type that holds them."""
+        rows = [np.asarray(song, dtype=np.int64) for song in songs]
+        flat = np.concatenate(rows) if rows else np.zeros(0, np.int64)
+        if flat.size and flat.min() < 0:
+            raise ValueError("songs: an id is below 0")
+        offsets = np.cumsum([0, *map(len, rows)], dtype=np.int64)
+        return cls(flat.astype(np.min_scalar_type(int(flat.max(initial=0)))), offsets)
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    def __getitem__(self, song: int) -> Array:
+        song = range(len(self))[song]
+        return self.flat[self.offsets[song] : self.offsets[song + 1]]
+
+    def __iter__(self) -> Iterator[Array]:
+        return map(self.__getitem__, range(len(self)))
+
+    def take(self, songs: Sequence[int] | Array) -> Songs:
+        """The songs of these numbers, copied, in this order."""
+        rows = [self[song] for song in songs]
+        flat = np.concatenate(rows) if rows else self.flat[:0]
+        return Songs(flat, np.cumsum([0, *map(len, rows)], dtype=np.int64))
+
+    @property
+    def targets_per_song(self) -> Array:
+        """(songs,) ints: one less than the ids, and 0 for an empty song."""
+        return np.maximum(np.diff(self.offsets).astype(np.int64) - 1, 0)
+
+    @property
+    def targets(self) -> int:
+        return int(self.targets_per_song.sum())
+
+
+class Batch(NamedTuple):
+    """One step's windows, side by side: lane b reads `ids[:, b]` and is scored on `targets[:, b]`."""
+
+    ids: Array  # (T, B) ints; padding repeats the song's last id
+    targets: Array  # (T, B) ints; -1 = not scored
+    fresh: Array  # (B,) bool; a song begins here, so the lane's state is reset: state *= ~fresh[:, None]
+
+
+class Transposition(NamedTuple):
+    """What augmentation may do: `table[k][ids]` is a song's k-th shift, allowed for song s where `allowed[s, k]`."""
+
+    table: Array  # (shifts, V) ints; -1 where a shift leaves the vocabulary
+    allowed: Array  # (songs, shifts) bool
+
+    @classmethod
+    def of(cls, songs: Songs, table: Array) -> Transposition:
+        """Find the shifts of each song that stay inside the vocabulary.  ValueError where there is none, not even 0."""
+        full = np.flatnonzero(np.diff(songs.offsets))  # reduceat reads a wrong entry where a song is empty
+        allowed = np.ones((len(songs), len(table)), dtype=bool)
+        for k, row in enumerate(table if len(full) else table[:0]):
+            allowed[full, k] = np.logical_and.reduceat((row >= 0)[songs.flat], songs.offsets[full])
+        if not allowed.any(axis=1).all():
+            raise ValueError("transposition: a song has no shift that stays inside the vocabulary, not even 0")
+        return cls(table, allowed)
+
+    def draw(self, rng: np.random.Generator) -> Array:
+        """(songs,) rows of the table, each uniformly among the shifts that its song allows."""
+        nth = np.floor(rng.random(len(self.allowed)) * self.allowed.sum(axis=1))
+        beyond: Array = np.cumsum(self.allowed, axis=1) > nth[:, None]
+        return beyond.argmax(axis=1)
+
+
+@dataclass(frozen=True)
+class Windows:
+    """A sequence of batches that is only a plan: `windows[step]` gathers step's ids when it is asked for.
+
+    So the middle of an epoch is reached by counting, the number of steps is known before the first, and nothing is
+    copied.
+    """
+
+    songs: Songs
+    T: int
+    starts: Array  # (steps, B) where in songs.flat each window begins
+    lengths: Array  # (steps, B) ids of it that have a target; 0 = the lane is idle
+    fresh: Array  # (steps, B) bool
+    last_only: bool = False  # score a window's last step alone
+    table: Array | None = None  # (shifts, V) of Transposition,
+    shifts: Array | None = None  # (steps, B) and the row of it that each window is read through
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    def __getitem__(self, step: int) -> Batch:
+        step = range(len(self))[step]
+        start, length = self.starts[step], self.lengths[step]
+        rows = np.arange(self.T + 1)[:, None]
+        ids = self.songs.flat[start + np.minimum(rows, length)]
+        if self.table is not None and self.shifts is not None:
+            ids = self.table[self.shifts[step], ids]
+        ids = ids.astype(np.intp, copy=False)
+        scored = rows[1:] <= length
+        if self.last_only:
+            scored[:-1] = False
+        return Batch(ids[:-1], np.where(scored, ids[1:], -1), self.fresh[step])
+
+    def __iter__(self) -> Iterator[Batch]:
+        return map(self.__getitem__, range(len(self)))
+
+    @property
+    def targets(self) -> int:
+        """Targets that are scored in all batches together."""
+        return int(np.count_nonzero(self.lengths) if self.last_only else self.lengths.sum(dtype=np.int64))
+
+    @property
+    def padding_share(self) -> float:
+        """The share of all T * B * steps places that hold no part of a song: work done for nothing."""
+        return 1.0 - float(self.lengths.sum(dtype=np.int64)) / max(self.T * self.lengths.size, 1)
+
+
+def training_batches(
+    songs: Songs, T: int, B: int, rng: np.random.Generator, transposition: Transposition | None = None
+) -> Windows:
+    """One epoch of truncated BPTT: a free lane takes the next song of a shuffled queue, and reads it to its end.
+
+    B shrinks to the number of songs.  All of rng's draws are made here, so the generator's state before the call and
+    a step's number say everything about that step.  The last 2 B songs of the queue are handed out longest first: the
+    lanes then finish together instead of idling beside one long song, and which songs are these is still chance.
+    """
+    queue = rng.permutation(np.flatnonzero(songs.targets_per_song))
+    tail = queue[-2 * B :]
+    tail[:] = tail[np.argsort(-songs.targets_per_song[tail], kind="stable")]
+    if transposition is None:
+        return _lanes(songs, queue, T, B)
+    return _lanes(songs, queue, T, B, transposition.table, transposition.draw(rng))
+
+
+def evaluation_batches(songs: Songs, T: int, B: int) -> Windows:
+    """Every song once, whole, from a zero state and in windows that carry it; the longest first, which pads least."""
+    order = np.argsort(-songs.targets_per_song, kind="stable")
+    return _lanes(songs, order[songs.targets_per_song[order] > 0], T, B)
+
+
+def paper_windows(songs: Songs, T: int, B: int, rng: np.random.Generator | None = None) -> Windows:
+    """The paper's task: T ids of one song, from a zero state, and only the next id is scored.
+
+    Windows overlap: one begins at every id that has T more behind it.
+    Shuffled by rng, or in the songs' order without one.  A song of T ids or fewer has no window.
+    """
+    inside = np.diff(songs.offsets) - T
+    _one_target(bool((inside > 0).any()), f"a song of more than {T} ids")
+    starts = np.concatenate([np.arange(at, at + n) for at, n in zip(songs.offsets, inside, strict=False) if n > 0])
+    if rng is not None:
+        rng.shuffle(starts)
+    B = min(B, len(starts))
+    idle = -len(starts) % B
+    shape = (len(starts) + idle) // B, B
+    lengths = np.full(shape, T)
+    lengths.ravel()[len(starts) :] = 0
+    starts = np.append(starts, np.zeros(idle, np.int64)).reshape(shape)
+    return Windows(songs, T, starts, lengths, fresh=np.ones(shape, dtype=bool), last_only=True)
+
+
+def split_songs(keys: Sequence[Hashable], shares: Sequence[float], rng: np.random.Generator) -> list[Array]:
+    """Split songs, never windows: the first result is what remains, then a part for each of `shares` (of the songs).
+
+    keys: one for each song, equal where the content is (its SHA-256, or its ids as bytes): equal songs stay on one
+    side.  Each part, the first included, gets at least one song while there are enough different ones.  Returns
+    sorted song numbers.
+    """
+    if not all(0 <= share < 1 for share in shares) or sum(shares) >= 1:
+        raise ValueError("split: shares are from 0 to less than 1, and something remains")
+    alike: dict[Hashable, list[int]] = {}
+    for song, key in enumerate(keys):
+        alike.setdefault(key, []).append(song)
+    groups = list(alike.values())
+    shuffled = [groups[k] for k in rng.permutation(len(groups))]
+    parts = []
+    for share in shares:
+        part: list[int] = []
+        while share and len(shuffled) > 1 and (not part or len(part) + len(shuffled[-1]) <= share * len(keys)):
+            part += shuffled.pop()
+        parts.append(part)
+    remaining = [song for group in shuffled for song in group]
+    return [np.array(sorted(part), dtype=np.int64) for part in (remaining, *parts)]
+
+
+def _lanes(
+    songs: Songs, queue: Array, T: int, B: int, table: Array | None = None, shifts: Array | None = None
+) -> Windows:
+    """Lay the songs of a queue into lanes: each goes to the lane that is free first (the leftmost, if several are)."""
+    _one_target(len(queue) > 0, "a song of two ids or more")
+    B = min(B, len(queue))
+    targets = songs.targets_per_song[queue]
+    windows = -(-targets // T)  # of each song, rounded up
+    free = [(0, lane) for lane in range(B)]  # a heap of (first free step, lane)
+    begins = np.empty((len(queue), 2), dtype=np.int64)
+    for k, count in enumerate(windows.tolist()):
+        step, lane = free[0]
+        begins[k] = step, lane
+        heapq.heapreplace(free, (step + count, lane))
+
+    nth = np.arange(windows.sum()) - np.repeat(np.cumsum(windows) - windows, windows)  # a window's number in its song
+    song = np.repeat(np.arange(len(queue)), windows)
+    at = begins[song, 0] + nth, begins[song, 1]  # (step, lane) of each window
+    shape = max(step for step, _ in free), B
+
+    def place(values: Array) -> Array:
+        grid = np.zeros(shape, dtype=values.dtype)
+        grid[at] = values
+        return grid
+
+    return Windows(
+        songs,
+        T,
+        starts=place(songs.offsets[queue][song] + nth * T),
+        lengths=place(np.minimum(targets[song] - nth * T, T)),
+        fresh=place(nth == 0),
+        table=table,
+        shifts=None if shifts is None else place(shifts[queue][song]),
+    )
+
+
+def _one_target(there_is: bool, what: str) -> None:
+    if not there_is:
+        raise ValueError(f"nothing to read: not one song has a target; it takes {what}")
