@@ -1,0 +1,169 @@
+"""Every numba loop of the project, written as scalar equations (the numbers are those of docs/lstm.md).
+
+Why numba here and NumPy elsewhere: matrix products belong to BLAS, exp and tanh to NumPy's SIMD ufuncs; what is left is
+arithmetic, where a chain of NumPy expressions would write a temporary array for every operation.  The loops take their
+constants from the data's dtype (`float32 * 0.5` would be float64), so one text serves float32 and float64.  They release
+the GIL.  NUMBA_DISABLE_JIT=1 runs this very text as plain Python, for a debugger.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import numba
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[Any]
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def kernel(function: Function) -> Function:
+    """Compile on first use, and keep the result on disk where some folder for it can be written.
+
+    `contract` and `reassoc` allow fused multiply-adds and sums in SIMD order; NaN and infinity keep their meaning.
+    """
+    options: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": {"contract", "reassoc"}}
+    try:
+        return numba.njit(cache=True, **options)(function)  # type: ignore[no-any-return]
+    except RuntimeError:  # neither the source tree nor a home folder can be written: compile anew in each process
+        return numba.njit(**options)(function)  # type: ignore[no-any-return]
+
+
+# The LSTM.  One call is one time step of B sequences; gate arrays are (B, 4H) in the order i, f, o, g.
+
+
+@kernel
+def add_gate_inputs(z: Array, recurrent: Array, b: Array) -> None:
+    """z += recurrent + b (1), with the three sigmoid gates halved on the way.
+
+    sigmoid(z) = (1 + tanh(z/2)) / 2, so after this one tanh over the whole row is all that the four gates need.
+    """
+    half = z.dtype.type(0.5)
+    B, H = z.shape[0], z.shape[1] // 4
+    for n in range(B):
+        for k in range(3 * H):
+            z[n, k] = half * (z[n, k] + recurrent[n, k] + b[k])
+        for k in range(3 * H, 4 * H):
+            z[n, k] = z[n, k] + recurrent[n, k] + b[k]
+
+
+@kernel
+def cell_forward(gates: Array, c_prev: Array, m: Array, c: Array) -> None:
+    """tanh(z/2) becomes i, f, o in place (2); g is tanh(z) already (3); c = m * (f * c_prev + i * g) (4)."""
+    half, one = gates.dtype.type(0.5), gates.dtype.type(1.0)
+    B, H = c.shape
+    for n in range(B):
+        for k in range(H):
+            i = half * (one + gates[n, k])
+            f = half * (one + gates[n, H + k])
+            o = half * (one + gates[n, 2 * H + k])
+            g = gates[n, 3 * H + k]
+            gates[n, k] = i
+            gates[n, H + k] = f
+            gates[n, 2 * H + k] = o
+            c[n, k] = m[n, k] * (f * c_prev[n, k] + i * g)
+
+
+@kernel
+def hidden_forward(gates: Array, tanh_c: Array, s: Array, r: Array, h: Array, rh: Array) -> None:
+    """h = s * o * tanh(c) (5), and r * h, which is what the next step's gates see."""
+    B, H = h.shape
+    for n in range(B):
+        for k in range(H):
+            h[n, k] = s[n, k] * gates[n, 2 * H + k] * tanh_c[n, k]
+            rh[n, k] = r[n, k] * h[n, k]
+
+
+@kernel
+def step_backward(
+    dy: Array, d_rh: Array, gates: Array, c_prev: Array, tanh_c: Array, m: Array, s: Array, r: Array,
+    dh: Array, dc: Array, dz: Array, dc_prev: Array,
+) -> None:  # fmt: skip
+    """(5) to (2), backwards: from dy and d_rh, and what dc holds of the step after, to dh, dc, dz and dc_prev."""
+    one = gates.dtype.type(1.0)
+    B, H = dh.shape
+    for n in range(B):
+        for k in range(H):
+            i, f = gates[n, k], gates[n, H + k]
+            o, g = gates[n, 2 * H + k], gates[n, 3 * H + k]
+            dh[n, k] = dy[n, k] + r[n, k] * d_rh[n, k]  # seen by the layer above, and by the next step's gates
+            d_shown = s[n, k] * dh[n, k]  # d loss / d (o * tanh(c))
+            dc[n, k] += d_shown * o * (one - tanh_c[n, k] * tanh_c[n, k])
+            d_update = m[n, k] * dc[n, k]  # d loss / d (f * c_prev + i * g)
+            dz[n, k] = d_update * g * i * (one - i)
+            dz[n, H + k] = d_update * c_prev[n, k] * f * (one - f)
+            dz[n, 2 * H + k] = d_shown * tanh_c[n, k] * o * (one - o)
+            dz[n, 3 * H + k] = d_update * i * (one - g * g)
+            dc_prev[n, k] = d_update * f
+
+
+@kernel
+def add_rows(total: Array, rows: Array, dy: Array) -> None:
+    """total[rows[n]] += dy[n]: the backward pass of picking rows, which is what a one-hot input does to Wx."""
+    for n in range(dy.shape[0]):
+        row = rows[n]
+        for k in range(dy.shape[1]):
+            total[row, k] += dy[n, k]
+
+
+# The loss.  A row is one prediction: V logits, and the index of the token that came (-1: it is not scored).
+
+
+@kernel
+def cross_entropy_rows(logits: Array, largest: Array, targets: Array, p: Array, nats: Array) -> int:
+    """p holds exp(logits - largest): divide each row by its sum, and set nats = -ln p[target] (9).
+
+    ln(sum) + largest - logits[target] is the same number, and stays finite where p[target] has become 0.
+    Returns how many scored targets have the largest logit of their row: the correct predictions.
+    """
+    one = p.dtype.type(1.0)
+    correct = 0
+    for n in range(p.shape[0]):
+        total = p[n, 0]
+        for v in range(1, p.shape[1]):
+            total += p[n, v]
+        scale = one / total
+        for v in range(p.shape[1]):
+            p[n, v] *= scale
+        target = targets[n]
+        if target < 0:
+            nats[n] = 0
+        else:
+            nats[n] = np.log(total) + (largest[n] - logits[n, target])
+            correct += logits[n, target] == largest[n]
+    return correct
+
+
+@kernel
+def cross_entropy_backward(p: Array, targets: Array, share: float, dlogits: Array) -> None:
+    """dlogits = (p - onehot(target)) * share, where a scored target's share of the mean is 1 / scored targets (10)."""
+    for n in range(p.shape[0]):
+        target = targets[n]
+        if target < 0:
+            for v in range(p.shape[1]):
+                dlogits[n, v] = 0
+        else:
+            for v in range(p.shape[1]):
+                dlogits[n, v] = p[n, v] * share
+            dlogits[n, target] -= share
+
+
+# Dropout and the optimizer.
+
+
+@kernel
+def threshold_mask(uniform: Array, drop: float, scale: float) -> None:
+    """In place: numbers from [0, 1) become `scale` where the unit is kept and 0 where it is dropped."""
+    for n in range(uniform.size):
+        uniform[n] = scale if uniform[n] >= drop else 0
+
+
+@kernel
+def rmsprop_update(p: Array, dp: Array, average: Array, learning_rate: float, decay: float, epsilon: float) -> None:
+    """average = decay * average + (1 - decay) * dp^2;  p -= learning_rate * dp / (sqrt(average) + epsilon)."""
+    one = p.dtype.type(1.0)
+    for n in range(p.size):
+        average[n] = decay * average[n] + (one - decay) * dp[n] * dp[n]
+        p[n] -= learning_rate * dp[n] / (np.sqrt(average[n]) + epsilon)

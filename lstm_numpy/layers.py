@@ -1,0 +1,121 @@
+"""What surrounds the LSTM: the input, dropout, the dense layer and the loss.  Each forward stands above its backward."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from lstm_numpy import kernels
+from lstm_numpy.buffers import Buffers
+
+Array = npt.NDArray[Any]
+
+
+# The input.  onehot(id) @ Wx is row `id` of Wx, so nothing one-hot is ever built.
+
+
+def onehot_forward(ids: Array, Wx: Array, buffers: Buffers) -> Array:
+    """onehot(ids) @ Wx: (T, B) ids and (V, 4H) to xWx (T, B, 4H)."""
+    return np.take(Wx, ids, axis=0, out=buffers.empty("xWx", (*ids.shape, Wx.shape[1]), Wx.dtype), mode="clip")
+
+
+def onehot_backward(dz: Array, ids: Array, Wx: Array, buffers: Buffers) -> Array:
+    """dWx (V, 4H): each step's dz is added to the row that it was given.  (6)"""
+    dWx = buffers.empty("dWx", Wx.shape, Wx.dtype)
+    dWx[:] = 0
+    kernels.add_rows(dWx, ids.reshape(-1), dz.reshape(-1, Wx.shape[1]))
+    return dWx
+
+
+def linear_forward(x: Array, Wx: Array, buffers: Buffers) -> Array:
+    """x @ Wx: (T, B, D) and (D, 4H) to xWx (T, B, 4H), where the input is numbers: a scalar, or the layer below."""
+    T, B, D = x.shape
+    xWx = buffers.empty("xWx", (T, B, Wx.shape[1]), Wx.dtype)
+    np.matmul(x.reshape(T * B, D), Wx, out=xWx.reshape(T * B, -1))
+    return xWx
+
+
+def linear_backward(dz: Array, x: Array, Wx: Array, buffers: Buffers) -> tuple[Array, Array]:
+    """dx (T, B, D) and dWx (D, 4H).  (6)"""
+    T, B, D = x.shape
+    flat_dz = dz.reshape(T * B, -1)
+    dx = buffers.empty("dx", (T, B, D), Wx.dtype)
+    np.matmul(flat_dz, Wx.T, out=dx.reshape(T * B, D))
+    dWx = np.matmul(x.reshape(T * B, D).T, flat_dz, out=buffers.empty("dWx", Wx.shape, Wx.dtype))
+    return dx, dWx
+
+
+# Dropout: a mask of 0 and 1/keep, so that the expected value stays and evaluation needs no dropout at all.
+
+
+def dropout_forward(h: Array, mask: Array, buffers: Buffers) -> Array:
+    """y = h * mask, all (T, B, H).  (7)"""
+    return np.multiply(h, mask, out=buffers.empty("dropped", h.shape, h.dtype))
+
+
+def dropout_backward(dy: Array, mask: Array, buffers: Buffers) -> Array:
+    """dh = dy * mask."""
+    return np.multiply(dy, mask, out=buffers.empty("undropped", dy.shape, dy.dtype))
+
+
+# The dense layer.
+
+
+def dense_forward(y: Array, W: Array, b: Array, buffers: Buffers) -> Array:
+    """logits = y @ W + b: (T, B, H), (H, V) and (V,) to (T, B, V).  (8)"""
+    T, B, H = y.shape
+    logits = buffers.empty("logits", (T, B, W.shape[1]), W.dtype)
+    np.matmul(y.reshape(T * B, H), W, out=logits.reshape(T * B, -1))
+    logits += b
+    return logits
+
+
+def dense_backward(dlogits: Array, y: Array, W: Array, buffers: Buffers) -> tuple[Array, Array, Array]:
+    """dy (T, B, H), dW (H, V) and db (V,)."""
+    T, B, H = y.shape
+    flat = dlogits.reshape(T * B, -1)
+    dy = buffers.empty("dy", (T, B, H), W.dtype)
+    np.matmul(flat, W.T, out=dy.reshape(T * B, H))
+    dW = np.matmul(y.reshape(T * B, H).T, flat, out=buffers.empty("dW", W.shape, W.dtype))
+    db = np.sum(flat, axis=0, out=buffers.empty("db", (W.shape[1],), W.dtype))
+    return dy, dW, db
+
+
+# The loss: softmax and cross-entropy.
+
+
+class LossTrace(NamedTuple):
+    """What the loss computed for each prediction."""
+
+    logits: Array  # (T, B, V)
+    probabilities: Array  # (T, B, V) softmax(logits)
+    nats: Array  # (T, B) -ln probability of the target, 0 where it is not scored
+    correct: int  # scored targets that were the most probable token
+    dlogits: Array  # (T, B, V) d loss / d logits
+
+
+def cross_entropy_forward(logits: Array, targets: Array, buffers: Buffers) -> LossTrace:
+    """-ln softmax(logits)[target] for each (t, b), targets (T, B) with -1 where nothing is scored.  (9)"""
+    T, B, V = logits.shape
+    p = buffers.empty("probabilities", (T, B, V), logits.dtype)
+    nats = buffers.empty("nats", (T, B), logits.dtype)
+    largest = np.max(logits, axis=2, out=buffers.empty("largest", (T, B), logits.dtype))
+    np.subtract(logits, largest[:, :, None], out=p)
+    np.exp(p, out=p)
+    correct = kernels.cross_entropy_rows(
+        logits.reshape(T * B, V), largest.reshape(-1), targets.reshape(-1), p.reshape(T * B, V), nats.reshape(-1)
+    )
+    return LossTrace(logits, p, nats, correct, dlogits=np.empty(0, logits.dtype))
+
+
+def cross_entropy_backward(trace: LossTrace, targets: Array, scored: int, buffers: Buffers) -> LossTrace:
+    """d loss / d logits, where the loss is the sum of nats divided by `scored`.  (10)"""
+    T, B, V = trace.logits.shape
+    share = trace.logits.dtype.type(1 / max(scored, 1))
+    dlogits = buffers.empty("dlogits", (T, B, V), trace.logits.dtype)
+    kernels.cross_entropy_backward(
+        trace.probabilities.reshape(T * B, V), targets.reshape(-1), share, dlogits.reshape(T * B, V)
+    )
+    return trace._replace(dlogits=dlogits)

@@ -1,0 +1,51 @@
+"""What is done with gradients: clipping, and RMSprop."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from lstm_numpy import kernels
+
+Array = npt.NDArray[Any]
+
+
+def clip_by_global_norm(grads: Mapping[str, Array], limit: float) -> float:
+    """Scale all gradients, in place, so that their common norm is at most `limit`; return the norm before.
+
+    The direction stays (Pascanu et al. 2013).  A norm that is not finite is returned, and nothing is scaled.
+    """
+    norm = math.sqrt(sum(float(np.vdot(gradient, gradient)) for gradient in grads.values()))
+    if limit < norm < math.inf:
+        for gradient in grads.values():
+            gradient *= gradient.dtype.type(limit / norm)
+    return norm
+
+
+class RMSprop:
+    """Divides each entry of a gradient by a running root mean square of its past (Hinton's lecture 6e).
+
+        average = decay * average + (1 - decay) * gradient^2
+        parameter -= learning_rate * gradient / (sqrt(average) + epsilon)
+
+    epsilon stands outside of the root, as in PyTorch; Keras puts it inside.  Averages begin at 0, without correction.
+    """
+
+    def __init__(
+        self, params: Mapping[str, Array], learning_rate: float = 1e-3, decay: float = 0.9, epsilon: float = 1e-7
+    ) -> None:
+        self.learning_rate, self.decay, self.epsilon = learning_rate, decay, epsilon
+        self.averages = {name: np.zeros_like(parameter) for name, parameter in params.items()}
+
+    def step(self, params: Mapping[str, Array], grads: Mapping[str, Array]) -> None:
+        """Move every parameter, in place, against its gradient."""
+        for name, parameter in params.items():
+            number = parameter.dtype.type
+            kernels.rmsprop_update(
+                parameter.reshape(-1), grads[name].reshape(-1), self.averages[name].reshape(-1),
+                number(self.learning_rate), number(self.decay), number(self.epsilon),
+            )  # fmt: skip

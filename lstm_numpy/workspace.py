@@ -1,0 +1,81 @@
+"""Memory and threads that training steps share, and the trace that they leave."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+from threadpoolctl import ThreadpoolController
+
+from lstm_numpy.buffers import Buffers
+
+if TYPE_CHECKING:
+    from lstm_numpy.model import ModelConfig
+
+Result = TypeVar("Result")
+
+
+class Workspace:
+    """Buffers, and threads, for loss_and_gradients with ids of shape (T, B).
+
+    The sequences of a batch do not know of each other, so each thread takes an equal part of them through the whole
+    network, forward and backward, with buffers and one BLAS thread of its own.  The gradient of the batch is the sum
+    over its parts, taken in a fixed order: the same number of threads gives the same bits.  What a call returns
+    (gradients and trace) lives in these buffers until the next call.
+    """
+
+    def __init__(self, config: ModelConfig, T: int, B: int, threads: int = 1) -> None:
+        if min(T, B, threads) < 1:
+            raise ValueError(f"T, B and threads must be at least 1, not {T}, {B} and {threads}")
+        self.config, self.T, self.B = config, T, B
+        self.threads = min(threads, B)
+        self.masks = Buffers()
+        self._buffers = [Buffers() for _ in range(self.threads)]
+        self._pool = ThreadPoolExecutor(self.threads - 1, "lstm") if self.threads > 1 else None
+        self._blas = ThreadpoolController() if self.threads > 1 else None
+
+    def run(self, part: Callable[[slice, Buffers], Result], shape: tuple[int, ...]) -> list[Result]:
+        """part(lanes, buffers) for each part of a batch of ids (T, B), side by side; results in the order of lanes."""
+        if shape != (self.T, self.B):
+            raise ValueError(f"this workspace is for ids of shape {(self.T, self.B)}, not {shape}")
+        edges = [self.B * k // self.threads for k in range(self.threads + 1)]
+        jobs = [(slice(lo, hi), buffers) for lo, hi, buffers in zip(edges, edges[1:], self._buffers, strict=False)]
+        if self._pool is None or self._blas is None:
+            return [part(*jobs[0])]
+        with self._blas.limit(limits=1, user_api="blas"):
+            others = [self._pool.submit(part, *job) for job in jobs[1:]]
+            try:
+                first = part(*jobs[0])
+            finally:
+                wait(others)
+        return [first, *(other.result() for other in others)]
+
+
+class Trace(Mapping[str, Any]):
+    """Every intermediate of one step, by name: trace["lstm1"].f[5, 0] is the forget gate of step 5, sequence 0.
+
+    Parts that several threads computed are put side by side when they are asked for, not before.
+    """
+
+    def __init__(self, parts: Sequence[dict[str, Any]]) -> None:
+        self._parts = parts
+
+    def __getitem__(self, name: str) -> Any:
+        pieces = [part[name] for part in self._parts]
+        if len(pieces) == 1:
+            return pieces[0]
+        return type(pieces[0])(*(_side_by_side(field) for field in zip(*pieces, strict=True)))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._parts[0])
+
+    def __len__(self) -> int:
+        return len(self._parts[0])
+
+
+def _side_by_side(field: tuple[Any, ...]) -> Any:
+    if isinstance(field[0], np.ndarray):
+        return np.concatenate(field, axis=1) if field[0].ndim > 1 else field[0]
+    return sum(field)
