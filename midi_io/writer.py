@@ -13,10 +13,12 @@ from pathlib import Path
 import mido
 
 from midi_io.notes import Note, Song
-from midi_io.reader import DRUM_CHANNEL, MidiError, printable
+from midi_io.plain import MidiError, printable
+from midi_io.reader import DRUM_CHANNEL
 
 MELODIC_CHANNELS = [channel for channel in range(16) if channel != DRUM_CHANNEL]
 MAX_DIVISION = 32767  # ticks per beat: 15 bits
+MAX_TEMPO = 2**24 - 1  # microseconds per beat
 MAX_TICKS = 2**28 - 1  # of one delta time: four bytes of 7 bits
 
 
@@ -29,9 +31,9 @@ def write_song(song: Song, path: str | os.PathLike[str]) -> None:
     """Write a song as a MIDI file; the same song gives the same bytes.
 
     Quantised notes are the same notes when they are read again: the ticks per beat are chosen so that every time
-    falls on one.  Each instrument (program, or drum kit on channel 10) has a track; with more than 15 programs they share
+    falls on one.  Each instrument (program, or drum kit on channel 10) has a track; more than 15 programs share
     channels, and change the program before their notes.  Raises MidiError, one line, for a path that cannot be
-    written or a note that MIDI cannot hold; then no file has been touched.
+    written, or for a note that MIDI cannot hold: then no file has been touched.
     """
     where = printable(os.fsdecode(path))
     try:
@@ -84,8 +86,9 @@ def _track(events: list[tuple[int, int, int, mido.Message]]) -> mido.MidiTrack:
     track = mido.MidiTrack()
     now = 0
     for tick, _, _, message in sorted(events, key=lambda event: event[:3]):
-        if tick - now > MAX_TICKS:
-            raise MidiError(f"a silence of {tick - now:,} ticks is longer than MIDI can hold")
+        while tick - now > MAX_TICKS:
+            track.append(mido.MetaMessage("text", time=MAX_TICKS))
+            now += MAX_TICKS
         message.time = tick - now
         track.append(message)
         now = tick
@@ -98,7 +101,7 @@ def _conductor(song: Song) -> mido.MidiTrack:
     return mido.MidiTrack(
         [
             mido.MetaMessage("track_name", name=title),
-            mido.MetaMessage("set_tempo", tempo=round(60e6 / song.bpm)),
+            mido.MetaMessage("set_tempo", tempo=min(round(60e6 / song.bpm), MAX_TEMPO)),
             mido.MetaMessage("time_signature", numerator=numerator, denominator=denominator),
         ]
     )
@@ -119,8 +122,8 @@ def _check(song: Song) -> None:
     numerator, denominator = song.meter
     if not 1 <= numerator <= 255 or denominator not in (1, 2, 4, 8, 16, 32, 64):
         raise MidiError(f"meter {numerator}/{denominator} cannot be written", "bad note")
-    if not 4 <= song.bpm <= 1000:
-        raise MidiError(f"{song.bpm} beats per minute are not between 4 and 1000", "bad note")
+    if not 3.5 <= song.bpm <= 60e6:
+        raise MidiError(f"{song.bpm} beats per minute cannot be written (3.6 can)", "bad note")
     for note in song.notes:
         if not (
             0 <= note.pitch <= 127
