@@ -87,16 +87,21 @@ def dense_backward(dlogits: Array, y: Array, W: Array, buffers: Buffers) -> tupl
 
 
 class LossTrace(NamedTuple):
-    """What the loss computed for each prediction."""
+    """The softmax and its gradient."""
 
     logits: Array  # (T, B, V)
     probabilities: Array  # (T, B, V) softmax(logits)
+    dlogits: Array  # (T, B, V) d loss / d logits, filled by the backward pass
+
+
+class Score(NamedTuple):
+    """How well the targets were predicted."""
+
     nats: Array  # (T, B) -ln probability of the target, 0 where it is not scored
     correct: int  # scored targets that were the most probable token
-    dlogits: Array  # (T, B, V) d loss / d logits
 
 
-def cross_entropy_forward(logits: Array, targets: Array, buffers: Buffers) -> LossTrace:
+def cross_entropy_forward(logits: Array, targets: Array, buffers: Buffers) -> tuple[Score, LossTrace]:
     """-ln softmax(logits)[target] for each (t, b), targets (T, B) with -1 where nothing is scored.  (9)"""
     T, B, V = logits.shape
     p = buffers.empty("probabilities", (T, B, V), logits.dtype)
@@ -107,7 +112,7 @@ def cross_entropy_forward(logits: Array, targets: Array, buffers: Buffers) -> Lo
     correct = kernels.cross_entropy_rows(
         logits.reshape(T * B, V), largest.reshape(-1), targets.reshape(-1), p.reshape(T * B, V), nats.reshape(-1)
     )
-    return LossTrace(logits, p, nats, correct, dlogits=np.empty(0, logits.dtype))
+    return Score(nats, correct), LossTrace(logits, p, dlogits=np.empty(0, logits.dtype))
 
 
 def cross_entropy_backward(trace: LossTrace, targets: Array, scored: int, buffers: Buffers) -> LossTrace:

@@ -243,8 +243,8 @@ def token_nats(
 
     def part(lanes: slice, buffers: Buffers) -> tuple[Array, int, State]:
         logits, last_state, _ = _forward(params, _lanes(ids, lanes), _state_of(state, lanes), {}, buffers)
-        loss = layers.cross_entropy_forward(logits, _lanes(targets, lanes), buffers.within("loss"))
-        return loss.nats, loss.correct, last_state
+        score, _ = layers.cross_entropy_forward(logits, _lanes(targets, lanes), buffers.within("loss"))
+        return score.nats, score.correct, last_state
 
     nats, correct, states = zip(*_run(part, ids, workspace), strict=True)
     return np.concatenate(nats, axis=1), sum(correct), _joined(states)
@@ -275,10 +275,10 @@ def loss_and_gradients(
     def part(lanes: slice, buffers: Buffers) -> tuple[float, Arrays, State, dict[str, Any]]:
         its_masks, its_targets = _masks_of(masks, lanes), _lanes(targets, lanes)
         logits, last_state, trace = _forward(params, _lanes(ids, lanes), _state_of(state, lanes), its_masks, buffers)
-        loss = layers.cross_entropy_forward(logits, its_targets, buffers.within("loss"))
+        score, loss = layers.cross_entropy_forward(logits, its_targets, buffers.within("loss"))
         loss = layers.cross_entropy_backward(loss, its_targets, scored, buffers.within("loss"))
         grads = _backward(params, its_masks, loss.dlogits, trace, buffers)
-        return float(loss.nats.sum(dtype=np.float64)), grads, last_state, {**trace, "loss": loss}
+        return float(score.nats.sum(dtype=np.float64)), grads, last_state, {**trace, "loss": loss, "score": score}
 
     nats, grads, states, traces = zip(*_run(part, ids, workspace), strict=True)
     for more in grads[1:]:  # the gradient of the batch is the sum over its parts, each divided by all that is scored
