@@ -1,0 +1,278 @@
+"""What a network has to beat, and what it must not do: n-gram models of songs, and how much of a song is copied.
+
+An n-gram model predicts the next id from the one or two before it, by counting.  The models here are interpolated with
+absolute discounting: every count gives a little of itself to the shorter context, where what was never seen is found.
+
+    p(w | h) = (c(h, w) - D(c(h, w)) + (theta + sum over w' of D(c(h, w'))) * p(w | shorter h)) / (c(h) + theta)
+
+D(0) = 0, and there is one D for counts of 1, of 2, and of 3 and more; theta is a weight that no count can outvote.
+These four are tuned for each level on a tenth of the training songs that is held back, then everything is counted
+again on all training songs.  The levels below the longest context count in how many different contexts a word stands,
+not how
+often: this is modified Kneser-Ney smoothing (Chen and Goodman 1999), the strongest of the family.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from lstm_numpy.batches import Songs
+from lstm_numpy.kernels import kernel
+
+Array: TypeAlias = npt.NDArray[Any]
+
+
+class Smoothing(NamedTuple):
+    """How much a level gives to the one below: D for counts of 1, 2 and 3 or more, and theta."""
+
+    once: float = 0.5
+    twice: float = 1.0
+    more: float = 1.5
+    theta: float = 0.0
+
+
+_CHOICES = (*(np.linspace(0.02, 0.98, 17) * n for n in (1, 2, 3)), np.r_[0, np.geomspace(0.1, 1000, 20)])
+_ENOUGH = 50_000  # held-back targets to tune on
+
+
+class _Seen(NamedTuple):
+    """What a level knows about each of many targets: all (targets,)."""
+
+    times: Array  # c(h, w)
+    total: Array  # c(h)
+    once: Array  # how many different w stand once, twice, and more often after h
+    twice: Array
+    more: Array
+
+
+@dataclass(frozen=True)
+class _Level:
+    """Counts of n-grams, each written as one number in base V, sorted; so an n-gram's context is its number // V."""
+
+    V: int
+    grams: Array
+    counts: Array
+    contexts: Array
+    sums: Array  # (4, contexts): c(h), then how many different w stand once, twice and more often after h
+
+    @classmethod
+    def of(cls, grams: Array, counts: Array, V: int) -> _Level:
+        contexts = grams // V
+        first = _boundaries(contexts)
+        kinds = [counts, counts == 1, counts == 2, counts >= 3]
+        sums = [np.add.reduceat(kind, first, dtype=np.int64) if len(first) else first for kind in kinds]
+        return cls(V, grams, counts, contexts[first], np.stack(sums))
+
+    def look_up(self, grams: Array) -> _Seen:
+        gram, known = _find(self.grams, grams)
+        context, known_context = _find(self.contexts, grams // self.V)
+        if not len(self.grams):
+            return _Seen(*np.zeros((5, len(grams)), np.int64))
+        return _Seen(np.where(known, self.counts[gram], 0), *np.where(known_context, self.sums[:, context], 0))
+
+
+def _probabilities(seen: _Seen, smoothing: Smoothing, lower: Array) -> Array:
+    once, twice, more, theta = smoothing
+    discount = np.array([0.0, once, twice, more])[np.minimum(seen.times, 3)]
+    given = theta + once * seen.once + twice * seen.twice + more * seen.more
+    unseen = seen.total == 0
+    return np.where(unseen, lower, (seen.times - discount + given * lower) / np.where(unseen, 1, seen.total + theta))
+
+
+def _tuned(seen: _Seen, lower: Array) -> Smoothing:
+    """The smoothing that gives these targets the least nats: one number after the other, until none moves."""
+    best = Smoothing()
+    if not len(lower):
+        return best
+
+    def cost(smoothing: Smoothing) -> float:
+        return -float(np.log(_probabilities(seen, smoothing, lower)).sum())
+
+    for _ in range(4):
+        before = best
+        for name, choices in zip(Smoothing._fields, _CHOICES, strict=True):
+            best = min((best._replace(**{name: float(choice)}) for choice in choices), key=cost)
+        if best == before:
+            break
+    return best
+
+
+class NGrams:
+    """The baselines of a training set: uniform, unigram, bigram and trigram.
+
+    V is the size of the vocabulary, at most 2,000,000; every id is below it.  <start> is context and never scored,
+    <end> is scored, and the first target sees <start> twice.  Nothing but `train` is used to tune.
+    """
+
+    names = ("uniform", "unigram", "bigram", "trigram")
+
+    def __init__(self, train: Songs, V: int) -> None:
+        self.V = V
+        held_back = np.arange(len(train)) % 10 == 9
+        if 1 < len(train) < 10:
+            held_back[-1] = True
+        tuning = train.take(np.flatnonzero(held_back))
+        enough = int(np.searchsorted(np.cumsum(tuning.targets_per_song), _ENOUGH)) + 1
+        tuning = tuning.take(range(min(enough, len(tuning))))
+        self._levels = _levels(train.take(np.flatnonzero(~held_back)), V)
+        self.smoothing: dict[str, Smoothing] = {}
+        self._probabilities(tuning)
+        self._levels = _levels(train, V)
+
+    def nats(self, songs: Songs) -> dict[str, Array]:
+        """-ln p of every target of the songs, in their order: (targets,) float64 for each of the baselines' names."""
+        return {name: -np.log(p) for name, p in self._probabilities(songs).items()}
+
+    def _probabilities(self, songs: Songs) -> dict[str, Array]:
+        """Each chain of levels from the bottom up; a level without smoothing is tuned on these songs first."""
+        grams = [_grams(songs, n, self.V) for n in (1, 2, 3)]
+
+        def on_top(name: str, lower: Array) -> Array:
+            seen = self._levels[name].look_up(grams[int(name[0]) - 1])
+            if name not in self.smoothing:
+                self.smoothing[name] = _tuned(seen, lower)
+            return _probabilities(seen, self.smoothing[name], lower)
+
+        uniform = np.full(len(grams[0]), 1 / self.V)
+        kinds = on_top("1 kinds", uniform)
+        return {
+            "uniform": uniform,
+            "unigram": on_top("1", uniform),
+            "bigram": on_top("2", kinds),
+            "trigram": on_top("3", on_top("2 kinds", kinds)),
+        }
+
+
+def _levels(songs: Songs, V: int) -> dict[str, _Level]:
+    """n-grams by how often they stand ("1", "2", "3"), and by how many different ids stand before them ("1 kinds", "2
+    kinds")."""
+    levels = {}
+    for n in (1, 2, 3):
+        grams, counts = _count(_grams(songs, n, V))
+        levels[f"{n}"] = _Level.of(grams, counts, V)
+        if n > 1:
+            levels[f"{n - 1} kinds"] = _Level.of(*_count(grams % V ** (n - 1)), V)
+    return levels
+
+
+def _grams(songs: Songs, n: int, V: int) -> Array:
+    """The n ids that end with each target as one number: before * V + target, and so on.  (targets,), unsigned."""
+    flat, starts = songs.flat, songs.offsets[:-1][np.diff(songs.offsets) > 0]
+    if flat.size and int(flat.max()) >= V:
+        raise ValueError(f"n-grams: id {int(flat.max())} is beyond a vocabulary of {V}")
+    is_target = np.ones(len(flat), dtype=bool)
+    is_target[starts] = False
+    grams = np.zeros(int(is_target.sum()), dtype=np.min_scalar_type(V**n))
+    for back in reversed(range(n)):
+        earlier = np.roll(flat, back)
+        if back == 2:
+            short = starts[starts + 1 < len(flat)]
+            earlier[short + 1] = flat[short]  # where only one id stands before the target, it counts as two
+        grams *= grams.dtype.type(V)
+        grams += earlier[is_target]
+    return grams
+
+
+def _count(grams: Array) -> tuple[Array, Array]:
+    """The different n-grams, sorted, and how often each stands.  Sorts in place."""
+    grams.sort()
+    first = _boundaries(grams)
+    return grams[first], np.diff(first, append=len(grams))
+
+
+def _boundaries(values: Array) -> Array:
+    """Where each run of equal values begins."""
+    return np.flatnonzero(np.r_[True, values[1:] != values[:-1]]) if len(values) else np.zeros(0, np.intp)
+
+
+def _find(table: Array, values: Array) -> tuple[Array, Array]:
+    """Where each value stands in a sorted table, and whether it does."""
+    if not len(table):
+        return np.zeros(len(values), np.intp), np.zeros(len(values), bool)
+    place = np.minimum(np.searchsorted(table, values), len(table) - 1)
+    return place, table[place] == values
+
+
+class Copied(NamedTuple):
+    """How much of one song stands in others."""
+
+    longest: int  # ids of its longest run that stands in one of them
+    shares: dict[int, float]  # for each n the share of its n-grams that do; 0 if it has none
+
+
+def copied(songs: Songs, train: Songs, sizes: tuple[int, ...] = (4, 8)) -> list[Copied]:
+    """For each of `songs`: its longest run of ids that stands in the songs of `train`, and the share of its n-grams.
+
+    Exact, in time of about train ids * ln(ids of songs).  <start> and <end> count like any other id: leave them out
+    of `songs` if they should not.
+    """
+    text = np.zeros(len(songs.flat) + len(songs), dtype=np.int64)  # the songs, ids + 1, a 0 behind each
+    is_id = np.ones(len(text), dtype=bool)
+    is_id[songs.offsets[1:] + np.arange(len(songs))] = False
+    text[is_id] = songs.flat.astype(np.int64) + 1
+    order = _sorted_suffixes(text)
+    largest = max(int(text.max(initial=0)), int(train.flat.max(initial=0)) + 1)
+    bucket = np.searchsorted(text[order], np.arange(largest + 2))
+    lengths = np.zeros(len(text), dtype=np.int64)
+    _match(train.flat, train.offsets.astype(np.int64), text, order, bucket, lengths)
+
+    runs = [lengths[is_id][begin:end] for begin, end in pairwise(songs.offsets)]
+    return [
+        Copied(int(run.max(initial=0)), {n: _share(run[: max(len(run) - n + 1, 0)] >= n) for n in sizes})
+        for run in runs
+    ]
+
+
+def _share(found: Array) -> float:
+    return float(found.mean()) if len(found) else 0.0
+
+
+def _sorted_suffixes(text: Array) -> Array:
+    """Where the suffixes of text begin, in alphabetical order, by doubling the length that is sorted by."""
+    rank, length = text + 1, 1
+    while True:
+        after = np.zeros_like(rank)
+        after[: max(len(rank) - length, 0)] = rank[length:]
+        pairs = rank * (len(rank) + int(rank.max(initial=0)) + 2) + after
+        order = np.argsort(pairs, kind="stable")
+        ranks = np.cumsum(np.r_[1, np.diff(pairs[order]) > 0])[: len(order)]
+        rank[order] = ranks
+        if len(ranks) == 0 or ranks[-1] == len(ranks):
+            return order
+        length *= 2
+
+
+@kernel
+def _match(flat: Array, offsets: Array, text: Array, order: Array, bucket: Array, lengths: Array) -> None:
+    """lengths[p] becomes the longest run of text from p on that stands in a song of flat.
+
+    Every suffix of every song looks for its place among the sorted suffixes of text.  On its way it is compared with
+    its two neighbours there, and no other shares more with it.  Those further off share what all between them share.
+    """
+    for song in range(len(offsets) - 1):
+        end = offsets[song + 1]
+        for begin in range(offsets[song], end):
+            low, high = bucket[flat[begin] + 1], bucket[flat[begin] + 2]
+            while low < high:
+                middle = (low + high) // 2
+                p = order[middle]
+                n = 1
+                while begin + n < end and text[p + n] == flat[begin + n] + 1:
+                    n += 1
+                lengths[p] = max(lengths[p], n)
+                if begin + n < end and text[p + n] < flat[begin + n] + 1:
+                    low = middle + 1
+                else:
+                    high = middle
+    for direction in (1, -1):
+        for k in range(1, len(order)):
+            p, before = (order[k], order[k - 1]) if direction == 1 else (order[-k - 1], order[-k])
+            n = 0
+            while n < lengths[before] and text[p + n] == text[before + n]:
+                n += 1
+            lengths[p] = max(lengths[p], n)
