@@ -1,0 +1,115 @@
+"""distributions.npz: how the values of each parameter are spread, and how that moves from epoch to epoch.
+
+Of each parameter and epoch, 101 quantiles: 0 % is its smallest value, 50 % its median, 100 % its largest.  Unlike
+counts between fixed edges they need no range that is known beforehand, and any histogram can be drawn from them.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from lstm_numpy.run_folder import write_whole
+
+Array = npt.NDArray[Any]
+
+PERCENT = np.arange(101)
+
+
+class DistributionsError(Exception):
+    """A file holds no distributions, or cannot be read; the message is one line."""
+
+
+class Distributions:
+    """epochs (E,) ints, and of each parameter the quantiles (E, 101) float32: a row for each epoch that was added.
+
+    Beside each "lstm1.b" (4H,) stand its parts "lstm1.b.i", "lstm1.b.f", "lstm1.b.o", "lstm1.b.g", which begin apart.
+    In the file the same arrays stand under the same names, with `epochs`.
+    """
+
+    def __init__(self) -> None:
+        self.epochs: Array = np.zeros(0, np.int64)
+        self.quantiles: dict[str, Array] = {}
+
+    def add(self, epoch: int, params: Mapping[str, Array]) -> None:
+        """The parameters as they are at the end of `epoch` (0: before training).  ValueError if not a later epoch."""
+        if self.epochs.size and epoch <= self.epochs[-1]:
+            raise ValueError(f"epoch {epoch} comes after epoch {self.epochs[-1]} in the distributions")
+        rows = {name: quantiles(values) for name, values in _with_gates(params).items()}
+        if self.epochs.size and rows.keys() != self.quantiles.keys():
+            raise ValueError("the distributions are of other parameters")
+        for name, row in rows.items():
+            before = self.quantiles.get(name, np.zeros((0, len(PERCENT)), np.float32))
+            self.quantiles[name] = np.vstack([before, row])
+        self.epochs = np.append(self.epochs, epoch)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the file, in one piece or not at all.  Raises OSError."""
+        file = io.BytesIO()
+        np.savez(file, epochs=self.epochs, **self.quantiles)
+        write_whole(Path(path), file.getvalue())
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Distributions:
+        """Raises DistributionsError."""
+        loaded = cls()
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                arrays = {name: file[name] for name in file.files}
+            loaded.epochs = arrays.pop("epochs")
+        except OSError as error:
+            raise DistributionsError(f"{path} cannot be read: {error.strerror or 'it is damaged'}") from None
+        except Exception as error:  # np.load raises whatever zipfile, zlib and the array format happen to raise
+            raise DistributionsError(f"{path} holds no distributions ({type(error).__name__})") from None
+        shapes = {(array.dtype, array.shape) for array in arrays.values()}
+        if loaded.epochs.ndim != 1 or loaded.epochs.dtype.kind != "i" or (np.diff(loaded.epochs) <= 0).any():
+            raise DistributionsError(f"{path} holds no distributions: its epochs do not climb")
+        if shapes - {(np.dtype(np.float32), (len(loaded.epochs), len(PERCENT)))}:
+            raise DistributionsError(f"{path} holds no distributions: its arrays have other shapes")
+        loaded.quantiles = arrays
+        return loaded
+
+    @classmethod
+    def resume(cls, path: str | os.PathLike[str], epoch: int) -> Distributions:
+        """What the file says up to `epoch`; nothing where there is no file.  Raises DistributionsError."""
+        if not Path(path).exists():
+            return cls()
+        loaded = cls.load(path)
+        kept = loaded.epochs <= epoch
+        loaded.epochs = loaded.epochs[kept]
+        loaded.quantiles = {name: rows[kept] for name, rows in loaded.quantiles.items()}
+        return loaded
+
+
+def quantiles(values: Array) -> Array:
+    """The 0, 1, ..., 100 % quantiles of all values of an array, by linear interpolation: (101,) float32."""
+    climbing = np.sort(values, axis=None)
+    places = PERCENT / 100 * (climbing.size - 1)
+    return np.asarray(np.interp(places, np.arange(climbing.size), climbing), np.float32)
+
+
+def histogram(rows: Array, edges: Array) -> Array:
+    """Quantiles (E, 101) to the share of values between each two edges, (E, len(edges) - 1); each row sums to 1.
+
+    Between two quantiles lies a hundredth of all values, evenly spread as far as one can know.  edges must reach from
+    the smallest value to the largest.
+    """
+    fine = np.linspace(0, 100, 4001)
+    shares = [np.histogram(np.interp(fine, PERCENT, row), edges)[0] / fine.size for row in rows]
+    return np.array(shares).reshape(len(rows), len(edges) - 1)
+
+
+def _with_gates(params: Mapping[str, Array]) -> dict[str, Array]:
+    """The parameters, and the parts of each LSTM's bias by gate."""
+    parts: dict[str, Array] = {}
+    for name, values in params.items():
+        parts[name] = values
+        if name.startswith("lstm") and name.endswith(".b"):
+            parts |= {f"{name}.{gate}": part for gate, part in zip("ifog", np.split(values, 4), strict=True)}
+    return parts
