@@ -1,13 +1,25 @@
-"""From MIDI files to notes and tokens, and back.  Knows music, and no weight."""
+"""From MIDI files to notes and tokens, and back.  Knows music, and no weight.
 
-from midi_io.notes import Note, Song, quantise, transpose
-from midi_io.reader import MidiError, read_notes, read_song
+Read in this order: notes, reader (and plain), writer, tokens, vocabulary; then corpus, which does it for whole folders.
+"""
+
+from midi_io.notes import Note, Song, piano_roll, quantise, transpose
+from midi_io.plain import MidiError
+from midi_io.reader import read_notes, read_song
+from midi_io.tokens import SCHEMES, TokenError, decode, encode
+from midi_io.vocabulary import Vocabulary
 from midi_io.writer import write_notes, write_song
 
 __all__ = [
+    "SCHEMES",
     "MidiError",
     "Note",
     "Song",
+    "TokenError",
+    "Vocabulary",
+    "decode",
+    "encode",
+    "piano_roll",
     "quantise",
     "read_notes",
     "read_song",

@@ -77,3 +77,52 @@ def transpose(notes: Iterable[Note], semitones: int) -> list[Note]:
         for note in notes
         if note.drum or 0 <= note.pitch + semitones <= 127
     ]
+
+
+def piano_roll(notes: Iterable[Note], *, meter: tuple[int, int] = (4, 4), width: int = 100, systems: int = 2) -> str:
+    """Notes as text for a terminal: a line for each pitch that sounds, four columns for each beat, bars marked.
+
+    As many whole bars as fit into `width` columns stand in a row (a system, as in a score), one at least; what is left
+    after `systems` of them is counted.  Silence before the first bar with a note is not shown.  An empty string if
+    there is no note.
+
+        D5  ●━    ●━    ●━━ │   ● ●━━         │
+    """
+    placed = [(note.drum, note.pitch, round(note.start * 4), round((note.start + note.duration) * 4)) for note in notes]
+    if not placed:
+        return ""
+    bar = 16 * meter[0] // meter[1]  # columns
+    if not 4 <= bar <= width - 8:
+        bar = 16
+    first = min(start for _, _, start, _ in placed) // bar
+    last = max(max(end, start + 1) for _, _, start, end in placed)
+    bars = -(-last // bar) - first
+    per_system = max((width - 7) // (bar + 1), 1)
+    lines = []
+    for system in range(first, first + min(bars, systems * per_system), per_system):
+        shown = min(per_system, first + bars - system)
+        lines += [*_system(placed, system, shown, bar), ""]
+    left = bars - systems * per_system
+    lines += [f"       ... and {left:,} more {'bar' if left == 1 else 'bars'}"] if left > 0 else []
+    return "\n".join(lines).rstrip()
+
+
+def _system(placed: list[tuple[bool, int, int, int]], first: int, bars: int, bar: int) -> list[str]:
+    """The lines of `bars` bars of `bar` columns, high pitches above low ones and drums below them."""
+    begin, end = first * bar, (first + bars) * bar
+    silence = [" " if column % 4 else "·" for column in range(bar)] * bars
+    rows: dict[tuple[bool, int], list[str]] = {}
+    for drum, pitch, start, stop in sorted(placed, key=lambda note: note[2]):
+        if start < end and (stop > begin or start >= begin):
+            row = rows.setdefault((drum, -pitch), silence.copy())
+            low, high = max(start - begin, 0), min(stop - begin, bars * bar)
+            row[low:high] = "━" * (high - low)
+            if start >= begin:
+                row[low] = "×" if drum else "●"
+    numbers = "".join(f"{first + 1 + number:<{bar + 1}}" for number in range(bars))
+    lines = [f"       {numbers}".rstrip()]
+    for (drum, pitch), row in sorted(rows.items()):
+        name = f"drum{-pitch}" if drum else pitch_name(-pitch)
+        measures = ["".join(row[column : column + bar]) for column in range(0, bars * bar, bar)]
+        lines.append(f"{name:>6} {'│'.join(measures)}│")
+    return lines

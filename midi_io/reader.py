@@ -53,6 +53,8 @@ def read_bytes(path: str | os.PathLike[str], max_bytes: int = MAX_BYTES) -> byte
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                 raise MidiError("is not a regular file", "not a file")
             data = file.read(max_bytes + 1)
+    except FileNotFoundError:
+        raise MidiError("is not there", "missing") from None
     except (OSError, ValueError) as error:
         raise MidiError(f"cannot be opened: {getattr(error, 'strerror', None) or error}", "unreadable") from None
     if len(data) > max_bytes:

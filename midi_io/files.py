@@ -1,0 +1,177 @@
+"""Which MIDI files of some folders to read: finding them, and choosing by genre or by a list of names."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+import zlib
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from midi_io.plain import printable
+
+SUFFIXES = (".mid", ".midi", ".kar", ".rmi", ".smf")
+_TRACK_ID = re.compile(r"TR[A-Z]{5}[0-9A-F]{11}")  # of the Million Song Dataset, in the paths of Lakh's matched files
+
+
+class CorpusError(Exception):
+    """Nothing to read, or no way to read it: one line that says what, where and what to do."""
+
+
+class FoundFile(NamedTuple):
+    """A file, and a text that changes whenever its content may have changed."""
+
+    path: str
+    size: int
+    stamp: str
+
+
+class Skipped(NamedTuple):
+    """A file (or folder) that was not read: its kind in a word or two, for counting, and the whole reason."""
+
+    path: str
+    kind: str
+    reason: str
+
+
+def find_files(folders: Iterable[str | os.PathLike[str]]) -> tuple[list[FoundFile], list[Skipped]]:
+    """The MIDI files (by suffix) in folders and their subfolders, in an order that follows from their names alone.
+
+    Links are followed; a folder that is reached a second time is not read again.  A path that is a file stands for
+    itself.  Raises CorpusError if one of `folders` does not exist.
+    """
+    files: dict[str, FoundFile] = {}
+    skipped: list[Skipped] = []
+    seen: set[tuple[int, int]] = set()
+    for given in folders:
+        folder = os.fspath(given)
+        try:
+            status = Path(folder).stat()
+        except (OSError, ValueError) as error:
+            fault = getattr(error, "strerror", None) or error
+            raise CorpusError(f"{printable(folder)}: no folder of MIDI files can be read there ({fault})") from None
+        if not stat.S_ISDIR(status.st_mode):
+            _add_file(folder, status, files, skipped)
+            continue
+        waiting = [folder]
+        while waiting:
+            waiting += reversed(_read_folder(waiting.pop(), files, skipped, seen))
+    return list(files.values()), skipped
+
+
+def _read_folder(
+    folder: str, files: dict[str, FoundFile], skipped: list[Skipped], seen: set[tuple[int, int]]
+) -> list[str]:
+    """Add the MIDI files of one folder; returns its subfolders."""
+    subfolders = []
+    try:
+        status = Path(folder).stat()
+        if (status.st_dev, status.st_ino) in seen:
+            skipped.append(Skipped(folder, "folder linked twice", "leads to a folder that is read already"))
+            return []
+        seen.add((status.st_dev, status.st_ino))
+        with os.scandir(folder) as entries:
+            found = sorted(entries, key=lambda entry: entry.name)
+    except OSError as error:
+        skipped.append(Skipped(folder, "unreadable folder", f"cannot be opened: {error.strerror}"))
+        return []
+    for entry in found:
+        try:
+            if entry.is_dir():
+                subfolders.append(entry.path)
+            elif entry.name.lower().endswith(SUFFIXES):
+                _add_file(entry.path, entry.stat(), files, skipped)
+        except OSError as error:
+            if entry.name.lower().endswith(SUFFIXES):
+                skipped.append(Skipped(entry.path, "missing", f"cannot be found: {error.strerror}"))
+    return subfolders
+
+
+def _add_file(path: str, status: os.stat_result, files: dict[str, FoundFile], skipped: list[Skipped]) -> None:
+    if not stat.S_ISREG(status.st_mode):
+        skipped.append(Skipped(path, "not a file", "is not a regular file"))
+        return
+    # The change time (ctime) betrays even an editor that sets the modification time back.
+    stamp = f"{status.st_ino} {status.st_size} {status.st_mtime_ns} {status.st_ctime_ns}"
+    files.setdefault(path, FoundFile(path, status.st_size, stamp))
+
+
+def choose_by_genre(
+    files: Sequence[FoundFile], table: str | os.PathLike[str], genres: Collection[str]
+) -> list[FoundFile]:
+    """The files whose path holds the id of a track of one of the genres (in any case of letters).
+
+    table: lines of "TRACK_ID<tab>genre", perhaps with a second genre (the format of the tagtraum annotations);
+    lines that begin with # say nothing.  Raises CorpusError for a table that cannot be read, an unknown genre,
+    or if no file is left.
+    """
+    genres_of: dict[str, list[str]] = {}
+    for line in _lines(table, "table of genres"):
+        track, *names = line.split("\t")
+        genres_of[track.strip()] = [name.strip() for name in names if name.strip()]
+    known = Counter(name for names in genres_of.values() for name in names)
+    spelled = {name.casefold(): name for name in known}
+    where = printable(os.fspath(table))
+    if not known:
+        raise CorpusError(f"{where}: holds no line of the form TRACK_ID<tab>genre")
+    for genre in genres:
+        if genre.casefold() not in spelled:
+            most = ", ".join(printable(name) for name, _ in known.most_common(20))
+            raise CorpusError(f"{where}: has no genre {printable(genre)}; it has {most}")
+    wanted = {spelled[genre.casefold()] for genre in genres} if genres else set(known)
+    chosen = []
+    identified = 0
+    for file in files:
+        ids = _TRACK_ID.findall(file.path)
+        identified += bool(ids)
+        if ids and wanted.intersection(genres_of.get(ids[-1], ())):
+            chosen.append(file)
+    if not chosen:
+        raise CorpusError(
+            f"{where}: none of {len(files):,} files is of these genres ({identified:,} hold a track's id)"
+        )
+    return chosen
+
+
+def choose_by_list(
+    files: Sequence[FoundFile], names: str | os.PathLike[str], folders: Iterable[str | os.PathLike[str]]
+) -> tuple[list[FoundFile], list[Skipped]]:
+    """The files that a text file names, one path a line, from one of the folders or absolute; # begins a remark.
+
+    Names that lead to no file are returned as skipped.  Raises CorpusError for a list that cannot be read, or if no
+    file is left.
+    """
+    lines = _lines(names, "list of files")
+    place = {Path(file.path).resolve(): file for file in files}
+    roots = [Path(folder).resolve() for folder in folders]
+    wanted = set()
+    skipped = []
+    for line in lines:
+        paths = [path for root in roots if (path := (root / line).resolve()) in place]
+        wanted.update(paths[:1])
+        if not paths:
+            skipped.append(Skipped(line, "missing", "is in the list, and not in the folders"))
+    if not wanted:
+        raise CorpusError(
+            f"{printable(os.fspath(names))}: none of its {len(lines):,} names is a MIDI file of the folders"
+        )
+    return [file for path, file in place.items() if path in wanted], skipped
+
+
+def in_fair_order(files: Iterable[FoundFile]) -> list[FoundFile]:
+    """The files shuffled, always in the same way: the first N are a sample of them all, and not of the letter A."""
+    return sorted(files, key=lambda file: (zlib.crc32(os.fsencode(Path(file.path).name)), file.path))
+
+
+def _lines(path: str | os.PathLike[str], what: str) -> list[str]:
+    try:
+        text = os.fsdecode(Path(path).read_bytes())  # names of files need not be UTF-8
+    except (OSError, ValueError) as error:
+        fault = getattr(error, "strerror", None) or error
+        raise CorpusError(f"{printable(os.fspath(path))}: this {what} cannot be read ({fault})") from None
+    return [
+        line for line in text.split("\n") if line.strip() and not line.startswith("#") for line in [line.rstrip("\r")]
+    ]

@@ -1,0 +1,104 @@
+"""Batches of work, done in other processes; a batch that ends its process loses nothing but the item that did it."""
+
+from __future__ import annotations
+
+import multiprocessing
+import signal
+from collections import deque
+from collections.abc import Callable, Collection, Generator, Iterable, Sequence
+from concurrent.futures import (
+    FIRST_COMPLETED,
+    BrokenExecutor,
+    Executor,
+    Future,
+    ProcessPoolExecutor,
+    ThreadPoolExecutor,
+    wait,
+)
+from functools import partial
+
+from midi_io.files import CorpusError
+
+Work = Callable[[Sequence[str], Collection[str]], bytes]  # items, and those of them that must be left alone
+
+
+def run_batches(
+    work: Work, batches: Iterable[Sequence[str]], executor: Executor | None, workers: int
+) -> Generator[tuple[int, bytes], None, None]:
+    """Yield (number of the batch, work(batch, ())) as the results come; a generator that may be closed early.
+
+    executor: where to work; None: in `workers` new processes of this machine, or in this one if that is 1.
+    If a worker process dies, its batches are done again in processes of their own; items that end those, too,
+    are given to `work` as its second argument.  Raises CorpusError if no process can be started at all.
+    """
+    if executor is None and workers == 1:
+        yield from ((number, work(batch, ())) for number, batch in enumerate(batches))
+        return
+    waiting = deque(enumerate(batches))
+    under_way: dict[Future[bytes], tuple[int, Sequence[str]]] = {}
+    pool = executor or _processes(workers)
+    try:
+        while waiting or under_way:
+            try:
+                while waiting and len(under_way) < 2 * workers:
+                    under_way[pool.submit(work, waiting[0][1], ())] = waiting[0]
+                    waiting.popleft()
+                for future in wait(under_way, return_when=FIRST_COMPLETED).done:
+                    result = future.result()
+                    yield under_way.pop(future)[0], result
+            except BrokenExecutor:
+                suspects = list(under_way.values())
+                under_way.clear()
+                with ThreadPoolExecutor(workers) as threads:
+                    results = threads.map(partial(_work_alone, work), [batch for _, batch in suspects])
+                    yield from zip([number for number, _ in suspects], results, strict=True)
+                if pool is not executor:
+                    pool.shutdown()
+                pool = _processes(workers)
+    finally:
+        for future in under_way:
+            future.cancel()
+        if pool is not executor:
+            pool.shutdown(cancel_futures=True)
+
+
+def _work_alone(work: Work, batch: Sequence[str]) -> bytes:
+    """The result of one batch, each attempt in a process of its own."""
+    result = _attempt(work, batch)
+    if result is None:
+        if _attempt(work, ()) is None:
+            raise CorpusError(
+                'worker processes cannot be started; call from under `if __name__ == "__main__":`, or use 1'
+            )
+        result = _attempt(work, batch, _deadly(work, batch))
+    if result is None:
+        raise CorpusError("worker processes end again and again; use fewer of them (out of memory?)")
+    return result
+
+
+def _deadly(work: Work, batch: Sequence[str]) -> list[str]:
+    """The items of a batch that end the process, found by halving it."""
+    if _attempt(work, batch) is not None:
+        return []
+    if len(batch) == 1:
+        return list(batch)
+    half = len(batch) // 2
+    return _deadly(work, batch[:half]) + _deadly(work, batch[half:])
+
+
+def _attempt(work: Work, batch: Sequence[str], deadly: Collection[str] = ()) -> bytes | None:
+    """The result of a batch in a new process; None if the process died."""
+    with _processes(1) as pool:
+        try:
+            return pool.submit(work, batch, deadly).result()
+        except BrokenExecutor:
+            return None
+
+
+def _processes(workers: int) -> ProcessPoolExecutor:
+    # Spawned, not forked: the threads of a BLAS or a progress bar do not survive a fork.
+    return ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _leave_interrupts_to_the_parent)
+
+
+def _leave_interrupts_to_the_parent() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
