@@ -40,10 +40,11 @@ PASSING = {"missing", "unreadable", DEADLY}  # faults that the next run may not 
 
 @dataclass(frozen=True)
 class CorpusSong:
-    """One song: where it is from, the SHA-256 of its file, what that says about it, and its ids in Corpus.tokens."""
+    """One song: where it is from, what its file says about it, and its ids in Corpus.tokens."""
 
     path: str
-    sha256: str
+    sha256: str  # of the file
+    content: str  # SHA-256 of the tokens: the same for the same music in another file
     title: str
     bpm: float
     meter: tuple[int, int]
@@ -175,7 +176,7 @@ class _Merger:
             if first != path:
                 self.skipped.append(Skipped(path, "found twice", f"is the same music as {printable(first)}"))
                 continue
-            self.songs.append(CorpusSong(path, sha256, title, bpm, (meter[0], meter[1]), ids[start:end].copy()))
+            self.songs.append(CorpusSong(path, sha256, content, title, bpm, (meter[0], meter[1]), ids[start:end].copy()))
             self.never_off += never_off
             if len(self.songs) == max_songs:
                 return True
