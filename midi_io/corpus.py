@@ -176,7 +176,9 @@ class _Merger:
             if first != path:
                 self.skipped.append(Skipped(path, "found twice", f"is the same music as {printable(first)}"))
                 continue
-            self.songs.append(CorpusSong(path, sha256, content, title, bpm, (meter[0], meter[1]), ids[start:end].copy()))
+            self.songs.append(
+                CorpusSong(path, sha256, content, title, bpm, (meter[0], meter[1]), ids[start:end].copy())
+            )
             self.never_off += never_off
             if len(self.songs) == max_songs:
                 return True
