@@ -37,8 +37,8 @@ def programs_of(name: str) -> range:
         return range(first, first + 8)
     if wanted in INSTRUMENTS:
         return range(INSTRUMENTS.index(wanted), INSTRUMENTS.index(wanted) + 1)
-    if wanted.isascii() and wanted.isdigit() and int(wanted) < 128:
-        return range(int(wanted), int(wanted) + 1)
+    if name.isascii() and name.isdigit() and int(name) < 128:
+        return range(int(name), int(name) + 1)
     raise ValueError(
         f"no instrument {name!r}: a family ({', '.join(FAMILIES)}), one of theirs, or a program from 0 to 127"
     )

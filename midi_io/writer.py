@@ -57,16 +57,16 @@ def song_bytes(song: Song) -> bytes:
     instruments = sorted({(note.drum, note.program) for note in song.notes})
     programs = [program for drum, program in instruments if not drum]
     channels = {(False, p): MELODIC_CHANNELS[i % len(MELODIC_CHANNELS)] for i, p in enumerate(programs)}
-    for note in sorted(song.notes, key=lambda note: (note.start, note.drum, note.program, note.pitch)):
+    for note in sorted(song.notes, key=lambda note: (note.start, note.drum, note.program, *note)):
         instrument = note.drum, note.program
         channel = channels.get(instrument, DRUM_CHANNEL)
         start = round(note.start * division)
         end = round((note.start + note.duration) * division)
         track = events[instrument]
         if last_program.get(channel) != note.program:
-            last_program[channel] = note.program
             change = mido.Message("program_change", program=note.program, channel=channel)
-            track.append((start if track else 0, 1, 0, change))
+            track.append((start if channel in last_program else 0, 1, 0, change))
+            last_program[channel] = note.program
         on = mido.Message("note_on", note=note.pitch, velocity=note.velocity, channel=channel)
         off = mido.Message("note_on", note=note.pitch, velocity=0, channel=channel)  # takes no status byte of its own
         track.append((start, 2, note.pitch, on))
