@@ -13,7 +13,7 @@ Array = npt.NDArray[Any]
 def sigmoid(z: Array) -> Array:
     """1 / (1 + exp(-z)), as (1 + tanh(z/2)) / 2: the same function, without overflow, branch or change of dtype."""
     half = z.dtype.type(0.5)
-    return half * (1 + np.tanh(half * z))
+    return np.asarray(half * (1 + np.tanh(half * z)))
 
 
 def softmax(logits: Array) -> Array:

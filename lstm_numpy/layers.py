@@ -1,4 +1,4 @@
-"""What surrounds the LSTM: the input, dropout, the dense layer and the loss.  Each forward stands above its backward."""
+"""What surrounds the LSTM: input, dropout, the dense layer and the loss.  Each forward stands above its backward."""
 
 from __future__ import annotations
 

@@ -115,7 +115,7 @@ def dropout_masks(
 
     def draw(name: str, shape: tuple[int, ...]) -> Array:
         mask = buffers.empty(name, shape, dtype)
-        rng.random(out=mask, dtype=mask.dtype)  # type: ignore[arg-type]
+        rng.random(out=mask, dtype=mask.dtype)
         kernels.threshold_mask(mask.reshape(-1), mask.dtype.type(config.dropout), mask.dtype.type(1 / keep))
         return mask
 
@@ -153,24 +153,24 @@ def lstm_names(params: Mapping[str, Array]) -> list[str]:
     return [name.removesuffix(".Wh") for name in params if name.endswith(".Wh")]
 
 
-def _forward(
-    params: Mapping[str, Array], ids: Array, state: State | None, masks: Mapping[str, Array], buffers: Buffers
+def stack_forward(
+    params: Mapping[str, Array], x: Array, state: State | None, masks: Mapping[str, Array], buffers: Buffers
 ) -> tuple[Array, State, dict[str, Any]]:
-    T, B = ids.shape
+    """All layers, for one part of a batch.  x is ids (T, B), or numbers (T, B, D) as the first layer's input."""
+    T, B = x.shape[:2]
     V, dtype = params["dense.b"].size, params["dense.b"].dtype
     trace: dict[str, Any] = {}
     last_state: State = {}
-    x = ids
     for name in lstm_names(params):
         Wx, Wh, b = params[f"{name}.Wx"], params[f"{name}.Wh"], params[f"{name}.b"]
         room, H = buffers.within(name), Wh.shape[0]
         ones, zeros = room.full("ones", 1, (B, H), dtype), room.full("zeros", 0, (B, H), dtype)
 
-        if x is ids and Wx.shape[0] == V:
-            xWx = layers.onehot_forward(ids, Wx, room)
+        if x.ndim == 2 and Wx.shape[0] == V:
+            xWx = layers.onehot_forward(x, Wx, room)
         else:
-            if x is ids:
-                x = (ids[:, :, None] / V).astype(dtype)
+            if x.ndim == 2:
+                x = (x[:, :, None] / V).astype(dtype)
             xWx = layers.linear_forward(x, Wx, room)
         recurrent_masks = RecurrentMasks(*(masks.get(f"{name}.{letter}", ones) for letter in "msr"))
         first_state = state[name] if state else LSTMState(zeros, zeros)
@@ -185,9 +185,10 @@ def _forward(
     return logits, last_state, trace
 
 
-def _backward(
+def stack_backward(
     params: Mapping[str, Array], masks: Mapping[str, Array], dlogits: Array, trace: dict[str, Any], buffers: Buffers
 ) -> Arrays:
+    """The gradients of all parameters for one part of a batch; fills the d... of `trace`."""
     grads: Arrays = {}
     x = trace["dense.input"].x
     dy, grads["dense.W"], grads["dense.b"] = layers.dense_backward(
@@ -224,7 +225,7 @@ def forward(
     _check(params, ids)
 
     def part(lanes: slice, buffers: Buffers) -> tuple[Array, State, dict[str, Any]]:
-        return _forward(params, _lanes(ids, lanes), _state_of(state, lanes), _masks_of(masks, lanes), buffers)
+        return stack_forward(params, _lanes(ids, lanes), _state_of(state, lanes), _masks_of(masks, lanes), buffers)
 
     logits, states, traces = zip(*_run(part, ids, workspace), strict=True)
     return (logits[0] if len(logits) == 1 else np.concatenate(logits, axis=1)), _joined(states), Trace(traces)
@@ -238,11 +239,11 @@ def token_nats(
     *,
     workspace: Workspace | None = None,
 ) -> tuple[Array, int, State]:
-    """Evaluation: -ln p(target) in nats (T, B), 0 where the target is -1; how many predictions were right; the state."""
+    """Evaluation: -ln p(target) in nats (T, B), 0 where the target is -1; how many predictions are right; the state."""
     _check(params, ids, targets)
 
     def part(lanes: slice, buffers: Buffers) -> tuple[Array, int, State]:
-        logits, last_state, _ = _forward(params, _lanes(ids, lanes), _state_of(state, lanes), {}, buffers)
+        logits, last_state, _ = stack_forward(params, _lanes(ids, lanes), _state_of(state, lanes), {}, buffers)
         score, _ = layers.cross_entropy_forward(logits, _lanes(targets, lanes), buffers.within("loss"))
         return score.nats, score.correct, last_state
 
@@ -273,11 +274,12 @@ def loss_and_gradients(
     scored = int(np.count_nonzero(targets >= 0))
 
     def part(lanes: slice, buffers: Buffers) -> tuple[float, Arrays, State, dict[str, Any]]:
-        its_masks, its_targets = _masks_of(masks, lanes), _lanes(targets, lanes)
-        logits, last_state, trace = _forward(params, _lanes(ids, lanes), _state_of(state, lanes), its_masks, buffers)
+        its_ids, its_targets = _lanes(ids, lanes), _lanes(targets, lanes)
+        its_state, its_masks = _state_of(state, lanes), _masks_of(masks, lanes)
+        logits, last_state, trace = stack_forward(params, its_ids, its_state, its_masks, buffers)
         score, loss = layers.cross_entropy_forward(logits, its_targets, buffers.within("loss"))
         loss = layers.cross_entropy_backward(loss, its_targets, scored, buffers.within("loss"))
-        grads = _backward(params, its_masks, loss.dlogits, trace, buffers)
+        grads = stack_backward(params, its_masks, loss.dlogits, trace, buffers)
         return float(score.nats.sum(dtype=np.float64)), grads, last_state, {**trace, "loss": loss, "score": score}
 
     nats, grads, states, traces = zip(*_run(part, ids, workspace), strict=True)
