@@ -83,10 +83,9 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _grid(text: str) -> int:
-    grid = int(text)
-    if not 1 <= grid <= 960:
-        raise argparse.ArgumentTypeError(f"{grid} is not between 1 and 960")
-    return grid
+    if not (text.isdecimal() and 1 <= int(text) <= 960):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 to 960")
+    return int(text)
 
 
 if __name__ == "__main__":

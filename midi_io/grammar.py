@@ -7,7 +7,8 @@ The rules are what every encoded song obeys, so a mask takes nothing from music:
                    within a moment program follows program, then kit kit, and the pitches of each rise;
                    a shift ends the moment; the end follows only a note
 
-`<start>` and `<unk>` never follow.  What an `<unk>` stood for nobody knows, so after it everything may follow.
+`<start>` never follows, nor does `<unk>` except where songs are scored.  What an `<unk>` stands for nobody knows, so
+after it everything may follow.
 """
 
 from __future__ import annotations
@@ -48,12 +49,15 @@ class Grammar:
 
     A finite automaton that is built while it is walked: each state's mask is worked out once, a step is a look-up.
 
-    tokens: all tokens by id, with `<start>`, `<end>` and `<unk>`.  Raises TokenError for one that the scheme does not
-    have, ValueError if there is no such scheme.
+    tokens: all tokens by id, with `<start>`, `<end>` and `<unk>`.
+    unknown: whether `<unk>` may stand for any token, as it does in songs to be scored.
+
+    Raises TokenError for a token that is none of the scheme's, ValueError if there is no such scheme.
     """
 
-    def __init__(self, tokens: Sequence[str], scheme: str) -> None:
+    def __init__(self, tokens: Sequence[str], scheme: str, *, unknown: bool = False) -> None:
         self._words = [parse(token, checked(scheme)) for token in tokens]
+        self._unknown = unknown
         self._next, self._allowed = (
             (_after_letter, _letters_allowed) if scheme == "note" else (_after_event, _events_allowed)
         )
@@ -77,17 +81,10 @@ class Grammar:
 
         return allowed
 
-    def masks_for(self, ids: Iterable[int], *, unknown: bool = False) -> Mask:
-        """(n, V) bool for a song of n ids from `<start>` on: row t says what may follow `ids[: t + 1]`.
-
-        unknown: let `<unk>` follow everywhere, to score songs that hold it.
-        """
-        here = self._begin
-        path = [here := self._step(here, int(token_id)) for token_id in ids]
-        masks = np.array([self._masks[number] for number in path]).reshape(-1, len(self._words))
-        if unknown:
-            masks[:, [word.kind == UNK for word in self._words]] = True
-        return masks
+    def masks_for(self, ids: Iterable[int]) -> Mask:
+        """(n, V) bool for a song of n ids from `<start>` on: row t says what may follow `ids[: t + 1]`."""
+        allowed = self.walk()
+        return np.array([allowed(token_id) for token_id in ids], dtype=bool).reshape(-1, len(self._words))
 
     def _step(self, number: int, token_id: int) -> int:
         following = self._steps.get((number, token_id))
@@ -99,7 +96,7 @@ class Grammar:
     def _number(self, state: State) -> int:
         """The number of a state; of a new one, with its mask."""
         if state not in self._numbers:
-            mask = np.array(self._allowed(state, self._words))
+            mask = np.array(self._allowed(state, self._words, self._unknown))
             if not mask.any():  # the song has ended, or the vocabulary is too small to go on
                 mask = np.array([word.kind == END for word in self._words])
             mask.setflags(write=False)
@@ -113,9 +110,10 @@ def _after_event(state: State, word: Word) -> State:
     return State(word.kind)
 
 
-def _events_allowed(state: State, words: list[Word]) -> list[bool]:
+def _events_allowed(state: State, words: list[Word], unknown: bool) -> list[bool]:
     struck = state.last in ("notes", UNK)
-    allowed = {"notes": state.last != END, "rest": struck, END: struck}
+    going = state.last != END
+    allowed = {"notes": going, "rest": struck, END: struck, UNK: going and unknown}
     return [allowed.get(word.kind, False) for word in words]
 
 
@@ -138,12 +136,13 @@ def _after_letter(state: State, word: Word) -> State:
     return state
 
 
-def _letters_allowed(state: State, words: list[Word]) -> list[bool]:
+def _letters_allowed(state: State, words: list[Word], unknown: bool) -> list[bool]:
+    impossible = (START,) if unknown else (START, UNK)
     if state.last in (END, UNK):
-        return [state.last == UNK and word.kind not in (START, UNK) for word in words]
+        return [state.last == UNK and word.kind not in impossible for word in words]
     sounds = [word.kind in _SOUNDS and state.owed in ("", word.kind) and _height(word) > state.floor for word in words]
-    some_sound = any(sounds)
-    known = {word.kind for word in words}
+    some_sound = unknown or any(sounds)
+    known = set(_SOUNDS) if unknown else {word.kind for word in words}
     struck = state.last in _SOUNDS
     place = _PLACE.get(state.last, 0)
     playing = {"program": state.program, "kit": state.kit}
@@ -152,6 +151,8 @@ def _letters_allowed(state: State, words: list[Word]) -> list[bool]:
 
     def leads_on(word: Word) -> bool:
         kind, _, value = word
+        if kind == UNK:
+            return unknown
         if kind in playing:
             heard = (kind == "kit", value) > last_instrument and value != playing[kind]
             return place == 0 and heard and _SOUND_OF[kind] in known
