@@ -1,7 +1,7 @@
 """distributions.npz: how the values of each parameter are spread, and how that moves from epoch to epoch.
 
-Of each parameter and epoch, 101 quantiles: 0 % is its smallest value, 50 % its median, 100 % its largest.  Unlike
-counts between fixed edges they need no range that is known beforehand, and any histogram can be drawn from them.
+Of each parameter and epoch, quantiles: 0 % is its smallest value, 50 % its median, 100 % its largest.  Unlike counts
+between fixed edges they need no range that is known beforehand, and any histogram can be drawn from them.
 """
 
 from __future__ import annotations
@@ -15,11 +15,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from lstm_numpy.run_folder import write_whole
+from lstm_numpy.files import write_whole
 
 Array = npt.NDArray[Any]
 
-PERCENT = np.arange(101)
+_TAIL = [0, 0.01, 0.03, 0.1, 0.3]
+PERCENT = np.array([*_TAIL, *range(1, 100), *(100 - part for part in reversed(_TAIL))])  # Q levels, closer in the tails
 
 
 class DistributionsError(Exception):
@@ -27,10 +28,10 @@ class DistributionsError(Exception):
 
 
 class Distributions:
-    """epochs (E,) ints, and of each parameter the quantiles (E, 101) float32: a row for each epoch that was added.
+    """epochs (E,) ints, and of each parameter the quantiles (E, Q) float32: a row for each epoch that was added.
 
     Beside each "lstm1.b" (4H,) stand its parts "lstm1.b.i", "lstm1.b.f", "lstm1.b.o", "lstm1.b.g", which begin apart.
-    In the file the same arrays stand under the same names, with `epochs`.
+    In the file the same arrays stand under the same names, with `epochs` and `percent`, the levels (Q,).
     """
 
     def __init__(self) -> None:
@@ -52,8 +53,13 @@ class Distributions:
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the file, in one piece or not at all.  Raises OSError."""
         file = io.BytesIO()
-        np.savez(file, epochs=self.epochs, **self.quantiles)
-        write_whole(Path(path), file.getvalue())
+        arrays: dict[str, Any] = {"epochs": self.epochs, "percent": PERCENT, **self.quantiles}
+        np.savez(file, **arrays)
+        write_whole(Path(path), [file.getvalue()])
+
+    def at(self, name: str, percent: float) -> Array:
+        """One of the quantiles of a parameter over the epochs (E,): at("lstm1.Wx", 50) is its median."""
+        return np.asarray(self.quantiles[name][:, PERCENT.tolist().index(percent)])
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Distributions:
@@ -62,7 +68,7 @@ class Distributions:
         try:
             with np.load(path, allow_pickle=False) as file:
                 arrays = {name: file[name] for name in file.files}
-            loaded.epochs = arrays.pop("epochs")
+            loaded.epochs, percent = arrays.pop("epochs"), arrays.pop("percent")
         except OSError as error:
             raise DistributionsError(f"{path} cannot be read: {error.strerror or 'it is damaged'}") from None
         except Exception as error:  # np.load raises whatever zipfile, zlib and the array format happen to raise
@@ -70,7 +76,9 @@ class Distributions:
         shapes = {(array.dtype, array.shape) for array in arrays.values()}
         if loaded.epochs.ndim != 1 or loaded.epochs.dtype.kind != "i" or (np.diff(loaded.epochs) <= 0).any():
             raise DistributionsError(f"{path} holds no distributions: its epochs do not climb")
-        if shapes - {(np.dtype(np.float32), (len(loaded.epochs), len(PERCENT)))}:
+        if shapes - {(np.dtype(np.float32), (len(loaded.epochs), len(PERCENT)))} or not np.array_equal(
+            percent, PERCENT
+        ):
             raise DistributionsError(f"{path} holds no distributions: its arrays have other shapes")
         loaded.quantiles = arrays
         return loaded
@@ -88,19 +96,18 @@ class Distributions:
 
 
 def quantiles(values: Array) -> Array:
-    """The 0, 1, ..., 100 % quantiles of all values of an array, by linear interpolation: (101,) float32."""
+    """The quantiles, at PERCENT, of all values of an array, by linear interpolation: (Q,) float32."""
     climbing = np.sort(values, axis=None)
     places = PERCENT / 100 * (climbing.size - 1)
     return np.asarray(np.interp(places, np.arange(climbing.size), climbing), np.float32)
 
 
 def histogram(rows: Array, edges: Array) -> Array:
-    """Quantiles (E, 101) to the share of values between each two edges, (E, len(edges) - 1); each row sums to 1.
+    """Quantiles (E, Q) to the share of all values that lies between each two edges, (E, len(edges) - 1).
 
-    Between two quantiles lies a hundredth of all values, evenly spread as far as one can know.  edges must reach from
-    the smallest value to the largest.
+    Between two quantiles, values are evenly spread as far as one can know.
     """
-    fine = np.linspace(0, 100, 4001)
+    fine = np.linspace(0, 100, 10_001)
     shares = [np.histogram(np.interp(fine, PERCENT, row), edges)[0] / fine.size for row in rows]
     return np.array(shares).reshape(len(rows), len(edges) - 1)
 
