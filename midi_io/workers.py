@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import signal
+import threading
 from collections import deque
 from collections.abc import Callable, Collection, Generator, Iterable, Sequence
 from concurrent.futures import (
@@ -97,8 +99,17 @@ def _attempt(work: Work, batch: Sequence[str], deadly: Collection[str] = ()) -> 
 
 def _processes(workers: int) -> ProcessPoolExecutor:
     # Spawned, not forked: the threads of a BLAS or a progress bar do not survive a fork.
-    return ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _leave_interrupts_to_the_parent)
+    return ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _follow_the_parent)
 
 
-def _leave_interrupts_to_the_parent() -> None:
+def _follow_the_parent() -> None:
+    """Leave Ctrl-C to the parent process, and end when it ends: even if it is killed, no worker stays behind."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_the_parent, daemon=True).start()
+
+
+def _end_with_the_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent:
+        parent.join()
+        os._exit(1)
