@@ -1,0 +1,156 @@
+"""Notes as a picture: a piano roll, in rows of bars like the systems of a score."""
+
+from __future__ import annotations
+
+import io
+import logging
+import math
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from midi_io.instruments import INSTRUMENTS
+from midi_io.notes import Note, pitch_name
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+BARS, SYSTEMS = 16, 8  # of a system at first, and of a picture at most: longer songs get longer systems, to twice that
+BLACK_KEYS = (1, 3, 6, 8, 10)
+# Okabe and Ito's colours, which the colour-blind can tell apart; the first two are melody and chords
+COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#8C6BB1", "#767676")
+DRUM_COLOUR = "#4D4D4D"
+INCHES_PER_PITCH = 0.075
+
+
+def draw_piano_roll(
+    notes: Iterable[Note], path: str | os.PathLike[str], *, title: str = "", meter: tuple[int, int] = (4, 4)
+) -> None:
+    """Write a PNG: bars from left to right, pitches from low to high, a colour for each instrument.
+
+    Where there is one instrument, the highest of the notes that begin together has a colour of its own: the melody.
+    Drums stand below, a line for each sound.  Of a song too long for one picture, the beginning is drawn, and the
+    title says so.  Any title will do: what the font cannot show becomes a box.  Raises OSError.
+    """
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # it would speak of a HOME that it cannot write to
+    import matplotlib
+    from matplotlib.figure import Figure
+
+    notes = sorted(notes, key=lambda note: (note.start, note.pitch))
+    beats = meter[0] * 4 / meter[1]  # of a bar
+    bars = max(1, math.ceil(max((note.start + note.duration for note in notes), default=0) / beats - 1e-6))
+    per_system = min(2 * BARS, max(min(bars, BARS), math.ceil(bars / SYSTEMS)))
+    systems = min(SYSTEMS, math.ceil(bars / per_system))
+    shown = f"first {systems * per_system:,} of {bars:,} bars" if systems * per_system < bars else ""
+
+    parts = _parts(notes)
+    rows = _rows(notes)
+    defaults = {key: value for key, value in matplotlib.rcParamsDefault.items() if not key.startswith("backend")}
+    with matplotlib.rc_context({**defaults, "font.size": 10}):
+        height = INCHES_PER_PITCH * (max(rows.values()) - min(rows.values()) + 2)
+        figure = Figure(figsize=(13, 1.1 + systems * (max(1.0, height) + 0.3)), layout="constrained")
+        panels = figure.subplots(systems, squeeze=False)[:, 0]
+        for system, axes in enumerate(panels):
+            _draw_system(axes, parts, rows, system * per_system, per_system, beats)
+        panels[-1].set_xlabel(f"bar  ({meter[0]}/{meter[1]})")
+        heading = "   ".join(filter(None, [_showable(title), shown]))
+        figure.suptitle(heading, x=0.01, ha="left", fontsize=13, parse_math=False)
+        if len(parts) > 1:
+            handles = [matplotlib.patches.Patch(color=colour, label=name) for name, colour, _ in parts]
+            figure.legend(handles=handles, loc="outside lower center", ncols=min(6, len(handles)), frameon=False)
+        png = io.BytesIO()
+        figure.savefig(png, format="png", dpi=100)
+    Path(path).write_bytes(png.getvalue())
+
+
+Part = tuple[str, str, list[Note]]  # name, colour, notes
+
+
+def _parts(notes: Sequence[Note]) -> list[Part]:
+    """The notes by instrument, most notes first; or by melody and chord, where there is one instrument alone."""
+    pitched = [note for note in notes if not note.drum]
+    by_program: dict[int, list[Note]] = {}
+    for note in pitched:
+        by_program.setdefault(note.program, []).append(note)
+    if len(by_program) == 1:
+        highest = {note.start: note.pitch for note in pitched}  # the last of each start is the highest
+        melody = [note for note in pitched if note.pitch == highest[note.start]]
+        chords = [note for note in pitched if note.pitch < highest[note.start]]
+        named = [("highest note", melody), ("notes below it", chords)]
+    else:
+        ranked = sorted(by_program.items(), key=lambda item: -len(item[1]))
+        named = [(INSTRUMENTS[program], its_notes) for program, its_notes in ranked]
+        if len(named) > len(COLOURS):
+            few = named[len(COLOURS) - 1 :]
+            rest = [note for _, its_notes in few for note in its_notes]
+            named = [*named[: len(COLOURS) - 1], (f"{len(few)} others", rest)]
+    parts = [(name, colour, its_notes) for (name, its_notes), colour in zip(named, COLOURS, strict=False) if its_notes]
+    drums = [note for note in notes if note.drum]
+    return [*parts, ("drums", DRUM_COLOUR, drums)] if drums else parts
+
+
+def _rows(notes: Sequence[Note]) -> dict[tuple[bool, int], int]:
+    """The height of each pitch, by (drum, pitch): an octave at least, in semitones; drums stand below, without gaps."""
+    pitches = [note.pitch for note in notes if not note.drum] or [60]
+    low, high = min(pitches), max(pitches)
+    spare = max(0, 12 - (high - low))
+    low, high = low - spare // 2, high + spare - spare // 2
+    drums = sorted({note.pitch for note in notes if note.drum}, reverse=True)
+    rows = {(True, pitch): low - 3 - place for place, pitch in enumerate(drums)}
+    return rows | {(False, pitch): pitch for pitch in range(low, high + 1)}
+
+
+def _draw_system(
+    axes: Axes, parts: Sequence[Part], rows: dict[tuple[bool, int], int], bar: int, bars: int, beats: float
+) -> None:
+    """Bars `bar` to `bar + bars`."""
+    first, last = bar * beats, (bar + bars) * beats
+    pitches = [pitch for drum, pitch in rows if not drum]
+    for pitch in pitches:
+        if pitch % 12 in BLACK_KEYS:
+            axes.axhspan(pitch - 0.5, pitch + 0.5, color="#F0F0F0", linewidth=0, zorder=0)
+    octaves = [pitch for pitch in pitches if pitch % 12 == 0]
+    axes.hlines([pitch - 0.5 for pitch in octaves], first, last, color="#B0B0B0", linewidth=0.8, zorder=1)
+    axes.vlines([first + beat for beat in range(math.ceil(bars * beats))], *_span(rows), color="#E2E2E2", linewidth=0.5)
+    axes.vlines([first + k * beats for k in range(bars + 1)], *_span(rows), color="#9A9A9A", linewidth=0.9)
+    for _, colour, notes in reversed(parts):
+        _draw_notes(
+            axes, [note for note in notes if note.start < last and note.start + note.duration >= first], rows, colour
+        )
+
+    labels = {rows[False, pitch]: pitch_name(pitch) for pitch in pitches if pitch % 12 in (0, 7)}
+    drums = [row for (drum, _), row in rows.items() if drum]
+    if drums:
+        labels[round(sum(drums) / len(drums))] = "drums"
+    axes.set_yticks(list(labels), list(labels.values()))
+    axes.set_xticks([first + k * beats for k in range(bars)], [str(bar + k + 1) for k in range(bars)])
+    axes.tick_params(length=0)
+    axes.set_xlim(first, last)
+    axes.set_ylim(*_span(rows))
+    axes.spines[:].set_visible(False)
+
+
+def _draw_notes(axes: Axes, notes: Sequence[Note], rows: dict[tuple[bool, int], int], colour: str) -> None:
+    from matplotlib.collections import PolyCollection
+
+    boxes = []
+    for note in notes:
+        row, end = rows[note.drum, note.pitch], note.start + max(note.duration, 0.06)  # one of no length shows, too
+        boxes.append([(note.start, row - 0.45), (end, row - 0.45), (end, row + 0.45), (note.start, row + 0.45)])
+    axes.add_collection(
+        PolyCollection(boxes, facecolor=colour, edgecolor="white", linewidth=0.5, zorder=3), autolim=False
+    )
+
+
+def _span(rows: dict[tuple[bool, int], int]) -> tuple[float, float]:
+    return min(rows.values()) - 1, max(rows.values()) + 1
+
+
+def _showable(text: str) -> str:
+    """One line of at most 90 letters, all of which the font has."""
+    from matplotlib.font_manager import findfont, get_font
+
+    letters = get_font(findfont("DejaVu Sans")).get_charmap()
+    line = "".join(letter if ord(letter) in letters else "\u25a1" for letter in " ".join(text.split()))
+    return line if len(line) <= 90 else line[:89] + "…"
