@@ -7,6 +7,7 @@ import logging
 import math
 import os
 from collections.abc import Iterable, Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,12 +17,12 @@ from midi_io.notes import Note, pitch_name
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-BARS, SYSTEMS = 16, 8  # of a system at first, and of a picture at most: longer songs get longer systems, to twice that
+SYSTEMS, BARS, MOST_BARS = 6, 17, 32  # of a picture at most; of a system (16 and an upbeat); of one in a long song
 BLACK_KEYS = (1, 3, 6, 8, 10)
 # Okabe and Ito's colours, which the colour-blind can tell apart; the first two are melody and chords
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#8C6BB1", "#767676")
 DRUM_COLOUR = "#4D4D4D"
-INCHES_PER_PITCH = 0.075
+INCHES_PER_PITCH, MOST_INCHES = 0.075, 3.5  # of a system
 
 
 def draw_piano_roll(
@@ -29,7 +30,7 @@ def draw_piano_roll(
 ) -> None:
     """Write a PNG: bars from left to right, pitches from low to high, a colour for each instrument.
 
-    Where there is one instrument, the highest of the notes that begin together has a colour of its own: the melody.
+    Where there is one instrument, notes that begin with no higher note sounding have a colour of their own: the melody.
     Drums stand below, a line for each sound.  Of a song too long for one picture, the beginning is drawn, and the
     title says so.  Any title will do: what the font cannot show becomes a box.  Raises OSError.
     """
@@ -38,29 +39,33 @@ def draw_piano_roll(
     from matplotlib.figure import Figure
 
     notes = sorted(notes, key=lambda note: (note.start, note.pitch))
+    if not 0.5 <= meter[0] * 4 / meter[1] <= 32:  # files may say anything
+        meter = (4, 4)
     beats = meter[0] * 4 / meter[1]  # of a bar
     bars = max(1, math.ceil(max((note.start + note.duration for note in notes), default=0) / beats - 1e-6))
-    per_system = min(2 * BARS, max(min(bars, BARS), math.ceil(bars / SYSTEMS)))
-    systems = min(SYSTEMS, math.ceil(bars / per_system))
-    shown = f"first {systems * per_system:,} of {bars:,} bars" if systems * per_system < bars else ""
+    systems = min(SYSTEMS, math.ceil(bars / BARS))
+    per_system = min(MOST_BARS, math.ceil(bars / systems))
+    remark = f"(the first {systems * per_system:,} of {bars:,} bars)" if systems * per_system < bars else ""
+    if not notes:
+        remark = "(no notes)"
 
     parts = _parts(notes)
     rows = _rows(notes)
     defaults = {key: value for key, value in matplotlib.rcParamsDefault.items() if not key.startswith("backend")}
     with matplotlib.rc_context({**defaults, "font.size": 10}):
-        height = INCHES_PER_PITCH * (max(rows.values()) - min(rows.values()) + 2)
-        figure = Figure(figsize=(13, 1.1 + systems * (max(1.0, height) + 0.3)), layout="constrained")
+        height = min(MOST_INCHES, INCHES_PER_PITCH * (max(rows.values()) - min(rows.values()) + 2))
+        figure = Figure(figsize=(13, 1.1 + systems * (height + 0.3)), layout="constrained")
         panels = figure.subplots(systems, squeeze=False)[:, 0]
         for system, axes in enumerate(panels):
             _draw_system(axes, parts, rows, system * per_system, per_system, beats)
-        panels[-1].set_xlabel(f"bar  ({meter[0]}/{meter[1]})")
-        heading = "   ".join(filter(None, [_showable(title), shown]))
+        panels[-1].set_xlabel(f"bar  (meter {meter[0]}/{meter[1]})")
+        heading = "   ".join(filter(None, [_showable(title), remark]))
         figure.suptitle(heading, x=0.01, ha="left", fontsize=13, parse_math=False)
         if len(parts) > 1:
             handles = [matplotlib.patches.Patch(color=colour, label=name) for name, colour, _ in parts]
             figure.legend(handles=handles, loc="outside lower center", ncols=min(6, len(handles)), frameon=False)
         png = io.BytesIO()
-        figure.savefig(png, format="png", dpi=100)
+        figure.savefig(png, format="png", dpi=100, pil_kwargs={"compress_level": 9})
     Path(path).write_bytes(png.getvalue())
 
 
@@ -74,10 +79,8 @@ def _parts(notes: Sequence[Note]) -> list[Part]:
     for note in pitched:
         by_program.setdefault(note.program, []).append(note)
     if len(by_program) == 1:
-        highest = {note.start: note.pitch for note in pitched}  # the last of each start is the highest
-        melody = [note for note in pitched if note.pitch == highest[note.start]]
-        chords = [note for note in pitched if note.pitch < highest[note.start]]
-        named = [("highest note", melody), ("notes below it", chords)]
+        melody, others = _melody(pitched)
+        named = [("highest voice", melody), ("below it", others)]
     else:
         ranked = sorted(by_program.items(), key=lambda item: -len(item[1]))
         named = [(INSTRUMENTS[program], its_notes) for program, its_notes in ranked]
@@ -88,6 +91,19 @@ def _parts(notes: Sequence[Note]) -> list[Part]:
     parts = [(name, colour, its_notes) for (name, its_notes), colour in zip(named, COLOURS, strict=False) if its_notes]
     drums = [note for note in notes if note.drum]
     return [*parts, ("drums", DRUM_COLOUR, drums)] if drums else parts
+
+
+def _melody(notes: Sequence[Note]) -> tuple[list[Note], list[Note]]:
+    """Notes (in the order of their starts) that begin with no higher one sounding, and the others."""
+    melody: list[Note] = []
+    others: list[Note] = []
+    sounding: list[Note] = []
+    for start, together in groupby(notes, key=lambda note: note.start):
+        sounding = [note for note in sounding if note.start + note.duration > start + 1e-6] + (chord := list(together))
+        highest = max(note.pitch for note in sounding)
+        for note in chord:
+            (melody if note.pitch == highest else others).append(note)
+    return melody, others
 
 
 def _rows(notes: Sequence[Note]) -> dict[tuple[bool, int], int]:
@@ -112,14 +128,17 @@ def _draw_system(
             axes.axhspan(pitch - 0.5, pitch + 0.5, color="#F0F0F0", linewidth=0, zorder=0)
     octaves = [pitch for pitch in pitches if pitch % 12 == 0]
     axes.hlines([pitch - 0.5 for pitch in octaves], first, last, color="#B0B0B0", linewidth=0.8, zorder=1)
-    axes.vlines([first + beat for beat in range(math.ceil(bars * beats))], *_span(rows), color="#E2E2E2", linewidth=0.5)
+    if beats <= 12:
+        every = [first + beat for beat in range(math.ceil(bars * beats))]
+        axes.vlines(every, *_span(rows), color="#E2E2E2", linewidth=0.5)
     axes.vlines([first + k * beats for k in range(bars + 1)], *_span(rows), color="#9A9A9A", linewidth=0.9)
     for _, colour, notes in reversed(parts):
         _draw_notes(
             axes, [note for note in notes if note.start < last and note.start + note.duration >= first], rows, colour
         )
 
-    labels = {rows[False, pitch]: pitch_name(pitch) for pitch in pitches if pitch % 12 in (0, 7)}
+    named = (0, 7) if len(rows) < 60 else (0,)
+    labels = {rows[False, pitch]: pitch_name(pitch) for pitch in pitches if pitch % 12 in named}
     drums = [row for (drum, _), row in rows.items() if drum]
     if drums:
         labels[round(sum(drums) / len(drums))] = "drums"
@@ -136,11 +155,12 @@ def _draw_notes(axes: Axes, notes: Sequence[Note], rows: dict[tuple[bool, int], 
 
     boxes = []
     for note in notes:
-        row, end = rows[note.drum, note.pitch], note.start + max(note.duration, 0.06)  # one of no length shows, too
+        row = rows[note.drum, note.pitch]
+        end = note.start + max(
+            0.06, note.duration - min(0.08, 0.2 * note.duration)
+        )  # a gap, so that one can count them
         boxes.append([(note.start, row - 0.45), (end, row - 0.45), (end, row + 0.45), (note.start, row + 0.45)])
-    axes.add_collection(
-        PolyCollection(boxes, facecolor=colour, edgecolor="white", linewidth=0.5, zorder=3), autolim=False
-    )
+    axes.add_collection(PolyCollection(boxes, facecolor=colour, linewidth=0, zorder=3), autolim=False)
 
 
 def _span(rows: dict[tuple[bool, int], int]) -> tuple[float, float]:
