@@ -89,10 +89,17 @@ class Distributions:
         if not Path(path).exists():
             return cls()
         loaded = cls.load(path)
-        kept = loaded.epochs <= epoch
-        loaded.epochs = loaded.epochs[kept]
-        loaded.quantiles = {name: rows[kept] for name, rows in loaded.quantiles.items()}
-        return loaded
+        return loaded._of(np.flatnonzero(loaded.epochs <= epoch))
+
+    def thinned(self, most: int) -> Distributions:
+        """At most `most` of the epochs, evenly spread, with the first and the last."""
+        return self._of(np.unique(np.linspace(0, len(self.epochs) - 1, min(most, len(self.epochs))).astype(int)))
+
+    def _of(self, rows: Array) -> Distributions:
+        fewer = Distributions()
+        fewer.epochs = self.epochs[rows]
+        fewer.quantiles = {name: values[rows] for name, values in self.quantiles.items()}
+        return fewer
 
 
 def quantiles(values: Array) -> Array:

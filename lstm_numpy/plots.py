@@ -17,7 +17,7 @@ import logging
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from itertools import accumulate, pairwise
+from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,6 +41,7 @@ GATE_COLOURS = dict(zip(GATES, (BLUE, VERMILION, GREEN, PURPLE), strict=True))
 GATE_NAMES = {"i": "input gate", "f": "forget gate", "o": "output gate", "g": "candidate"}
 MEDIAN: dict[str, Any] = {"color": BLACK, "linewidth": 1.4}
 OUTER: dict[str, Any] = {"color": BLACK, "linewidth": 0.9, "linestyle": (0, (4, 2))}
+MOST_EPOCHS = 100  # of a heat map: a column has to be seen
 NGRAMS = ("uniform", "unigram", "bigram", "trigram")
 RULE_OF_THUMB = 1e-3  # of update to weight: much more is restless, much less is slow
 
@@ -63,7 +64,7 @@ def draw_run(folder: Path) -> list[Path]:
             ngrams = _read_ngrams(folder / "summary.json")
             if len(history["step"]):
                 drawings["learning.png"] = lambda: learning_picture(history, ngrams)
-            if _sampled(history, "gradient_"):
+            if any((history[name] > 0).any() for name in _sampled(history, "gradient_")):
                 drawings["gradients.png"] = lambda: gradients_picture(history)
             if _sampled(history, "saturated_"):
                 drawings["gates.png"] = lambda: gates_picture(history)
@@ -78,7 +79,7 @@ def draw_run(folder: Path) -> list[Path]:
     for name, draw in drawings.items():
         with _style():
             png = io.BytesIO()
-            draw().savefig(png, format="png", dpi=100)
+            draw().savefig(png, format="png", dpi=100, pil_kwargs={"compress_level": 9})
         write_whole(folder / name, [png.getvalue()])
     return [folder / name for name in drawings]
 
@@ -97,10 +98,9 @@ def learning_picture(history: Columns, ngrams: Mapping[str, float]) -> Figure:
     for name, nats in ngrams.items():
         upper.axhline(nats, color=GREY, linewidth=1, linestyle=(0, (6, 3)), zorder=1)
         labels.append((nats, f"{name} {nats:.2f}", GREY))
-    highest = np.nanmax(
-        _finite([*ngrams.values(), *history["valid_loss"], np.nanquantile(_finite(history["loss"]), 0.99)])
-    )
-    upper.set_ylim(0, 1.06 * float(highest) or 1)
+    losses = _finite(history["loss"])  # a rare leap beyond the rest may leave the picture
+    heights = [*ngrams.values(), *_finite(history["valid_loss"]), *(np.quantile(losses, [0.99]) if losses.size else [])]
+    upper.set_ylim(0, 1.06 * max(heights, default=0) or 1)
     _label_right(upper, labels, inches=3.5)
 
     upper.set_title("Loss")
@@ -161,7 +161,7 @@ def gradients_picture(history: Columns) -> Figure:
     updates.set_ylabel("‖update‖")
     ratios.set_ylabel("‖update‖ / ‖weight‖")
     for axes in (gradients, updates, ratios):
-        axes.set_yscale("log")
+        _logarithmic(axes)
     handles, names = gradients.get_legend_handles_labels()
     figure.legend(handles, names, loc="outside lower center", ncols=min(6, len(names)))
     _epochs_on_top(gradients, history)
@@ -192,6 +192,7 @@ def gates_picture(history: Columns) -> Figure:
 
 def distributions_picture(distributions: Distributions) -> Figure:
     """A heat map over epochs for every weight and bias of each layer: a row for a layer."""
+    distributions = distributions.thinned(MOST_EPOCHS)
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
@@ -201,7 +202,7 @@ def distributions_picture(distributions: Distributions) -> Figure:
             layers.setdefault(name.partition(".")[0], []).append(name)
     width = max(3, *map(len, layers.values()))
     figure = _empty_figure(4.2 * width, 1 + 2.7 * len(layers))
-    grid = figure.subplots(len(layers), width, squeeze=False, sharex=True)
+    grid = figure.subplots(len(layers), width, squeeze=False)
     for row, names in zip(grid, layers.values(), strict=True):
         for axes, name in zip(row, names, strict=False):
             _draw_heat_map(axes, distributions, name)
@@ -297,6 +298,17 @@ def _figure(rows: int, *, height: float, heights: Sequence[float] | None = None)
     return figure, list(panels)
 
 
+def _logarithmic(axes: Axes) -> None:
+    """A logarithmic scale upwards, with as many plain numbers as its range has room for."""
+    from matplotlib.ticker import LogLocator, NullLocator
+
+    axes.set_yscale("log")
+    low, high = axes.get_ylim()
+    axes.yaxis.set_major_locator(LogLocator(subs=(1.0,) if high > 50 * low else (1.0, 2.0, 5.0)))
+    axes.yaxis.set_minor_locator(NullLocator())
+    axes.yaxis.set_major_formatter("{x:g}")
+
+
 def _draw_sampled(axes: Axes, step: Array, values: Array, colour: str, label: str | None) -> None:
     there = np.isfinite(values)
     axes.plot(step[there], values[there], color=colour, linewidth=0.6, alpha=0.4)
@@ -352,11 +364,17 @@ def _sampled(history: Columns, prefix: str) -> list[str]:
 
 def _smooth(values: Array) -> Array:
     """A moving mean over a thirtieth of all values, around each; what is not finite is left out."""
-    window = np.ones(2 * (len(values) // 60) + 1)
     there = np.isfinite(values)
-    weights = np.convolve(there, window, "same")
-    sums = np.convolve(np.where(there, values, 0), window, "same")
-    return np.where(weights > 0, sums / np.maximum(weights, 1), np.nan)
+    rows, reach = np.arange(len(values)), len(values) // 60
+    first, last = np.maximum(rows - reach, 0), np.minimum(rows + reach + 1, len(values))
+    counts = np.append(0, np.cumsum(there))
+    sums = np.append(0, np.cumsum(np.where(there, values, 0)))
+    return _ratio(sums[last] - sums[first], counts[last] - counts[first])
+
+
+def _ratio(above: Array, below: Array) -> Array:
+    """above / below, NaN where below is 0."""
+    return np.asarray(above / np.where(below == 0, np.nan, below))
 
 
 def _positive(values: Array) -> Array:
@@ -364,9 +382,8 @@ def _positive(values: Array) -> Array:
     return np.where(values > 0, values, np.nan)
 
 
-def _finite(values: npt.ArrayLike) -> Array:
-    array = np.asarray(values, np.float64)
-    return np.where(np.isfinite(array), array, np.nan)
+def _finite(values: Array) -> Array:
+    return values[np.isfinite(values)]
 
 
 def _last_rows(epochs: Array) -> Array:
@@ -377,8 +394,8 @@ def _last_rows(epochs: Array) -> Array:
 def _epoch_means(history: Columns, values: Array) -> Array:
     """The mean of each epoch's steps, each weighted by its tokens."""
     tokens = np.diff(history["tokens"], prepend=0)
-    edges = [0, *(_last_rows(history["epoch"]) + 1)]
-    return np.array([np.average(values[lo:hi], weights=tokens[lo:hi]) for lo, hi in pairwise(edges)])
+    first = [0, *(_last_rows(history["epoch"])[:-1] + 1)]
+    return _ratio(np.add.reduceat(values * tokens, first), np.add.reduceat(tokens, first))
 
 
 def _best_epoch(history: Columns) -> int | None:
