@@ -167,3 +167,76 @@ def rmsprop_update(p: Array, dp: Array, average: Array, learning_rate: float, de
     for n in range(p.size):
         average[n] = decay * average[n] + (one - decay) * dp[n] * dp[n]
         p[n] -= learning_rate * dp[n] / (np.sqrt(average[n]) + epsilon)
+
+
+# Writing songs.  A row is one song: its V logits, or V numbers in proportion to its probabilities.
+
+
+@kernel
+def shift_rows(logits: Array) -> bool:
+    """Subtract its largest from each row, so that exp cannot overflow.  False for NaN, and if no largest is finite."""
+    for n in range(logits.shape[0]):
+        largest, not_numbers = logits[n, 0], 0
+        for v in range(logits.shape[1]):
+            largest = max(largest, logits[n, v])
+            not_numbers += logits[n, v] != logits[n, v]
+        if not_numbers or not np.isfinite(largest):
+            return False
+        for v in range(logits.shape[1]):
+            logits[n, v] -= largest
+    return True
+
+
+@kernel
+def entropy_rows(logits: Array, p: Array, entropies: Array) -> None:
+    """With p = exp(logits), not yet divided by their sum Z: -sum of p/Z ln(p/Z) is ln Z - sum of p * logits / Z."""
+    for n in range(p.shape[0]):
+        total, mean = 0.0, 0.0
+        for v in range(p.shape[1]):
+            if p[n, v] > 0:
+                total += p[n, v]
+                mean += p[n, v] * logits[n, v]
+        entropies[n] = np.log(total) - mean / total
+
+
+@kernel
+def draw_rows(p: Array, uniform: Array, chosen: Array) -> None:
+    """chosen[n] is the first v at which the sum of p[n] goes beyond uniform[n] of the whole; never one with p = 0."""
+    for n in range(p.shape[0]):
+        total = 0.0
+        for v in range(p.shape[1]):
+            total += p[n, v]
+        left = uniform[n] * total
+        for v in range(p.shape[1]):
+            if p[n, v] > 0:
+                chosen[n] = v
+                left -= p[n, v]
+                if left < 0:
+                    break
+
+
+@kernel
+def extend_loops(ids: Array, songs: Array, t: int, runs: Array, longest: Array) -> None:
+    """runs[song, p]: for how many ids, up to t, each was the one p before it; 2 p of them say a pattern three times."""
+    for song in songs:
+        for p in range(1, min(t + 1, runs.shape[1])):
+            if ids[song, t] == ids[song, t - p]:
+                runs[song, p] += 1
+                if runs[song, p] >= 2 * p:
+                    longest[song] = max(longest[song], runs[song, p] + p)
+            else:
+                runs[song, p] = 0
+
+
+@kernel
+def forbid_loops(logits: Array, ids: Array, songs: Array, t: int, runs: Array, repeats: int, shortest: int) -> None:
+    """Where the ids before t say a pattern `repeats` times, its next id becomes impossible, if another is possible."""
+    for n in range(len(songs)):
+        song = songs[n]
+        for p in range(1, min(t + 1, runs.shape[1])):
+            if runs[song, p] >= (repeats - 1) * p and runs[song, p] + p >= shortest:
+                following = ids[song, t - p]
+                for v in range(logits.shape[1]):
+                    if v != following and logits[n, v] > -np.inf:
+                        logits[n, following] = -np.inf
+                        break

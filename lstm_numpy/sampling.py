@@ -1,0 +1,209 @@
+"""From probabilities to a new song: draw an id, read it, draw the next.
+
+The state is carried, so every id costs one step and nothing is ever read again.  Several songs are written side by side
+as one batch; one that has ended leaves it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from lstm_numpy import kernels
+from lstm_numpy.buffers import Buffers
+from lstm_numpy.lstm import LSTMState
+from lstm_numpy.model import State, forward, stack_forward
+
+Array: TypeAlias = npt.NDArray[Any]
+Walk: TypeAlias = Callable[[], Callable[[int], Array]]
+
+LONGEST_PERIOD = 16  # ids: what repeats after more is a phrase, and music repeats its phrases
+SHORTEST_LOOP = 8  # ids: a chord struck four times is no loop yet
+_COLDEST, _HOTTEST = 1e-20, 1e20  # beyond, nothing changes any more but that float32 overflows
+_READ_AT_ONCE, _DRAWN_AT_ONCE = 256, 256
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How an id is chosen from the network's output.  ValueError where a number makes no sense.
+
+    temperature divides the logits: below 1 the probable becomes more probable, 0 is always the most probable, above 1
+    all become alike.  Then top_k keeps the k most probable (0: all), then top_p the fewest that together have that
+    probability.  repeats: when a pattern of at most 16 ids has been said that many times, and fills 8 ids or more,
+    its next id cannot follow (0: it can).
+    """
+
+    temperature: float = 1.0
+    top_k: int = 0
+    top_p: float = 1.0
+    repeats: int = 4
+
+    def __post_init__(self) -> None:
+        if not self.temperature >= 0:
+            raise ValueError(f"temperature is 0 or more, not {self.temperature}")
+        if self.top_k < 0:
+            raise ValueError(f"top_k is a number of tokens, or 0 for all, not {self.top_k}")
+        if not 0 < self.top_p <= 1:
+            raise ValueError(f"top_p is a probability above 0, up to 1, not {self.top_p}")
+        if self.repeats < 0 or self.repeats == 1:
+            raise ValueError(f"repeats is 2 or more, or 0 to allow any loop, not {self.repeats}")
+
+
+class Written(NamedTuple):
+    """One generated song."""
+
+    ids: Array  # (n,) ints, from the prime's first id to <end>, if it got there
+    ended: bool  # by itself, with <end>
+    entropy: float  # mean nats of the network's output over what could follow, before temperature, top_k and top_p
+    longest_loop: int  # ids of the longest stretch that says one pattern of at most 16 ids three times or more; or 0
+
+
+def generate(
+    params: Mapping[str, Array],
+    prime: npt.ArrayLike,
+    length: int,
+    rng: np.random.Generator,
+    count: int = 1,
+    *,
+    end: int,
+    banned: Sequence[int] = (),
+    sampling: Sampling | None = None,
+    walk: Walk | None = None,
+) -> list[Written]:
+    """Write `count` songs that begin with the ids of `prime`, each until it draws `end` or has `length` more ids.
+
+    banned: ids that are never drawn.  walk: begins a walk along one song, a function that is told each id from the
+    prime's first on, and answers with (V,) bool: what may follow.  rng gives each song a seed, one after the other, so
+    song k draws the same numbers whatever the count, and the same arguments give the same songs bit for bit.
+    ValueError for a prime that is empty or leaves the vocabulary, if nothing may follow, or if the output is not
+    finite.
+    """
+    prime = np.atleast_1d(np.asarray(prime, dtype=np.intp))
+    sampling = sampling or Sampling()
+    n, total = len(prime), len(prime) + length
+    draws = _Draws(rng, count)
+    logits, state = _read(params, prime, count)
+    ids = np.empty((count, total), dtype=np.intp)
+    ids[:, :n] = prime
+    loops = _Loops(ids, n)
+    walks = [walk() for _ in range(count)] if walk else []
+    for along in walks:
+        for i in prime[:-1].tolist():
+            along(i)
+
+    lengths, entropy_sums = np.full(count, total), np.zeros(count)
+    writing = np.arange(count)  # the songs that have not ended: a row of logits and of the state for each
+    entropies, buffers = np.empty(count), Buffers()
+    never = np.array(banned, dtype=np.intp)
+    for t in range(n, total):
+        logits[:, never] = -np.inf
+        for row, song in enumerate(writing if walks else ()):
+            logits[row, ~walks[song](int(ids[song, t - 1]))] = -np.inf
+        if sampling.repeats:
+            loops.forbid(logits, writing, t, sampling.repeats)
+        chosen = _choose(logits, draws.at(t - n, writing), sampling, entropies)
+        ids[writing, t] = chosen
+        entropy_sums[writing] += entropies[: len(writing)]
+        loops.extend(writing, t)
+
+        going = chosen != end
+        if not going.all():
+            lengths[writing[~going]] = t + 1
+            writing, chosen = writing[going], chosen[going]
+            state = {name: LSTMState(h[going], c[going]) for name, (h, c) in state.items()}
+        if t + 1 == total or not len(writing):
+            break
+        outputs, state, _ = stack_forward(params, chosen[None, :], state, {}, buffers)
+        logits = outputs[0]
+
+    return [
+        Written(ids[k, :m].copy(), bool(m > n and ids[k, m - 1] == end), entropy / max(m - n, 1), int(loop))
+        for k, (m, entropy, loop) in enumerate(zip(lengths.tolist(), entropy_sums.tolist(), loops.longest, strict=True))
+    ]
+
+
+def longest_loop(ids: Array) -> int:
+    """The same figure for a song that stands already: see Written."""
+    loops = _Loops(np.asarray(ids, dtype=np.intp)[None, :], len(ids))
+    return int(loops.longest[0])
+
+
+def _read(params: Mapping[str, Array], prime: Array, count: int) -> tuple[Array, State]:
+    """Read the prime once: the logits (count, V) of what follows, and the state, the same for all songs."""
+    state: State | None = None
+    for begin in range(0, max(len(prime), 1), _READ_AT_ONCE):
+        outputs, state, _ = forward(params, prime[begin : begin + _READ_AT_ONCE, None], state)
+    assert state is not None
+    copies = {
+        name: LSTMState(np.repeat(h, count, axis=0), np.repeat(c, count, axis=0)) for name, (h, c) in state.items()
+    }
+    return np.repeat(outputs[-1], count, axis=0), copies
+
+
+def _choose(logits: Array, uniform: Array, sampling: Sampling, entropies: Array) -> Array:
+    """An id for each row of logits (rows, V), which are overwritten; uniform: (rows,) numbers from [0, 1)."""
+    if not kernels.shift_rows(logits):
+        raise ValueError("no token may follow, or the network's output is not finite")
+    p = np.exp(logits)
+    kernels.entropy_rows(logits, p, entropies)
+    if sampling.temperature == 0:
+        return np.asarray(np.argmax(logits, axis=1))
+    if (sampling.temperature, sampling.top_k, sampling.top_p) != (1, 0, 1):
+        p = np.exp(narrowed(logits, sampling))
+    chosen = np.empty(len(p), dtype=np.intp)
+    kernels.draw_rows(p, uniform, chosen)
+    return chosen
+
+
+def narrowed(logits: Array, sampling: Sampling) -> Array:
+    """Logits (rows, V), the largest of each row 0, after temperature, top_k and top_p: what falls out is -inf."""
+    logits = logits / min(max(sampling.temperature, _COLDEST), _HOTTEST)
+    if 0 < sampling.top_k < logits.shape[1]:
+        out = np.argpartition(-logits, sampling.top_k - 1, axis=1)[:, sampling.top_k :]
+        np.put_along_axis(logits, out, -np.inf, axis=1)
+    if sampling.top_p < 1:
+        order = np.argsort(-logits, axis=1, kind="stable")
+        p = np.exp(np.take_along_axis(logits, order, axis=1), dtype=np.float64)
+        up_to_it = np.cumsum(p, axis=1)
+        enough = up_to_it - p >= sampling.top_p * up_to_it[:, -1:]
+        inside = np.take_along_axis(logits, order, axis=1)
+        np.put_along_axis(logits, order, np.where(enough, -np.inf, inside), axis=1)
+    return logits
+
+
+class _Draws:
+    """Numbers from [0, 1) for every song, from a generator of its own."""
+
+    def __init__(self, rng: np.random.Generator, count: int) -> None:
+        self._generators = [np.random.default_rng(int(seed)) for seed in rng.integers(2**63, size=count)]
+        self._numbers = np.empty((count, _DRAWN_AT_ONCE))
+
+    def at(self, step: int, songs: Array) -> Array:
+        """(songs,): each song's number for a step; steps are asked for in order."""
+        column = step % _DRAWN_AT_ONCE
+        if column == 0:
+            for song in songs.tolist():
+                self._generators[song].random(out=self._numbers[song])
+        return np.asarray(self._numbers[songs, column])
+
+
+class _Loops:
+    """Songs of ids (songs, length), of which each has the same number of ids so far, and what repeats in them."""
+
+    def __init__(self, ids: Array, known: int) -> None:
+        self.ids = ids
+        self.runs = np.zeros((len(ids), LONGEST_PERIOD + 1), dtype=np.intp)  # how long an id has been that p before it
+        self.longest = np.zeros(len(ids), dtype=np.intp)
+        for t in range(1, known):
+            self.extend(np.arange(len(ids)), t)
+
+    def extend(self, songs: Array, t: int) -> None:
+        kernels.extend_loops(self.ids, songs, t, self.runs, self.longest)
+
+    def forbid(self, logits: Array, songs: Array, t: int, repeats: int) -> None:
+        """Take from the logits what would go on with a loop as id t."""
+        kernels.forbid_loops(logits, self.ids, songs, t, self.runs, repeats, SHORTEST_LOOP)
