@@ -1,0 +1,231 @@
+#!/usr/bin/env python3
+"""Write new music with a trained network.
+
+python generate.py                              # the newest run, one tune
+python generate.py runs/1 --count 8 --temperature 0.9
+python generate.py runs/1 --prime SONG.mid      # go on where a song stops
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lstm_numpy.arguments import above_zero, real, whole
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from lstm_numpy.run_folder import RunSongs
+    from lstm_numpy.sampling import Written
+    from midi_io.vocabulary import Vocabulary
+
+PRIME_TOKENS = 50  # from a random place: the paper's window
+
+
+def parse_arguments(argv: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="generate.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    # fmt: off
+    add = parser.add_argument
+    add("run", nargs="?", metavar="RUN", help="a run's folder, or a checkpoint in one (default: the newest run in runs/)")
+    add("--out", metavar="FILE.mid", help="default: RUN/tune.mid; with --count, tune-1.mid, tune-2.mid, ...")
+    add("--count", type=whole(1), default=1, metavar="N", help="tunes to write, side by side (default: %(default)s)")
+    add("--length", type=whole(1), default=1000, metavar="N",
+        help="a tune that has not ended by itself ends after N tokens (default: %(default)s)")
+    add("--seed", type=whole(0), default=1, metavar="N", help="the same seed writes the same file (default: %(default)s)")
+
+    add = parser.add_argument_group("beginning").add_argument
+    add("--start", choices=["beginning", "random"], default="beginning",
+        help=f"as songs begin; or with {PRIME_TOKENS} tokens from a random place in the train songs, as the paper does")
+    add("--prime", metavar="SONG.mid", help="begin with this song; notes that the network does not know become the nearest")
+    add("--key", type=whole(-60, 60), default=0, metavar="N", help="move --prime by N semitones first (default: %(default)s)")
+
+    add = parser.add_argument_group("choosing the next token").add_argument
+    add("--temperature", type=real(0), default=0.9, metavar="X",
+        help="below 1 safer, above 1 wilder, 0 always the most probable (default: %(default)s)")
+    add("--top-k", type=whole(0), default=0, metavar="N", help="only the N most probable tokens; 0: all (default: %(default)s)")
+    add("--top-p", type=real(0, 1, open_below=True), default=0.98, metavar="X",
+        help="only the most probable tokens that together have probability X (default: %(default)s)")
+    add("--repeats", type=whole(0), default=4, metavar="N",
+        help="a short pattern may stand N times in a row; 0: any number (default: %(default)s)")
+
+    add = parser.add_argument_group("the MIDI file").add_argument
+    add("--bpm", type=above_zero, metavar="X", help="beats per minute (default: that of --prime, or 120)")
+    add("--instrument", metavar="NAME", help="play everything but drums with this instrument: violin, harp, ..., or 0..127")
+    # fmt: on
+    return parser.parse_args(argv)
+
+
+@dataclass(frozen=True)
+class Model:
+    """A trained network, and what its ids stand for."""
+
+    path: Path
+    params: dict[str, Any]
+    vocabulary: Vocabulary
+    scheme: str
+    grid: int
+
+    @classmethod
+    def load(cls, run: Path) -> Model:
+        """From a run's folder (its best model) or one of its checkpoints.  CheckpointError where there is none."""
+        from lstm_numpy.checkpoint import CheckpointError, load_checkpoint
+        from midi_io.vocabulary import Vocabulary
+
+        path = run / "model.npz" if run.is_dir() else run
+        params, _, tokens, facts = load_checkpoint(path)
+        try:
+            return cls(path, params, Vocabulary(tokens), facts["settings"]["tokens"], facts["settings"]["grid"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise CheckpointError(f"{path}: does not say what its tokens are ({error}); is it from train.py?") from None
+
+
+def main(argv: list[str]) -> int:
+    args = parse_arguments(argv)
+    from lstm_numpy.checkpoint import CheckpointError
+    from lstm_numpy.run_folder import RunError, newest_run
+    from midi_io import MidiError
+
+    try:
+        model = Model.load(Path(args.run) if args.run else newest_run())
+        compose(model, args)
+    except (CheckpointError, MidiError, RunError, ValueError) as error:
+        print(f"generate.py: error: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        print(f"generate.py: error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+def compose(model: Model, args: argparse.Namespace) -> None:
+    """Write the tunes, and show what was written."""
+    import numpy as np
+
+    from lstm_numpy.run_folder import END, START, UNKNOWN
+    from lstm_numpy.sampling import Sampling, generate
+    from midi_io.grammar import Grammar
+    from midi_io.instruments import programs_of
+    from midi_io.notes import Song, piano_roll
+    from midi_io.picture import draw_piano_roll
+    from midi_io.tokens import decode
+    from midi_io.writer import write_song
+
+    program = programs_of(args.instrument)[0] if args.instrument else None
+    rng = np.random.default_rng(args.seed)
+    opening = begin(model, args, rng)
+    written = generate(
+        model.params, opening.ids, args.length, rng, args.count, end=END, banned=(START, UNKNOWN),
+        sampling=Sampling(args.temperature, args.top_k, args.top_p, args.repeats),
+        walk=Grammar(model.vocabulary.tokens, model.scheme).walk,
+    )  # fmt: skip
+    copies = originality(model, written)
+    for number, tune in enumerate(written, start=1):
+        path = numbered(Path(args.out) if args.out else model.path.parent / "tune.mid", number, args.count)
+        notes = decode(model.vocabulary.tokens_of(tune.ids), model.scheme, model.grid)
+        if program is not None:
+            notes = [note if note.drum else note._replace(program=program) for note in notes]
+        write_song(Song(notes, path.stem, args.bpm or opening.bpm, opening.meter), path)
+        draw_piano_roll(notes, path.with_suffix(".png"), title=path.stem, meter=opening.meter)
+        beats = max((note.start + note.duration for note in notes), default=0)
+        print(
+            f"{path}: {len(tune.ids)} tokens, {beats:g} beats, {'ended by itself' if tune.ended else 'cut at --length'}; "
+            f"entropy {tune.entropy:.2f} nats, longest loop {tune.longest_loop} tokens"
+        )
+        if copies:
+            print(f"  {copies[number - 1]}")
+        if number == 1:
+            print(piano_roll(notes, meter=opening.meter))
+    if len(copies) > len(written):
+        print(copies[-1])
+
+
+def compose_sample(folder: Path, seed: int) -> None:
+    """The tune that a training run ends with: sample.mid."""
+    compose(
+        Model.load(folder), parse_arguments([str(folder), "--out", str(folder / "sample.mid"), "--seed", str(seed)])
+    )
+
+
+@dataclass(frozen=True)
+class Opening:
+    """What a tune begins with."""
+
+    ids: npt.NDArray[Any]
+    bpm: float = 120.0
+    meter: tuple[int, int] = (4, 4)
+
+
+def begin(model: Model, args: argparse.Namespace, rng: np.random.Generator) -> Opening:
+    """<start>; or <start> and the tokens of a song, or of a random place in the train songs."""
+    import numpy as np
+
+    from lstm_numpy.run_folder import START
+    from midi_io.notes import transpose
+    from midi_io.reader import read_song
+    from midi_io.tokens import encode
+
+    if args.prime:
+        song = read_song(args.prime)
+        tokens = encode(transpose(song.notes, args.key), model.scheme, model.grid)
+        known = [model.vocabulary.nearest(token, model.scheme) for token in tokens]
+        replaced = sum(token != other for token, other in zip(tokens, known, strict=True))
+        print(
+            f"{args.prime}: {len(tokens)} tokens, {replaced} of them unknown to the network: the nearest known are taken"
+        )
+        return Opening(np.array([START, *model.vocabulary.ids(known)]), song.bpm, song.meter)
+    if args.start == "random":
+        train = songs_of(model).of("train").songs
+        ids = train[int(rng.integers(len(train)))]
+        place = int(rng.integers(1, max(len(ids) - PRIME_TOKENS, 2)))
+        return Opening(np.array([START, *ids[place : place + PRIME_TOKENS].tolist()]))
+    return Opening(np.array([START]))
+
+
+def songs_of(model: Model) -> RunSongs:
+    """The songs of the run that the model belongs to.  RunError where they are not beside it."""
+    from lstm_numpy.run_folder import RunSongs
+
+    return RunSongs.load(model.path.parent / "songs.npz")
+
+
+def originality(model: Model, written: list[Written]) -> list[str]:
+    """How much of each tune stands in the train songs, and last the same for songs that the network has not seen."""
+    from lstm_numpy.baselines import copied
+    from lstm_numpy.batches import Songs
+    from lstm_numpy.run_folder import RunError
+
+    try:
+        songs = songs_of(model)
+    except RunError:  # a checkpoint alone can write music, but knows no songs
+        return []
+    train, held_out = songs.of("train").songs, songs.of("valid").songs
+    tunes = [tune.ids[1:-1] if tune.ended else tune.ids[1:] for tune in written]
+    found = copied(Songs.of([*tunes, *(song[1:-1] for song in held_out)]), train)
+    lines = [f"copied: longest run {one.longest} tokens, {100 * one.shares[8]:.0f} % of its 8-grams" for one in found]
+    others = found[len(written) :]
+    if others:
+        longest = sorted(one.longest for one in others)
+        share = sum(one.shares[8] for one in others) / len(others)
+        lines[len(written) :] = [
+            f"of {len(others)} songs that it has not seen: longest run {longest[len(longest) // 2]} (median) to "
+            f"{longest[-1]} tokens, {100 * share:.0f} % of their 8-grams"
+        ]
+    return lines
+
+
+def numbered(path: Path, number: int, count: int) -> Path:
+    """tune.mid, or tune-1.mid, tune-2.mid, ... where there are several."""
+    return path if count == 1 else path.with_name(f"{path.stem}-{number}{path.suffix}")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
