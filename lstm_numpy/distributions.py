@@ -73,13 +73,14 @@ class Distributions:
             raise DistributionsError(f"{path} cannot be read: {error.strerror or 'it is damaged'}") from None
         except Exception as error:  # np.load raises whatever zipfile, zlib and the array format happen to raise
             raise DistributionsError(f"{path} holds no distributions ({type(error).__name__})") from None
-        shapes = {(array.dtype, array.shape) for array in arrays.values()}
-        if loaded.epochs.ndim != 1 or loaded.epochs.dtype.kind != "i" or (np.diff(loaded.epochs) <= 0).any():
+        epochs, shape = loaded.epochs, (loaded.epochs.size, PERCENT.size)
+        if epochs.ndim != 1 or epochs.dtype.kind != "i" or (np.diff(epochs) <= 0).any():
             raise DistributionsError(f"{path} holds no distributions: its epochs do not climb")
-        if shapes - {(np.dtype(np.float32), (len(loaded.epochs), len(PERCENT)))} or not np.array_equal(
-            percent, PERCENT
-        ):
-            raise DistributionsError(f"{path} holds no distributions: its arrays have other shapes")
+        if not np.array_equal(percent, PERCENT):
+            raise DistributionsError(f"{path} holds no distributions: its quantiles are other ones")
+        for name, rows in arrays.items():
+            if "." not in name or rows.dtype != np.float32 or rows.shape != shape or not np.isfinite(rows).all():
+                raise DistributionsError(f"{path} holds no distributions: {name!r} is not quantiles of a parameter")
         loaded.quantiles = arrays
         return loaded
 

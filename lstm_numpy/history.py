@@ -131,13 +131,14 @@ class History:
 def read_history(path: str | os.PathLike[str]) -> dict[str, npt.NDArray[np.float64]]:
     """The columns of a history.csv by name, each (rows,) float64, NaN where a cell is empty.
 
-    A last row that is still being written is left out.  Raises HistoryError, of one line.
+    A last row that is still being written is left out.  Raises HistoryError.
     """
     path = Path(path)
     rows = csv.reader(_complete_lines(path))
     header = next(rows, [])
-    if not {"step", "loss"} <= set(header) or len(set(header)) < len(header):
-        raise HistoryError(f"{path} is not a history: its first line does not name its columns")
+    layers = [name.removeprefix("gradient_") for name in header if name.startswith("gradient_")][1:]
+    if header != columns_for(layers):
+        raise HistoryError(f"{path} is not a history: its first line does not name the columns of one")
     values = []
     for row in rows:
         try:

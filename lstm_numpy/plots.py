@@ -14,10 +14,11 @@ import argparse
 import io
 import json
 import logging
+import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from itertools import accumulate
+from itertools import accumulate, count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -89,7 +90,7 @@ def draw_run(folder: Path) -> list[Path]:
 
 def learning_picture(history: Columns, ngrams: Mapping[str, float]) -> Figure:
     """Loss and accuracy.  ngrams: nats per token of "uniform", "unigram", ..., as far as they are known."""
-    figure, (upper, lower) = _figure(2, height=7.5, heights=(3, 2))
+    figure, (upper, lower) = _figure(2, history["step"][-1], height=7.5, heights=(3, 2))
     best = _best_epoch(history)
     _draw_measure(upper, history, "loss", 1.0)
     _draw_measure(lower, history, "accuracy", 100.0)
@@ -124,21 +125,24 @@ def _draw_measure(axes: Axes, history: Columns, name: str, scale: float) -> None
     axes.plot(step, values, color=SKY, linewidth=0.6, alpha=0.5, label="train, each step")
     axes.plot(step, _smooth(values), color=BLUE, linewidth=1.8, label="train, smoothed")
     last = _last_rows(history["epoch"])
-    axes.plot(step[last], _epoch_means(history, values), "o", color=BLUE, markersize=5, label="train, mean of an epoch")
+    size = 5 if len(last) <= 50 else 2
+    axes.plot(
+        step[last], _epoch_means(history, values), "o", color=BLUE, markersize=size, label="train, mean of an epoch"
+    )
     valid = np.isfinite(history[f"valid_{name}"])
     axes.plot(
         step[valid],
         scale * history[f"valid_{name}"][valid],
         "D-",
         color=VERMILION,
-        markersize=5,
+        markersize=size,
         label="valid, after an epoch",
     )
 
 
 def gradients_picture(history: Columns) -> Figure:
     """Norms of gradients, of updates, and of updates relative to weights, layer by layer."""
-    figure, (gradients, updates, ratios) = _figure(3, height=9)
+    figure, (gradients, updates, ratios) = _figure(3, history["step"][-1], height=9)
     layers = [name.removeprefix("gradient_") for name in _sampled(history, "gradient_")]
     gradients.plot(
         history["step"],
@@ -173,15 +177,14 @@ def gates_picture(history: Columns) -> Figure:
     columns = _sampled(history, "saturated_")
     layers = list(dict.fromkeys(name.split("_")[1] for name in columns))
     highest = min(100, 110 * max(float(np.nanmax(history[name])) for name in columns) + 5)
-    figure, panels = _figure(len(layers), height=1.5 + 3.2 * len(layers))
+    figure, panels = _figure(len(layers), history["step"][-1], height=1.5 + 3.2 * len(layers))
     for layer, axes in zip(layers, panels, strict=True):
         labels = []
         for gate in GATES:
             values = 100 * history[f"saturated_{layer}_{gate}"]
             _draw_sampled(axes, history["step"], values, GATE_COLOURS[gate], None)
-            labels.append(
-                (float(_smooth(values[np.isfinite(values)])[-1]), f"{gate}, {GATE_NAMES[gate]}", GATE_COLOURS[gate])
-            )
+            if len(seen := _finite(values)):
+                labels.append((float(_smooth(seen)[-1]), f"{gate}, {GATE_NAMES[gate]}", GATE_COLOURS[gate]))
         axes.set_title(f"{layer}: how much of each gate is saturated (i, f, o below 0.1 or above 0.9; |g| above 0.9)")
         axes.set_ylabel("% of the gate's values")
         axes.set_ylim(0, highest)
@@ -251,7 +254,7 @@ def _draw_heat_map(axes: Axes, distributions: Distributions, name: str) -> None:
     axes.set_ylim(bins[0], bins[-1])
     axes.set_title(f"{name}  (epoch {epochs[-1]}: {rows[-1, 0]:.2g} to {rows[-1, -1]:.2g})")
     axes.grid(visible=False)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
 
 
 # What the pictures share.
@@ -288,13 +291,18 @@ def _empty_figure(width: float, height: float) -> Figure:
     return Figure(figsize=(width, height), layout="constrained")
 
 
-def _figure(rows: int, *, height: float, heights: Sequence[float] | None = None) -> tuple[Figure, list[Axes]]:
+def _figure(
+    rows: int, last_step: float, *, height: float, heights: Sequence[float] | None = None
+) -> tuple[Figure, list[Axes]]:
     """Panels one above the other over the same steps."""
+    from matplotlib.ticker import MaxNLocator
+
     figure = _empty_figure(10, height)
     panels = figure.subplots(rows, squeeze=False, sharex=True, height_ratios=heights)[:, 0]
     panels[-1].set_xlabel("training step")
-    for axes in panels:
-        axes.margins(x=0.01)
+    panels[-1].set_xlim(0, 1.01 * last_step)
+    panels[-1].xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    panels[-1].xaxis.set_major_formatter("{x:,.0f}")
     return figure, list(panels)
 
 
@@ -311,7 +319,8 @@ def _logarithmic(axes: Axes) -> None:
 
 def _draw_sampled(axes: Axes, step: Array, values: Array, colour: str, label: str | None) -> None:
     there = np.isfinite(values)
-    axes.plot(step[there], values[there], color=colour, linewidth=0.6, alpha=0.4)
+    marker = "." if np.count_nonzero(there) < 30 else ""  # or a single one would not be seen
+    axes.plot(step[there], values[there], color=colour, linewidth=0.6, alpha=0.4, marker=marker)
     axes.plot(step[there], _smooth(values[there]), color=colour, linewidth=1.8, label=label)
 
 
@@ -336,11 +345,17 @@ def _label_right(axes: Axes, labels: Sequence[tuple[float, str, str]], inches: f
 def _epochs_on_top(axes: Axes, history: Columns) -> None:
     """The ends of epochs as a second scale, above."""
     last = _last_rows(history["epoch"])
-    last = last[:: max(1, -(-len(last) // 12))]
+    every = next(every for every in _round_numbers() if len(last) <= 12 * every)
+    last = last[history["epoch"][last] % every == 0]
     top = axes.secondary_xaxis("top")
     top.set_ticks(history["step"][last], [f"{epoch:.0f}" for epoch in history["epoch"][last]])
     top.set_xlabel("end of epoch")
     top.spines["top"].set_visible(False)
+
+
+def _round_numbers() -> Iterator[int]:
+    """1, 2, 5, 10, 20, 50, ..."""
+    return (first * 10**zeros for zeros in count() for first in (1, 2, 5))
 
 
 def _heat_colours() -> Any:
@@ -428,12 +443,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     folder = parser.parse_args(arguments).run
     try:
         for picture in draw_run(folder):
-            print(picture, flush=True)
+            print(_printable(str(picture)), flush=True)
+    except BrokenPipeError:  # whoever reads has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or closing it would fail again
     except (PlotError, OSError) as error:
-        line = f"{parser.prog}: error: {error}"
-        print("".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in line), file=sys.stderr)
-        return 2
+        message = str(error) if isinstance(error, PlotError) else f"{error.filename or 'output'}: {error.strerror}"
+        parser.exit(2, f"{parser.prog}: error: {_printable(message)}\n")
+    except KeyboardInterrupt:
+        return 130
     return 0
+
+
+def _printable(text: str) -> str:
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
 
 
 if __name__ == "__main__":
