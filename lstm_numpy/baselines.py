@@ -21,8 +21,8 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from lstm_numpy import kernels
 from lstm_numpy.batches import Songs
-from lstm_numpy.kernels import kernel
 
 Array: TypeAlias = npt.NDArray[Any]
 
@@ -219,7 +219,7 @@ def copied(songs: Songs, train: Songs, sizes: tuple[int, ...] = (4, 8)) -> list[
     largest = max(int(text.max(initial=0)), int(train.flat.max(initial=0)) + 1)
     bucket = np.searchsorted(text[order], np.arange(largest + 2))
     lengths = np.zeros(len(text), dtype=np.int64)
-    _match(train.flat, train.offsets.astype(np.int64), text, order, bucket, lengths)
+    kernels.match_suffixes(train.flat, train.offsets.astype(np.int64), text, order, bucket, lengths)
 
     runs = [lengths[is_id][begin:end] for begin, end in pairwise(songs.offsets)]
     return [
@@ -245,34 +245,3 @@ def _sorted_suffixes(text: Array) -> Array:
         if len(ranks) == 0 or ranks[-1] == len(ranks):
             return order
         length *= 2
-
-
-@kernel
-def _match(flat: Array, offsets: Array, text: Array, order: Array, bucket: Array, lengths: Array) -> None:
-    """lengths[p] becomes the longest run of text from p on that stands in a song of flat.
-
-    Every suffix of every song looks for its place among the sorted suffixes of text.  On its way it is compared with
-    its two neighbours there, and no other shares more with it.  Those further off share what all between them share.
-    """
-    for song in range(len(offsets) - 1):
-        end = offsets[song + 1]
-        for begin in range(offsets[song], end):
-            low, high = bucket[flat[begin] + 1], bucket[flat[begin] + 2]
-            while low < high:
-                middle = (low + high) // 2
-                p = order[middle]
-                n = 1
-                while begin + n < end and text[p + n] == flat[begin + n] + 1:
-                    n += 1
-                lengths[p] = max(lengths[p], n)
-                if begin + n < end and text[p + n] < flat[begin + n] + 1:
-                    low = middle + 1
-                else:
-                    high = middle
-    for direction in (1, -1):
-        for k in range(1, len(order)):
-            p, before = (order[k], order[k - 1]) if direction == 1 else (order[-k - 1], order[-k])
-            n = 0
-            while n < lengths[before] and text[p + n] == text[before + n]:
-                n += 1
-            lengths[p] = max(lengths[p], n)

@@ -240,3 +240,37 @@ def forbid_loops(logits: Array, ids: Array, songs: Array, t: int, runs: Array, r
                     if v != following and logits[n, v] > -np.inf:
                         logits[n, following] = -np.inf
                         break
+
+
+# How much of one song stands in others.
+
+
+@kernel
+def match_suffixes(flat: Array, offsets: Array, text: Array, order: Array, bucket: Array, lengths: Array) -> None:
+    """lengths[p] becomes the longest run of text from p on that stands in a song of flat.
+
+    Every suffix of every song looks for its place among the sorted suffixes of text.  On its way it is compared with
+    its two neighbours there, and no other shares more with it.  Those further off share what all between them share.
+    """
+    for song in range(len(offsets) - 1):
+        end = offsets[song + 1]
+        for begin in range(offsets[song], end):
+            low, high = bucket[flat[begin] + 1], bucket[flat[begin] + 2]
+            while low < high:
+                middle = (low + high) // 2
+                p = order[middle]
+                n = 1
+                while begin + n < end and text[p + n] == flat[begin + n] + 1:
+                    n += 1
+                lengths[p] = max(lengths[p], n)
+                if begin + n < end and text[p + n] < flat[begin + n] + 1:
+                    low = middle + 1
+                else:
+                    high = middle
+    for direction in (1, -1):
+        for k in range(1, len(order)):
+            p, before = (order[k], order[k - 1]) if direction == 1 else (order[-k - 1], order[-k])
+            n = 0
+            while n < lengths[before] and text[p + n] == text[before + n]:
+                n += 1
+            lengths[p] = max(lengths[p], n)
