@@ -1,6 +1,6 @@
 """From a MIDI file to notes: whatever the file holds, the answer is a song or a MidiError.
 
-mido decodes the messages, of tracks that plain.py has made plain.
+events.py takes the file apart; here notes are made of events.
 """
 
 from __future__ import annotations
@@ -8,18 +8,15 @@ from __future__ import annotations
 import io
 import os
 import stat
-import struct
 from collections import defaultdict, deque
-from typing import Any
 
-import mido
-
+from midi_io.events import split_file
 from midi_io.notes import Note, Song
-from midi_io.plain import MidiError, printable, split_file
+from midi_io.plain import MidiError, printable
 
 __all__ = ["MAX_BEATS", "MAX_BYTES", "MidiError", "parse_song", "printable", "read_bytes", "read_notes", "read_song"]
 
-MAX_BYTES = 4_000_000  # of a file: the largest scores have a tenth, and mido takes 300 bytes of memory for each 3
+MAX_BYTES = 4_000_000  # of a file: the largest scores have a tenth
 MAX_BEATS = 1_000_000  # six days of music: whatever begins later does so by a damaged delta time
 DRUM_CHANNEL = 9  # counted from 0; musicians call it channel 10
 
@@ -83,12 +80,10 @@ def _song(data: bytes) -> Song:
     meters: dict[int, tuple[int, int]] = {}  # tick: numerator, denominator
     title = ""
     never_off = 0
-    for number, plain in enumerate(tracks):
-        tick = 0
+    for number, events in enumerate(tracks):
         programs = [0] * 16
         sounding: dict[tuple[int, int], deque[tuple[int, int, int]]] = defaultdict(deque)
-        for message in _messages(plain):
-            tick += message.time
+        for tick, message in events:
             kind = message.type
             if kind == "note_on" and message.velocity:
                 channel = message.channel
@@ -117,13 +112,6 @@ def _song(data: bytes) -> Song:
         for start, pitch, drum, program, duration, velocity in found
     ]
     return Song(notes, title, bpm, meters[min(meters)] if meters else (4, 4), never_off)
-
-
-def _messages(plain: bytes) -> list[Any]:
-    """mido's messages of a plain track."""
-    header = struct.pack(">4sLHHH4sL", b"MThd", 6, 0, 1, 480, b"MTrk", len(plain))
-    messages: list[Any] = mido.MidiFile(file=io.BytesIO(header + plain)).tracks[0]
-    return messages
 
 
 def _ticks_per_beat(division: int, bpm: float) -> float:

@@ -264,10 +264,10 @@ def test_a_file_that_is_too_large_is_refused(tmp_path):
 def test_whatever_mido_raises_becomes_a_midi_error(monkeypatch):
     for fault in (KeyError(7), RecursionError("deep"), MemoryError(), OverflowError("a\nb")):
 
-        def broken(fault=fault, **_):
+        def broken(_, fault=fault):
             raise fault
 
-        monkeypatch.setattr(mido, "MidiFile", broken)
+        monkeypatch.setattr("midi_io.events._decoded", broken)
         with pytest.raises(MidiError) as caught:
             parse_song(GOOD)
         assert str(caught.value).isprintable()

@@ -1,0 +1,175 @@
+"""The bytes of a MIDI file taken apart into events, which mido decodes.
+
+mido.MidiFile reads a file byte by byte, and what is wrong with any event is the end of it: a key signature of 8 sharps,
+a tempo of two bytes, an unknown meta event (it drops its delta time), a number of a million digits (it takes minutes).
+Here a regular expression finds the channel messages, and mido decodes each different one once; what carries no note,
+program, tempo, meter or title is passed over.  That is safer, and three times as fast.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import Any, NoReturn
+
+import mido
+
+from midi_io.plain import MidiError
+
+TITLE, END_OF_TRACK, TEMPO, METER = 0x03, 0x2F, 0x51, 0x58  # the meta events that matter
+_CHANNEL_EVENTS = (0x80, 0x90, 0xC0)  # note off, note on, program change: the channel messages that matter
+_SYSTEM_DATA = {0xF1: 1, 0xF2: 2, 0xF3: 1, 0xF6: 0, 0xF8: 0, 0xFA: 0, 0xFB: 0, 0xFC: 0, 0xFE: 0}  # status: data bytes
+
+_NUMBER = rb"[\x80-\xff]{0,3}[\x00-\x7f]"  # of variable length: seven bits a byte, four bytes at most
+_NUMBER_AT = re.compile(_NUMBER)
+_CHUNK_NAME_AT = re.compile(rb"[ -~]{4}")
+_MESSAGE_AT = {  # a delta time and a channel message, by the number of data bytes that may come without a status
+    running: re.compile(rb"(%b)([\x80-\xbf\xe0-\xef][\x00-\x7f]{2}|[\xc0-\xdf][\x00-\x7f]%b)" % (_NUMBER, data))
+    for running, data in {0: rb"", 1: rb"|[\x00-\x7f]", 2: rb"|[\x00-\x7f]{2}"}.items()
+}
+
+
+def split_file(data: bytes) -> tuple[int, Iterator[list[tuple[int, Any]]]]:
+    """The division of the beat, and for each track its events: (tick, message of mido).
+
+    The messages are shared: do not change them, and do not ask for their time.  Raises MidiError, at once or later.
+    """
+    at = data.find(b"MThd", 0, 1024)  # not at 0 where the file is wrapped in RIFF or MacBinary
+    if at < 0:
+        raise MidiError("is not a MIDI file (no MThd)", "not MIDI") if data else MidiError("is empty", "empty")
+    if len(data) < at + 14:
+        _cut_short()
+    size, format_, count, division = struct.unpack_from(">LHHH", data, at + 4)
+    if size < 6 or format_ > 2 or division == 0:
+        raise MidiError(f"has an impossible header (length {size}, format {format_}, {division} ticks per beat)")
+    return division, _tracks(data, at + 8 + size, count)
+
+
+def _tracks(data: bytes, position: int, count: int) -> Iterator[list[tuple[int, Any]]]:
+    """The events of the first `count` tracks, or of as many as there are; other chunks are passed over."""
+    declared = count
+    while count and position < len(data):
+        if len(data) < position + 8:
+            _cut_short()
+        if not _CHUNK_NAME_AT.match(data, position):
+            raise MidiError(f"has no track at byte {position:,}, where one should begin")
+        name, size = struct.unpack_from(">4sL", data, position)
+        position += 8
+        if name == b"MTrk":
+            events, position = _track(data, position, position + size)
+            yield events
+            count -= 1
+        else:
+            position += size
+    if position > len(data) or count == declared > 0:
+        _cut_short()
+
+
+def _track(data: bytes, position: int, end: int) -> tuple[list[tuple[int, Any]], int]:
+    """A track's events, and where the next chunk begins.
+
+    The end that the chunk's length gives is believed if a chunk or the end of the file is there; otherwise the
+    end-of-track event decides, so that tracks of a wrong length are read, and those of a file cut short are not.
+    Status runs on after meta and system events, too, as most writers that do so mean it.
+    """
+    believed = end == len(data) or _CHUNK_NAME_AT.match(data, end) is not None
+    limit = end if believed else len(data)
+    events: list[tuple[int, Any]] = []
+    tick = 0
+    status = b""
+    message_at = _MESSAGE_AT[0]
+    while position < limit:
+        found = message_at.match(data, position, limit)
+        if found:
+            position = found.end()
+            delta, message = found.groups()
+            tick += _value(delta)
+            if message[0] < 0x80:
+                message = status + message
+            elif message[0] != status:
+                status = message[:1]
+                message_at = _MESSAGE_AT[len(message) - 1]
+            if message[0] & 0xF0 in _CHANNEL_EVENTS:
+                events.append((tick, _decoded(message)))
+            continue
+        delta, position = _number(data, position, limit)
+        tick += _value(delta)
+        kind, content, position = _other_event(data, position, limit, bool(status))
+        if kind == END_OF_TRACK:
+            return events, end if believed and not data.startswith(b"MTrk", position) else position
+        if _matters(kind, content):
+            events.append((tick, mido.MetaMessage.from_bytes([0xFF, kind, len(content), *content])))
+    if not believed:
+        _cut_short()
+    return events, end
+
+
+def _other_event(data: bytes, position: int, limit: int, runs: bool) -> tuple[int, bytes, int]:
+    """The event at `position` that is no channel message: its meta type (-1: none), its content, where it ends."""
+    if position >= limit:
+        _cut_short()
+    status = data[position]
+    kind = -1
+    start = position + 1
+    if status == 0xFF:
+        if start >= limit:
+            _cut_short()
+        kind = data[start]
+        start += 1
+    if status in (0xFF, 0xF0, 0xF7):
+        digits, start = _number(data, start, limit)
+        length = _value(digits)
+    elif status in _SYSTEM_DATA:
+        length = _SYSTEM_DATA[status]
+    elif status > 0xF0:
+        raise MidiError(f"has an undefined status ({status:02X}) at byte {position:,}")
+    elif status < 0x80 and not runs:
+        raise MidiError(f"has data without a status at byte {position:,}")
+    elif position + 2 >= limit:  # a channel message, so that only its data can be the reason why it did not match
+        _cut_short()
+    else:
+        raise MidiError(f"has a data byte above 127 after byte {position:,}")
+    if start + length > limit:
+        _cut_short()
+    return kind, data[start : start + length], start + length
+
+
+def _matters(kind: int, content: bytes) -> bool:
+    """Whether a meta event says something that we want to know, and that makes sense."""
+    length = len(content)
+    return (
+        (kind == TITLE and length < 128)
+        or (kind == TEMPO and length == 3 and any(content))
+        or (kind == METER and length == 4 and content[0] > 0 and content[1] <= 6)
+    )
+
+
+@lru_cache(maxsize=1 << 14)
+def _decoded(message: bytes) -> Any:
+    """mido's message of its bytes: a song has few different ones."""
+    return mido.Message.from_bytes(message)
+
+
+@lru_cache(maxsize=1 << 12)
+def _value(number: bytes) -> int:
+    """The value of a variable-length number."""
+    value = 0
+    for byte in number:
+        value = value << 7 | byte & 0x7F
+    return value
+
+
+def _number(data: bytes, position: int, limit: int) -> tuple[bytes, int]:
+    """The bytes of the variable-length number at `position`, and where it ends."""
+    number = _NUMBER_AT.match(data, position, limit)
+    if number:
+        return number[0], number.end()
+    if limit < position + 4:
+        _cut_short()
+    raise MidiError(f"has a number of more than four bytes at byte {position:,}")
+
+
+def _cut_short() -> NoReturn:
+    raise MidiError("is cut short", "cut short")
