@@ -1,11 +1,9 @@
 """The pictures of a run, from its files.  `python -m lstm_numpy.plots RUN` draws them again.
 
-    learning.png        loss and accuracy per step and per epoch, train and valid, with the n-grams to beat
-    gradients.png       how large the gradients, and the steps that follow from them, are in each layer
-    gates.png           how much of each gate is saturated
-    distributions.png   how the weights and biases are spread, from epoch to epoch
-
-Colours are Okabe and Ito's, which the colour-blind can tell apart.
+learning.png        loss and accuracy per step and per epoch, train and valid, with the n-grams to beat
+gradients.png       how large the gradients, and the steps that follow from them, are in each layer
+gates.png           how much of each gate is saturated
+distributions.png   how the weights and biases are spread, from epoch to epoch
 """
 
 from __future__ import annotations
@@ -13,18 +11,16 @@ from __future__ import annotations
 import argparse
 import io
 import json
-import logging
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
-from itertools import accumulate, count
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from lstm_numpy import panels
 from lstm_numpy.distributions import Distributions, DistributionsError, histogram
 from lstm_numpy.files import write_whole
 from lstm_numpy.history import GATES, HistoryError, read_history
@@ -34,14 +30,11 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Array = npt.NDArray[Any]
-Columns = Mapping[str, npt.NDArray[np.float64]]  # of a history, by name
 
-BLACK, GREY = "#222222", "#767676"
-BLUE, VERMILION, GREEN, ORANGE, PURPLE, SKY = "#0072B2", "#D55E00", "#009E73", "#E69F00", "#CC79A7", "#56B4E9"
-GATE_COLOURS = dict(zip(GATES, (BLUE, VERMILION, GREEN, PURPLE), strict=True))
+GATE_COLOURS = dict(zip(GATES, (panels.BLUE, panels.VERMILION, panels.GREEN, panels.PURPLE), strict=True))
 GATE_NAMES = {"i": "input gate", "f": "forget gate", "o": "output gate", "g": "candidate"}
-MEDIAN: dict[str, Any] = {"color": BLACK, "linewidth": 1.4}
-OUTER: dict[str, Any] = {"color": BLACK, "linewidth": 0.9, "linestyle": (0, (4, 2))}
+MEDIAN: dict[str, Any] = {"color": panels.BLACK, "linewidth": 1.4}
+OUTER: dict[str, Any] = {"color": panels.BLACK, "linewidth": 0.9, "linestyle": (0, (4, 2))}
 MOST_EPOCHS = 100  # of a heat map: a column has to be seen
 NGRAMS = ("uniform", "unigram", "bigram", "trigram")
 RULE_OF_THUMB = 1e-3  # of update to weight: much more is restless, much less is slow
@@ -78,7 +71,7 @@ def draw_run(folder: Path) -> list[Path]:
     if not drawings:
         raise PlotError(f"{folder}: no run is here yet: neither history.csv nor distributions.npz has anything to draw")
     for name, draw in drawings.items():
-        with _style():
+        with panels.style():
             png = io.BytesIO()
             draw().savefig(png, format="png", dpi=100, pil_kwargs={"compress_level": 9})
         write_whole(folder / name, [png.getvalue()])
@@ -88,21 +81,25 @@ def draw_run(folder: Path) -> list[Path]:
 # The pictures.
 
 
-def learning_picture(history: Columns, ngrams: Mapping[str, float]) -> Figure:
+def learning_picture(history: panels.Columns, ngrams: Mapping[str, float]) -> Figure:
     """Loss and accuracy.  ngrams: nats per token of "uniform", "unigram", ..., as far as they are known."""
-    figure, (upper, lower) = _figure(2, history["step"][-1], height=7.5, heights=(3, 2))
+    figure, (upper, lower) = panels.stacked_panels(2, history["step"][-1], height=7.5, heights=(3, 2))
     best = _best_epoch(history)
     _draw_measure(upper, history, "loss", 1.0)
     _draw_measure(lower, history, "accuracy", 100.0)
 
     labels = []
     for name, nats in ngrams.items():
-        upper.axhline(nats, color=GREY, linewidth=1, linestyle=(0, (6, 3)), zorder=1)
-        labels.append((nats, f"{name} {nats:.2f}", GREY))
-    losses = _finite(history["loss"])  # a rare leap beyond the rest may leave the picture
-    heights = [*ngrams.values(), *_finite(history["valid_loss"]), *(np.quantile(losses, [0.99]) if losses.size else [])]
+        upper.axhline(nats, color=panels.GREY, linewidth=1, linestyle=(0, (6, 3)), zorder=1)
+        labels.append((nats, f"{name} {nats:.2f}", panels.GREY))
+    losses = panels.finite(history["loss"])  # a rare leap beyond the rest may leave the picture
+    heights = [
+        *ngrams.values(),
+        *panels.finite(history["valid_loss"]),
+        *(np.quantile(losses, [0.99]) if losses.size else []),
+    ]
     upper.set_ylim(0, 1.06 * max(heights, default=0) or 1)
-    _label_right(upper, labels, inches=3.5)
+    panels.label_right(upper, labels, inches=3.5)
 
     upper.set_title("Loss")
     lower.set_title("Accuracy")
@@ -116,48 +113,53 @@ def learning_picture(history: Columns, ngrams: Mapping[str, float]) -> Figure:
     lower.set_ylabel("% of tokens")
     lower.set_ylim(0, min(100, lower.get_ylim()[1]))
     lower.legend(loc="lower right", ncols=2)
-    _epochs_on_top(upper, history)
+    panels.mark_epochs(upper, history)
     return figure
 
 
-def _draw_measure(axes: Axes, history: Columns, name: str, scale: float) -> None:
+def _draw_measure(axes: Axes, history: panels.Columns, name: str, scale: float) -> None:
     step, values = history["step"], scale * history[name]
-    axes.plot(step, values, color=SKY, linewidth=0.6, alpha=0.5, label="train, each step")
-    axes.plot(step, _smooth(values), color=BLUE, linewidth=1.8, label="train, smoothed")
-    last = _last_rows(history["epoch"])
+    axes.plot(step, values, color=panels.SKY, linewidth=0.6, alpha=0.5, label="train, each step")
+    axes.plot(step, panels.smooth(values), color=panels.BLUE, linewidth=1.8, label="train, smoothed")
+    last = panels.last_rows(history["epoch"])
     size = 5 if len(last) <= 50 else 2
     axes.plot(
-        step[last], _epoch_means(history, values), "o", color=BLUE, markersize=size, label="train, mean of an epoch"
+        step[last],
+        _epoch_means(history, values),
+        "o",
+        color=panels.BLUE,
+        markersize=size,
+        label="train, mean of an epoch",
     )
     valid = np.isfinite(history[f"valid_{name}"])
     axes.plot(
         step[valid],
         scale * history[f"valid_{name}"][valid],
         "D-",
-        color=VERMILION,
+        color=panels.VERMILION,
         markersize=size,
         label="valid, after an epoch",
     )
 
 
-def gradients_picture(history: Columns) -> Figure:
+def gradients_picture(history: panels.Columns) -> Figure:
     """Norms of gradients, of updates, and of updates relative to weights, layer by layer."""
-    figure, (gradients, updates, ratios) = _figure(3, history["step"][-1], height=9)
+    figure, (gradients, updates, ratios) = panels.stacked_panels(3, history["step"][-1], height=9)
     layers = [name.removeprefix("gradient_") for name in _sampled(history, "gradient_")]
     gradients.plot(
         history["step"],
-        _positive(history["gradient_norm"]),
-        color=GREY,
+        panels.positive(history["gradient_norm"]),
+        color=panels.GREY,
         linewidth=0.5,
         alpha=0.5,
         label="all layers, each step",
     )
-    for layer, colour in zip(layers, _colours(len(layers)), strict=True):
+    for layer, colour in zip(layers, panels.layer_colours(len(layers)), strict=True):
         gradient, update = history[f"gradient_{layer}"], history[f"update_{layer}"]
-        ratio = update / _positive(history[f"weight_{layer}"])
-        for axes, values in ((gradients, gradient), (updates, update), (ratios, ratio)):
-            _draw_sampled(axes, history["step"], _positive(values), colour, layer)
-    ratios.axhline(RULE_OF_THUMB, color=GREY, linewidth=1, linestyle=(0, (6, 3)))
+        relative = panels.ratio(update, history[f"weight_{layer}"])
+        for axes, values in ((gradients, gradient), (updates, update), (ratios, relative)):
+            panels.draw_sampled(axes, history["step"], panels.positive(values), colour, layer)
+    ratios.axhline(RULE_OF_THUMB, color=panels.GREY, linewidth=1, linestyle=(0, (6, 3)))
     gradients.set_title("Gradients: norm by layer, before clipping")
     updates.set_title("Updates: norm of what RMSprop changes in one step")
     ratios.set_title("Updates relative to weights (dashed: the rule of thumb, a thousandth)")
@@ -165,46 +167,46 @@ def gradients_picture(history: Columns) -> Figure:
     updates.set_ylabel("‖update‖")
     ratios.set_ylabel("‖update‖ / ‖weight‖")
     for axes in (gradients, updates, ratios):
-        _logarithmic(axes)
+        panels.make_logarithmic(axes)
     handles, names = gradients.get_legend_handles_labels()
     figure.legend(handles, names, loc="outside lower center", ncols=min(6, len(names)))
-    _epochs_on_top(gradients, history)
+    panels.mark_epochs(gradients, history)
     return figure
 
 
-def gates_picture(history: Columns) -> Figure:
+def gates_picture(history: panels.Columns) -> Figure:
     """The share of saturated values of each gate, a panel for each LSTM layer."""
     columns = _sampled(history, "saturated_")
     layers = list(dict.fromkeys(name.split("_")[1] for name in columns))
     highest = min(100, 110 * max(float(np.nanmax(history[name])) for name in columns) + 5)
-    figure, panels = _figure(len(layers), history["step"][-1], height=1.5 + 3.2 * len(layers))
-    for layer, axes in zip(layers, panels, strict=True):
+    figure, rows = panels.stacked_panels(len(layers), history["step"][-1], height=1.5 + 3.2 * len(layers))
+    for layer, axes in zip(layers, rows, strict=True):
         labels = []
         for gate in GATES:
             values = 100 * history[f"saturated_{layer}_{gate}"]
-            _draw_sampled(axes, history["step"], values, GATE_COLOURS[gate], None)
-            if len(seen := _finite(values)):
-                labels.append((float(_smooth(seen)[-1]), f"{gate}, {GATE_NAMES[gate]}", GATE_COLOURS[gate]))
+            panels.draw_sampled(axes, history["step"], values, GATE_COLOURS[gate], None)
+            if len(seen := panels.finite(values)):
+                labels.append((float(panels.smooth(seen)[-1]), f"{gate}, {GATE_NAMES[gate]}", GATE_COLOURS[gate]))
         axes.set_title(f"{layer}: how much of each gate is saturated (i, f, o below 0.1 or above 0.9; |g| above 0.9)")
         axes.set_ylabel("% of the gate's values")
         axes.set_ylim(0, highest)
-        _label_right(axes, labels, inches=2.6)
-    _epochs_on_top(panels[0], history)
+        panels.label_right(axes, labels, inches=2.6)
+    panels.mark_epochs(rows[0], history)
     return figure
 
 
 def distributions_picture(distributions: Distributions) -> Figure:
     """A heat map over epochs for every weight and bias of each layer: a row for a layer."""
-    distributions = distributions.thinned(MOST_EPOCHS)
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
+    distributions = distributions.thinned(MOST_EPOCHS)
     layers: dict[str, list[str]] = {}
     for name in distributions.quantiles:
         if name.count(".") == 1:
             layers.setdefault(name.partition(".")[0], []).append(name)
     width = max(3, *map(len, layers.values()))
-    figure = _empty_figure(4.2 * width, 1 + 2.7 * len(layers))
+    figure = panels.empty_figure(4.2 * width, 1 + 2.7 * len(layers))
     grid = figure.subplots(len(layers), width, squeeze=False)
     for row, names in zip(grid, layers.values(), strict=True):
         for axes, name in zip(row, names, strict=False):
@@ -216,8 +218,8 @@ def distributions_picture(distributions: Distributions) -> Figure:
     for axes in grid[:, 0]:
         axes.set_ylabel("value")
     key = [
-        Patch(color=_heat_colours()(1.0), label="most common values of an epoch"),
-        Patch(color=_heat_colours()(0.25), label="rarer values"),
+        Patch(color=panels.heat_colours()(1.0), label="most common values of an epoch"),
+        Patch(color=panels.heat_colours()(0.25), label="rarer values"),
         Line2D([], [], **MEDIAN, label="median"),
         Line2D([], [], **OUTER, label="5 % and 95 %"),
         *(
@@ -243,7 +245,7 @@ def _draw_heat_map(axes: Axes, distributions: Distributions, name: str) -> None:
     shares = shares / shares.max(axis=1, keepdims=True)
     middles = (epochs[1:] + epochs[:-1]) / 2
     edges = np.concatenate([[epochs[0] - 0.5], middles, [epochs[-1] + 0.5]])
-    axes.pcolormesh(edges, bins, np.sqrt(shares).T, cmap=_heat_colours(), vmin=0, vmax=1)
+    axes.pcolormesh(edges, bins, np.sqrt(shares).T, cmap=panels.heat_colours(), vmin=0, vmax=1)
     for gate in gates:
         axes.plot(epochs, distributions.at(f"{name}.{gate}", 50), color=GATE_COLOURS[gate], linewidth=1.8)
     if not gates:
@@ -257,163 +259,17 @@ def _draw_heat_map(axes: Axes, distributions: Distributions, name: str) -> None:
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
 
 
-# What the pictures share.
+# What is read from a history.
 
 
-def _style() -> AbstractContextManager[None]:
-    """matplotlib as it comes, whatever the user's matplotlibrc says, with our sizes; and without a word on stderr."""
-    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # it would speak of a HOME that it cannot write to
-    import matplotlib
-
-    return matplotlib.rc_context(
-        {
-            **{key: value for key, value in matplotlib.rcParamsDefault.items() if not key.startswith("backend")},
-            "agg.path.chunksize": 20_000,  # or a line of a million steps is too long to draw
-            "font.size": 11,
-            "axes.titlesize": 12,
-            "axes.titlelocation": "left",
-            "axes.spines.top": False,
-            "axes.spines.right": False,
-            "axes.grid": True,
-            "axes.axisbelow": True,
-            "axes.edgecolor": GREY,
-            "grid.color": "#E4E4E4",
-            "legend.fontsize": 10,
-            "legend.framealpha": 0.9,
-            "legend.edgecolor": "none",
-        }
-    )
-
-
-def _empty_figure(width: float, height: float) -> Figure:
-    from matplotlib.figure import Figure
-
-    return Figure(figsize=(width, height), layout="constrained")
-
-
-def _figure(
-    rows: int, last_step: float, *, height: float, heights: Sequence[float] | None = None
-) -> tuple[Figure, list[Axes]]:
-    """Panels one above the other over the same steps."""
-    from matplotlib.ticker import MaxNLocator
-
-    figure = _empty_figure(10, height)
-    panels = figure.subplots(rows, squeeze=False, sharex=True, height_ratios=heights)[:, 0]
-    panels[-1].set_xlabel("training step")
-    panels[-1].set_xlim(0, 1.01 * last_step)
-    panels[-1].xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-    panels[-1].xaxis.set_major_formatter("{x:,.0f}")
-    return figure, list(panels)
-
-
-def _logarithmic(axes: Axes) -> None:
-    """A logarithmic scale upwards, with as many plain numbers as its range has room for."""
-    from matplotlib.ticker import LogLocator, NullLocator
-
-    axes.set_yscale("log")
-    low, high = axes.get_ylim()
-    axes.yaxis.set_major_locator(LogLocator(subs=(1.0,) if high > 50 * low else (1.0, 2.0, 5.0)))
-    axes.yaxis.set_minor_locator(NullLocator())
-    axes.yaxis.set_major_formatter("{x:g}")
-
-
-def _draw_sampled(axes: Axes, step: Array, values: Array, colour: str, label: str | None) -> None:
-    there = np.isfinite(values)
-    marker = "." if np.count_nonzero(there) < 30 else ""  # or a single one would not be seen
-    axes.plot(step[there], values[there], color=colour, linewidth=0.6, alpha=0.4, marker=marker)
-    axes.plot(step[there], _smooth(values[there]), color=colour, linewidth=1.8, label=label)
-
-
-def _label_right(axes: Axes, labels: Sequence[tuple[float, str, str]], inches: float) -> None:
-    """Texts of (value, text, colour) at the right edge, moved apart where they would overlap; inches: of the axis."""
-    low, high = axes.get_ylim()
-    room = (high - low) * 16 / (72 * inches)  # of a line of text
-    labels = sorted(labels)
-    pushed_up = list(accumulate((y for y, _, _ in labels), lambda below, y: max(y, below + room)))
-    pushed_down = list(accumulate((y for y, _, _ in reversed(labels)), lambda above, y: min(y, above - room)))[::-1]
-    for (_, text, colour), upper, lower in zip(labels, pushed_up, pushed_down, strict=True):
-        axes.annotate(
-            text,
-            (1.01, (upper + lower) / 2),
-            xycoords=("axes fraction", "data"),
-            color=colour,
-            va="center",
-            annotation_clip=False,
-        )
-
-
-def _epochs_on_top(axes: Axes, history: Columns) -> None:
-    """The ends of epochs as a second scale, above."""
-    last = _last_rows(history["epoch"])
-    every = next(every for every in _round_numbers() if len(last) <= 12 * every)
-    last = last[history["epoch"][last] % every == 0]
-    top = axes.secondary_xaxis("top")
-    top.set_ticks(history["step"][last], [f"{epoch:.0f}" for epoch in history["epoch"][last]])
-    top.set_xlabel("end of epoch")
-    top.spines["top"].set_visible(False)
-
-
-def _round_numbers() -> Iterator[int]:
-    """1, 2, 5, 10, 20, 50, ..."""
-    return (first * 10**zeros for zeros in count() for first in (1, 2, 5))
-
-
-def _heat_colours() -> Any:
-    from matplotlib.colors import LinearSegmentedColormap
-
-    return LinearSegmentedColormap.from_list("heat", ["#FFFFFF", "#CFE3F1", SKY, BLUE, "#08306B"])
-
-
-def _colours(count: int) -> list[str]:
-    palette = (BLUE, GREEN, PURPLE, ORANGE, SKY)
-    return [*(palette[k % len(palette)] for k in range(count - 1)), VERMILION]  # the last is the dense layer
-
-
-def _sampled(history: Columns, prefix: str) -> list[str]:
-    return [
-        name
-        for name, values in history.items()
-        if name.startswith(prefix) and name != "gradient_norm" and np.isfinite(values).any()
-    ]
-
-
-def _smooth(values: Array) -> Array:
-    """A moving mean over a thirtieth of all values, around each; what is not finite is left out."""
-    there = np.isfinite(values)
-    rows, reach = np.arange(len(values)), len(values) // 60
-    first, last = np.maximum(rows - reach, 0), np.minimum(rows + reach + 1, len(values))
-    counts = np.append(0, np.cumsum(there))
-    sums = np.append(0, np.cumsum(np.where(there, values, 0)))
-    return _ratio(sums[last] - sums[first], counts[last] - counts[first])
-
-
-def _ratio(above: Array, below: Array) -> Array:
-    """above / below, NaN where below is 0."""
-    return np.asarray(above / np.where(below == 0, np.nan, below))
-
-
-def _positive(values: Array) -> Array:
-    """What a logarithmic scale can show; the rest becomes NaN."""
-    return np.where(values > 0, values, np.nan)
-
-
-def _finite(values: Array) -> Array:
-    return values[np.isfinite(values)]
-
-
-def _last_rows(epochs: Array) -> Array:
-    """The row in which each epoch ends."""
-    return np.flatnonzero(np.append(epochs[1:] != epochs[:-1], True))
-
-
-def _epoch_means(history: Columns, values: Array) -> Array:
+def _epoch_means(history: panels.Columns, values: Array) -> Array:
     """The mean of each epoch's steps, each weighted by its tokens."""
     tokens = np.diff(history["tokens"], prepend=0)
-    first = [0, *(_last_rows(history["epoch"])[:-1] + 1)]
-    return _ratio(np.add.reduceat(values * tokens, first), np.add.reduceat(tokens, first))
+    first = [0, *(panels.last_rows(history["epoch"])[:-1] + 1)]
+    return panels.ratio(np.add.reduceat(values * tokens, first), np.add.reduceat(tokens, first))
 
 
-def _best_epoch(history: Columns) -> int | None:
+def _best_epoch(history: panels.Columns) -> int | None:
     """The row of the least valid loss."""
     valid = history["valid_loss"]
     return int(np.nanargmin(valid)) if np.isfinite(valid).any() else None
@@ -423,13 +279,20 @@ def _read_ngrams(path: Path) -> dict[str, float]:
     """The n-grams' nats per token, as far as the summary of the run tells them."""
     try:
         summary = json.loads(path.read_bytes())
-        return {
-            name: float(summary[f"{name}_nats_per_token"]) for name in NGRAMS if f"{name}_nats_per_token" in summary
-        }
+        known = {name: float(summary.get(f"{name}_nats_per_token", "nan")) for name in NGRAMS}
+        return {name: nats for name, nats in known.items() if np.isfinite(nats)}
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError, TypeError) as error:
+    except (OSError, ValueError, TypeError, AttributeError) as error:
         raise PlotError(f"{path} is not the summary of a run: {error}") from None
+
+
+def _sampled(history: panels.Columns, prefix: str) -> list[str]:
+    return [
+        name
+        for name, values in history.items()
+        if name.startswith(prefix) and name != "gradient_norm" and np.isfinite(values).any()
+    ]
 
 
 # The command.
