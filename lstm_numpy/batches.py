@@ -101,7 +101,7 @@ class Transposition(NamedTuple):
         """(songs,) rows of the table, each uniformly among the shifts that its song allows."""
         nth = np.floor(rng.random(len(self.allowed)) * self.allowed.sum(axis=1))
         beyond: Array = np.cumsum(self.allowed, axis=1) > nth[:, None]
-        return np.argmax(beyond, axis=1)
+        return np.asarray(np.argmax(beyond, axis=1))
 
 
 @dataclass(frozen=True)
