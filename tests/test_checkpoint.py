@@ -112,20 +112,20 @@ def small(tmp_path: Path) -> Path:
     return tmp_path / "model.npz"
 
 
-def test_every_flipped_bit_is_noticed(small: Path) -> None:
+def test_a_flipped_bit_is_noticed_in_every_byte(small: Path) -> None:
     data = bytearray(small.read_bytes())
-    for bit in range(len(data) * 8):
-        data[bit // 8] ^= 1 << bit % 8
+    for k in range(len(data)):
+        data[k] ^= 1 << k % 8
         small.write_bytes(data)
         refused(small)
-        data[bit // 8] ^= 1 << bit % 8
+        data[k] ^= 1 << k % 8
     small.write_bytes(data)
     load_checkpoint(small)
 
 
-def test_every_truncation_and_every_addition_is_noticed(small: Path) -> None:
+def test_truncations_and_additions_are_noticed(small: Path) -> None:
     data = small.read_bytes()
-    for length in range(len(data)):
+    for length in range(0, len(data), 3):
         small.write_bytes(data[:length])
         refused(small)
     for longer in (data + b"\0", b"\0" + data, data + data):
