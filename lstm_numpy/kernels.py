@@ -88,20 +88,20 @@ def step_backward(
         for k in range(H):
             i, f = gates[n, k], gates[n, H + k]
             o, g = gates[n, 2 * H + k], gates[n, 3 * H + k]
-            dh[n, k] = dy[n, k] + r[n, k] * d_rh[n, k]  # seen by the layer above, and by the next step's gates
-            d_shown = s[n, k] * dh[n, k]  # d loss / d (o * tanh(c))
-            dc[n, k] += d_shown * o * (one - tanh_c[n, k] * tanh_c[n, k])
-            d_update = m[n, k] * dc[n, k]  # d loss / d (f * c_prev + i * g)
-            dz[n, k] = d_update * g * i * (one - i)
+            dh[n, k] = dy[n, k] + r[n, k] * d_rh[n, k]  # seen by the layer above, and by the next step's gates (11)
+            d_shown = s[n, k] * dh[n, k]  # d loss / d (o * tanh(c)) (12)
+            dc[n, k] += d_shown * o * (one - tanh_c[n, k] * tanh_c[n, k])  # (13)
+            d_update = m[n, k] * dc[n, k]  # d loss / d (f * c_prev + i * g) (14)
+            dz[n, k] = d_update * g * i * (one - i)  # (14)
             dz[n, H + k] = d_update * c_prev[n, k] * f * (one - f)
             dz[n, 2 * H + k] = d_shown * tanh_c[n, k] * o * (one - o)
             dz[n, 3 * H + k] = d_update * i * (one - g * g)
-            dc_prev[n, k] = d_update * f
+            dc_prev[n, k] = d_update * f  # (15)
 
 
 @kernel
 def add_rows(total: Array, rows: Array, dy: Array) -> None:
-    """total[rows[n]] += dy[n]: the backward pass of picking rows, which is what a one-hot input does to Wx."""
+    """total[rows[n]] += dy[n]: the backward pass of picking rows, which is what a one-hot input does to Wx (18)."""
     for n in range(dy.shape[0]):
         row = rows[n]
         for k in range(dy.shape[1]):
@@ -162,7 +162,7 @@ def threshold_mask(uniform: Array, drop: float, scale: float) -> None:
 
 @kernel
 def rmsprop_update(p: Array, dp: Array, average: Array, learning_rate: float, decay: float, epsilon: float) -> None:
-    """average = decay * average + (1 - decay) * dp^2;  p -= learning_rate * dp / (sqrt(average) + epsilon)."""
+    """average = decay * average + (1 - decay) * dp^2;  p -= learning_rate * dp / (sqrt(average) + epsilon) (21)."""
     one = p.dtype.type(1.0)
     for n in range(p.size):
         average[n] = decay * average[n] + (one - decay) * dp[n] * dp[n]

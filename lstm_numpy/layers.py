@@ -17,12 +17,12 @@ Array = npt.NDArray[Any]
 
 
 def onehot_forward(ids: Array, Wx: Array, buffers: Buffers) -> Array:
-    """onehot(ids) @ Wx: (T, B) ids and (V, 4H) to xWx (T, B, 4H)."""
+    """onehot(ids) @ Wx: (T, B) ids and (V, 4H) to xWx (T, B, 4H).  (6)"""
     return np.take(Wx, ids, axis=0, out=buffers.empty("xWx", (*ids.shape, Wx.shape[1]), Wx.dtype), mode="clip")
 
 
 def onehot_backward(dz: Array, ids: Array, Wx: Array, buffers: Buffers) -> Array:
-    """dWx (V, 4H): each step's dz is added to the row that it was given.  (6)"""
+    """dWx (V, 4H): each step's dz is added to the row that it was given.  (18)"""
     dWx = buffers.empty("dWx", Wx.shape, Wx.dtype)
     dWx[:] = 0
     kernels.add_rows(dWx, ids.reshape(-1), dz.reshape(-1, Wx.shape[1]))
@@ -30,7 +30,7 @@ def onehot_backward(dz: Array, ids: Array, Wx: Array, buffers: Buffers) -> Array
 
 
 def linear_forward(x: Array, Wx: Array, buffers: Buffers) -> Array:
-    """x @ Wx: (T, B, D) and (D, 4H) to xWx (T, B, 4H), where the input is numbers: a scalar, or the layer below."""
+    """x @ Wx: (T, B, D) and (D, 4H) to xWx (T, B, 4H), where the input is numbers: a scalar, or another layer.  (6)"""
     T, B, D = x.shape
     xWx = buffers.empty("xWx", (T, B, Wx.shape[1]), Wx.dtype)
     np.matmul(x.reshape(T * B, D), Wx, out=xWx.reshape(T * B, -1))
@@ -38,7 +38,7 @@ def linear_forward(x: Array, Wx: Array, buffers: Buffers) -> Array:
 
 
 def linear_backward(dz: Array, x: Array, Wx: Array, buffers: Buffers) -> tuple[Array, Array]:
-    """dx (T, B, D) and dWx (D, 4H).  (6)"""
+    """dx (T, B, D) and dWx (D, 4H).  (18)"""
     T, B, D = x.shape
     flat_dz = dz.reshape(T * B, -1)
     dx = buffers.empty("dx", (T, B, D), Wx.dtype)
@@ -56,7 +56,7 @@ def dropout_forward(h: Array, mask: Array, buffers: Buffers) -> Array:
 
 
 def dropout_backward(dy: Array, mask: Array, buffers: Buffers) -> Array:
-    """dh = dy * mask."""
+    """dh = dy * mask.  (7)"""
     return np.multiply(dy, mask, out=buffers.empty("undropped", dy.shape, dy.dtype))
 
 
@@ -73,7 +73,7 @@ def dense_forward(y: Array, W: Array, b: Array, buffers: Buffers) -> Array:
 
 
 def dense_backward(dlogits: Array, y: Array, W: Array, buffers: Buffers) -> tuple[Array, Array, Array]:
-    """dy (T, B, H), dW (H, V) and db (V,)."""
+    """dy (T, B, H), dW (H, V) and db (V,).  (19)"""
     T, B, H = y.shape
     flat = dlogits.reshape(T * B, -1)
     dy = buffers.empty("dy", (T, B, H), W.dtype)

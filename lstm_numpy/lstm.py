@@ -102,11 +102,11 @@ def lstm_backward(
         kernels.step_backward(
             dy[t], d_rh, trace.gates[t], trace.c[t], trace.tanh_c[t], masks.m, masks.s, masks.r,
             dh[t + 1], dc[t + 1], dz[t], dc[t],
-        )  # fmt: skip
-        np.matmul(dz[t], WhT, out=d_rh)
+        )  # (11) to (15)  # fmt: skip
+        np.matmul(dz[t], WhT, out=d_rh)  # (16)
     np.multiply(masks.r, d_rh, out=dh[0])
 
-    flat_dz = dz.reshape(T * B, 4 * H)
+    flat_dz = dz.reshape(T * B, 4 * H)  # (17), all steps in one product
     dWh = np.matmul(trace.rh[:T].reshape(T * B, H).T, flat_dz, out=buffers.empty("dWh", Wh.shape, Wh.dtype))
     db = np.sum(flat_dz, axis=0, out=buffers.empty("db", (4 * H,), Wh.dtype))
     return trace._replace(dz=dz, dh=dh, dc=dc), dWh, db

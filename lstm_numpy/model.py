@@ -290,7 +290,7 @@ def loss_and_gradients(
 
 
 def onehot_input_gradient(params: Mapping[str, Array], trace: Trace) -> Array:
-    """d loss / d onehot(ids), (T, B, V): what the loss would do if the input were not quite one-hot.  (6)"""
+    """d loss / d onehot(ids), (T, B, V): what the loss would do if the input were not quite one-hot.  (18)"""
     return np.asarray(trace["lstm1"].dz @ params["lstm1.Wx"].T)
 
 

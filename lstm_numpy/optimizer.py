@@ -17,7 +17,7 @@ Array = npt.NDArray[Any]
 def clip_by_global_norm(grads: Mapping[str, Array], limit: float) -> float:
     """Scale all gradients, in place, so that their common norm is at most `limit`; return the norm before.
 
-    The direction stays (Pascanu et al. 2013).  A norm that is not finite is returned, and nothing is scaled.
+    The direction stays (Pascanu et al. 2013).  (20)  A norm that is not finite is returned, and nothing is scaled.
     """
     norm = math.sqrt(sum(float(np.vdot(gradient, gradient)) for gradient in grads.values()))
     if limit < norm < math.inf:
@@ -27,7 +27,7 @@ def clip_by_global_norm(grads: Mapping[str, Array], limit: float) -> float:
 
 
 class RMSprop:
-    """Divides each entry of a gradient by a running root mean square of its past (Hinton's lecture 6e).
+    """Divides each entry of a gradient by a running root mean square of its past (Hinton's lecture 6e).  (21)
 
         average = decay * average + (1 - decay) * gradient^2
         parameter -= learning_rate * gradient / (sqrt(average) + epsilon)

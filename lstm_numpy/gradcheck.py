@@ -1,0 +1,120 @@
+"""Is every gradient right?  python -m lstm_numpy.gradcheck compares each with what the loss does when a number moves.
+
+Change a line of lstm.py or kernels.py, run it again, and read which gradient disagrees.  docs/lstm.md tells how to hunt
+a mistake from what it prints.  With --bug N it checks a copy of this package with a mistake in it, for practice.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable, Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lstm_numpy.bugs import BUGS, plant
+
+if TYPE_CHECKING:
+    from lstm_numpy.gradient_checks import Line
+
+HEADER = f"  {'':28} {'error':>7}  {'by hand':>18} {'numeric':>18}  {'':5}  where the error is largest"
+GUIDE = """
+How to read this.  Lines stand in the order of the backward pass, from the loss to the input.  So begin at the first
+WRONG line: what stands below it may be wrong only because of it.
+  dz wrong at the last step already      the lines of step_backward for the wrong gates; all but o: dc; all: dh
+  dz right at the last step, then wrong  what a step hands to the one before it; all but o: dc_prev; all: d_rh
+  every dz right, but Wh, b or Wx wrong  the products after the loop
+  wrong in some cases only               what those have and the others do not: masks, a state carried in, threads, ...
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m lstm_numpy.gradcheck", description=__doc__.partition("\n")[0])
+    parser.add_argument(
+        "--bug", type=int, metavar="N", help=f"plant bug N (1 to {len(BUGS)}) in a copy of the package, and check that"
+    )
+    parser.add_argument("--answer", action="store_true", help="with --bug: tell what the bug is")
+    args = parser.parse_args(arguments)
+    if args.bug is None and args.answer:
+        parser.error("--answer tells about a bug: say which, with --bug N")
+    if args.bug is None:
+        return check()
+    if not 1 <= args.bug <= len(BUGS):
+        parser.error(f"--bug is a number from 1 to {len(BUGS)}, not {args.bug}")
+    return answer(args.bug) if args.answer else check_with_bug(args.bug)
+
+
+def check() -> int:
+    """Print every comparison; return 0 if all are right, else 1."""
+    from lstm_numpy.gradient_checks import CHECKS
+
+    print("The first table has a line for every gate and time step of dz; others show the worst one of a layer's dz.\n")
+    lines: list[tuple[str, Line]] = []
+    wrong: list[tuple[str, Line]] = []
+    for title, comparisons in CHECKS.items():
+        section = list(comparisons())
+        wrong_here = [(title, line) for line in section if not line.right]
+        whole = not lines or (wrong_here and not wrong)  # the first table, and the first one with something wrong
+        print(f"{title}\n{HEADER}", *map(table_row, section if whole else worst_dz(section)), "", sep="\n", flush=True)
+        lines += [(title, line) for line in section]
+        wrong += wrong_here
+    title, worst = max(wrong or lines, key=lambda entry: badness(entry[1]))
+    if not wrong:
+        print(f"All {len(lines)} are right.  Largest error: {worst.error:.1e}, {worst.name} ({title}).")
+        return 0
+    print(f"{len(wrong)} of {len(lines)} are WRONG.  First: {wrong[0][1].name} ({wrong[0][0]}).")
+    print(f"Worst: {worst.name} {worst.where} ({title}): by hand {worst.by_hand:.11g}, numeric {worst.numeric:.11g}.")
+    print(GUIDE, end="")
+    return 1
+
+
+def table_row(line: Line) -> str:
+    """name, error, by hand, numeric, verdict, place."""
+    verdict = "ok" if line.right else "WRONG"
+    numbers = f"{line.error:7.0e}  {line.by_hand:18.11g} {line.numeric:18.11g}"
+    return f"  {line.name:28} {numbers}  {verdict:5}  {line.where}".rstrip()
+
+
+def worst_dz(section: Iterable[Line]) -> list[Line]:
+    """The lines of a section, but of those for the gates and steps of one layer's dz the worst alone."""
+    groups = groupby(section, key=lambda line: line.name.partition(".dz[")[0] if ".dz[" in line.name else line.name)
+    return [max(group, key=badness) for _, group in groups]
+
+
+def badness(line: Line) -> float:
+    """The error; what is not a number is worse than any."""
+    return math.inf if math.isnan(line.error) else line.error
+
+
+def check_with_bug(number: int) -> int:
+    """Check a copy of the package that has a bug in it, without a word about what it is."""
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            plant(BUGS[number - 1], Path(folder))
+        except ValueError as error:
+            print(f"python -m lstm_numpy.gradcheck: error: {error}; put the file back first", file=sys.stderr)
+            return 2
+        environment = {**os.environ, "NUMBA_DISABLE_JIT": "1", "PYTHONPATH": folder}  # no need to compile the copy
+        command = [sys.executable, "-m", "lstm_numpy.gradcheck"]
+        return subprocess.run(command, cwd=folder, env=environment, check=False).returncode
+
+
+def answer(number: int) -> int:
+    bug = BUGS[number - 1]
+    print(f"Bug {number}, in lstm_numpy/{bug.file}: {bug.why}\n")
+    print("  right:", *(line.strip() for line in bug.right.splitlines()))
+    print("  wrong:", *(line.strip() for line in bug.wrong.splitlines()))
+    return 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except BrokenPipeError:  # whoever reads the table, such as `head`, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)

@@ -1,0 +1,296 @@
+"""What the gradient checker compares: each gradient computed by hand, and what the loss does when a number is moved.
+
+If x moves a little and everything else stays, the loss changes by d loss / d x times the move.  So, with s = 0.001,
+
+    d loss / d x  =  (loss(x - 2s) - 8 loss(x - s) + 8 loss(x + s) - loss(x + 2s)) / (12 s)                         (22)
+
+to about ten digits in float64.  This knows nothing of backpropagation: it needs the forward pass alone.  It proves that
+backward belongs to forward, and not that forward is an LSTM; for that, tests/ has a textbook LSTM to compare with.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from threadpoolctl import threadpool_limits
+
+from lstm_numpy import model
+from lstm_numpy.activations import log_softmax
+from lstm_numpy.buffers import Buffers
+from lstm_numpy.lstm import LSTMState
+from lstm_numpy.optimizer import RMSprop, clip_by_global_norm
+from lstm_numpy.workspace import Workspace
+
+Array = npt.NDArray[Any]
+Arrays = dict[str, Array]
+
+TOLERANCE = 1e-8  # |by hand - numeric|, as a part of the largest entry of the array
+STEP = 1e-3
+V, H, T = 5, 3, 4  # small, so that every entry can be moved
+GATES = "ifog"
+AXES = {"Wx": "input gate", "Wh": "unit gate", "b": "gate", "W": "unit token"}
+
+
+class Line(NamedTuple):
+    """One line of the checker's table: an array by hand, beside the same array found in another way."""
+
+    name: str
+    error: float  # largest |by hand - numeric| / largest |entry| of the array
+    where: str  # the entry where it is
+    by_hand: float
+    numeric: float
+
+    @property
+    def right(self) -> bool:
+        return self.error < TOLERANCE  # NaN is not right either
+
+
+def slope(loss: Callable[[], float], x: Array, direction: Array) -> float:
+    """How fast loss() changes as x moves along `direction`, by equation (22).  Moves x in place, and puts it back."""
+    here = x.copy()
+
+    def loss_at(steps: int) -> float:
+        x[...] = here + steps * STEP * direction
+        return loss()
+
+    change = loss_at(-2) - 8 * loss_at(-1) + 8 * loss_at(1) - loss_at(2)
+    x[...] = here
+    return change / (12 * STEP)
+
+
+def numeric_gradient(loss: Callable[[], float], x: Array) -> Array:
+    """d loss / d x for every entry of x (float64), with x's shape.  Moves x in place, one entry at a time."""
+    gradient, direction = np.zeros_like(x), np.zeros_like(x)
+    for entry in np.ndindex(x.shape):
+        direction[entry] = 1
+        gradient[entry] = slope(loss, x, direction)
+        direction[entry] = 0
+    return gradient
+
+
+def compare(
+    name: str, by_hand: npt.ArrayLike, numeric: npt.ArrayLike, axes: str = "", largest: float | None = None
+) -> Line:
+    """The line for two arrays of one shape.
+
+    axes names what their indices count, such as "sequence unit".  largest is what the error is measured against; None:
+    the largest entry of the two arrays.
+    """
+    a, b = np.asarray(by_hand), np.asarray(numeric)
+    if a.shape != b.shape:
+        raise ValueError(f"{name} has shape {a.shape} by hand, but should have {b.shape}")
+    difference = np.abs(a - b)
+    worst = np.unravel_index(difference.argmax(), difference.shape)
+    largest = largest or float(max(np.abs(a).max(), np.abs(b).max()))
+    error = float(difference[worst]) / largest if difference[worst] else 0.0
+    return Line(name, error, _place(worst, axes.split()), float(a[worst]), float(b[worst]))
+
+
+def _place(entry: tuple[np.intp, ...], axes: list[str]) -> str:
+    words = [
+        f"gate {GATES[k // H]} of unit {k % H}" if axis == "gate" else f"{axis} {k}"
+        for axis, k in zip(axes, entry, strict=False)
+    ]
+    return f"[{', '.join(map(str, entry))}] {', '.join(words)}" if words else ""
+
+
+# One small network, and every gradient in it.
+
+
+class Case(NamedTuple):
+    """What is special about a small network, and about what it is run on."""
+
+    layers: int = 1
+    input: Literal["onehot", "scalar"] = "onehot"
+    dropout: float = 0.0
+    recurrent_dropout: Literal["none", "rnndrop", "variational"] = "none"
+    free_masks: bool = (
+        False  # m, s and r each for itself.  RnnDrop's m hides behind its s, which is 0 at the same units
+    )
+    carried: bool = False  # begin in some state, as a window in the middle of a song does
+    unscored: int = 0  # how many targets are -1
+    threads: int = 1
+    B: int = 2
+
+
+class Network(NamedTuple):
+    """The arrays of a case, in float64: what is moved, and what stays (masks are frozen)."""
+
+    config: model.ModelConfig
+    params: Arrays
+    ids: Array
+    targets: Array
+    state: model.State
+    masks: Arrays
+
+
+def build(case: Case) -> Network:
+    """The same numbers every time.  Weights are larger than fresh ones and no mask is all 0: no gradient is tiny."""
+    rng = np.random.default_rng(5)
+    config = model.ModelConfig(V, H, case.layers, case.dropout, case.recurrent_dropout, case.input)
+    params = {name: rng.normal(0, 0.7, shape) for name, shape in model.parameter_shapes(config).items()}
+    ids, targets = rng.integers(0, V, (2, T, case.B))
+    targets.reshape(-1)[rng.permutation(targets.size)[: case.unscored]] = -1
+    state = model.zero_state(config, case.B, np.float64)
+    if case.carried:
+        state = {name: LSTMState(*rng.normal(0, 0.7, (2, case.B, H))) for name in state}
+    masks = model.dropout_masks(config, T, case.B, rng, dtype=np.float64)
+    if case.free_masks:
+        masks |= {f"lstm1.{letter}": rng.uniform(0.5, 1.5, (case.B, H)) for letter in "msr"}
+    return Network(config, params, ids, targets, state, masks)
+
+
+def mean_nats(logits: Array, targets: Array) -> float:
+    """The loss: the mean of -ln p(target) over the targets that are scored (0 where none is)."""
+    scored = targets >= 0
+    return float(-log_softmax(logits)[scored, targets[scored]].sum() / max(scored.sum(), 1))
+
+
+def network_lines(case: Case) -> Iterator[Line]:
+    """Every gradient of a network, in the order in which the backward pass finds them: from the loss to the input."""
+    config, params, ids, targets, state, masks = build(case)
+    loss, grads, _, trace = model.loss_and_gradients(
+        params, ids, targets, state if case.carried else None, masks,
+        workspace=Workspace(config, T, case.B, case.threads) if case.threads > 1 else None,
+    )  # fmt: skip
+    logits = trace["loss"].logits
+
+    def loss_above(layers: Mapping[str, Array], x: Array) -> float:
+        """The loss when x is what the first of these layers is given."""
+        return mean_nats(model.stack_forward(layers, x, state, masks, Buffers())[0], targets)
+
+    yield compare("loss", loss, mean_nats(logits, targets))
+    numeric = numeric_gradient(lambda: mean_nats(logits, targets), logits)
+    yield compare("loss.dlogits", trace["loss"].dlogits, numeric, "step sequence token")
+
+    for layer in ("dense", *reversed(model.lstm_names(params))):
+        own = [name for name in params if name.startswith(f"{layer}.")]
+        above = dict(list(params.items())[list(params).index(own[0]) :])
+        x, dx = trace[f"{layer}.input"]
+        at_x = partial(loss_above, above, x)
+
+        if layer != "dense":
+            Wx, step = params[f"{layer}.Wx"], trace[layer]
+            xWx = Wx[x] if x.ndim == 2 else x @ Wx
+            moved_xWx = partial(loss_above, {**above, f"{layer}.Wx": np.eye(4 * H)}, xWx)
+            numeric = numeric_gradient(moved_xWx, xWx)  # an input that Wx leaves as it is: so it is xWx that moves
+            largest = float(np.abs(numeric).max())
+            for t in reversed(range(T)):
+                for k, gate in enumerate(GATES):
+                    part = np.s_[t, :, k * H : (k + 1) * H]
+                    yield compare(
+                        f"{layer}.dz[{t}] gate {gate}", step.dz[part], numeric[part], "sequence unit", largest
+                    )
+            for letter, by_hand, first in zip("hc", (step.dh[0], step.dc[0]), state[layer], strict=True):
+                yield compare(f"{layer}.d{letter}[0]", by_hand, numeric_gradient(at_x, first), "sequence unit")
+
+        for name in reversed(own):
+            axes = "token" if name == "dense.b" else AXES[name.split(".")[1]]
+            yield compare(name, grads[name], numeric_gradient(at_x, params[name]), axes)
+
+        if x.ndim == 2:
+            x, dx = np.eye(V)[ids], model.onehot_input_gradient(params, trace)
+        numeric = numeric_gradient(partial(loss_above, above, x), x)
+        yield compare(f"{layer}.input.dx", dx, numeric, "step sequence input")
+
+
+# What a small network does not show.
+
+
+def window_lines() -> Iterator[Line]:
+    """A sequence in two windows, the state carried over, against the same sequence in one piece."""
+    _, params, ids, _, state, _ = build(Case(layers=2, carried=True))
+    half = T // 2
+    _, _, whole = model.forward(params, ids, state)
+    _, carried, _ = model.forward(params, ids[:half], state)
+    logits, _, _ = model.forward(params, ids[half:], carried)
+    for name in reversed(model.lstm_names(params)):
+        yield compare(f"{name}.h carried", carried[name].h, whole[name].h[half], "sequence unit")
+        yield compare(f"{name}.c carried", carried[name].c, whole[name].c[half], "sequence unit")
+    yield compare("logits of window 2", logits, model.forward(params, ids, state)[0][half:], "step sequence token")
+
+
+def clip_lines() -> Iterator[Line]:
+    """Clipped gradients against numeric ones that were scaled to the limit, and gradients that need no clipping."""
+    _, params, ids, targets, state, masks = build(Case())
+
+    def loss() -> float:
+        return mean_nats(model.stack_forward(params, ids, state, masks, Buffers())[0], targets)
+
+    numeric = {name: numeric_gradient(loss, parameter) for name, parameter in params.items()}
+    norm = math.sqrt(sum((gradient**2).sum() for gradient in numeric.values()))
+    for limit in (norm / 2, norm * 2):
+        _, grads, _, _ = model.loss_and_gradients(params, ids, targets)
+        yield compare("norm before clipping", clip_by_global_norm(grads, limit), norm)
+        for name, gradient in grads.items():
+            wanted = numeric[name] * min(1, limit / norm)
+            yield compare(f"{name} {'clipped' if limit < norm else 'short enough'}", gradient, wanted)
+
+
+def rmsprop_lines() -> Iterator[Line]:
+    """Three steps of RMSprop against its formula (21), on gradients from very small to large."""
+    rng = np.random.default_rng(2)
+    learning_rate, decay, epsilon = 0.05, 0.7, 0.01
+    params = {"lstm1.Wh": rng.normal(0, 1, (H, 4 * H)), "dense.b": rng.normal(0, 1, V)}
+    wanted = {name: parameter.copy() for name, parameter in params.items()}
+    average = {name: np.zeros_like(parameter) for name, parameter in params.items()}
+    optimizer = RMSprop(params, learning_rate, decay, epsilon)
+    for _ in range(3):
+        grads = {name: rng.normal(0, 1, p.shape) * 10 ** rng.uniform(-4, 1, p.shape) for name, p in params.items()}
+        optimizer.step(params, grads)
+        for name, gradient in grads.items():
+            average[name] = decay * average[name] + (1 - decay) * gradient**2
+            wanted[name] = wanted[name] - learning_rate * gradient / (np.sqrt(average[name]) + epsilon)
+    for name, parameter in params.items():
+        yield compare(f"average of {name}", optimizer.averages[name], average[name])
+        yield compare(f"{name} after 3 steps", parameter, wanted[name])
+
+
+def full_size_lines(hidden_size: int = 256, vocab_size: int = 500) -> Iterator[Line]:
+    """A network as large as those that are trained: each array moved as a whole, along one direction.
+
+    The direction has the signs of the gradient, so no two entries cancel each other, and random sizes.
+    """
+    rng = np.random.default_rng(4)
+    config = model.ModelConfig(vocab_size, hidden_size, layers=2, dropout=0.3, recurrent_dropout="variational")
+    shapes = model.parameter_shapes(config)
+    params = {name: rng.normal(0, 1 / math.sqrt(hidden_size), shape) for name, shape in shapes.items()}
+    ids, targets = rng.integers(0, vocab_size, (2, T, 2))
+    masks = model.dropout_masks(config, T, 2, rng, dtype=np.float64)
+
+    def loss() -> float:
+        return mean_nats(model.stack_forward(params, ids, None, masks, Buffers())[0], targets)
+
+    with threadpool_limits(1, user_api="blas"):  # so few rows are not worth a second thread
+        _, grads, _, _ = model.loss_and_gradients(params, ids, targets, None, masks)
+        for name in reversed(params):
+            direction = np.sign(grads[name]) * np.abs(rng.standard_normal(grads[name].shape))
+            direction /= np.linalg.norm(direction)
+            by_hand = (grads[name] * direction).sum()
+            yield compare(f"{name} {grads[name].shape}", by_hand, slope(loss, params[name], direction))
+
+
+CASES = {
+    "1 layer": Case(),
+    "2 layers, dropout, 3 targets not scored": Case(layers=2, dropout=0.4, carried=True, unscored=3),
+    "3 layers": Case(layers=3, carried=True),
+    "scalar input, 2 layers, variational dropout": Case(
+        layers=2, input="scalar", dropout=0.4, recurrent_dropout="variational", carried=True
+    ),
+    "rnndrop, 2 layers": Case(layers=2, dropout=0.4, recurrent_dropout="rnndrop", carried=True),
+    "masks m, s, r of any numbers": Case(free_masks=True, carried=True),
+    "3 sequences in 2 threads, 4 targets not scored": Case(dropout=0.4, carried=True, unscored=4, threads=2, B=3),
+    "no target is scored": Case(unscored=2 * T),
+}
+CHECKS: dict[str, Callable[[], Iterator[Line]]] = {
+    **{title: partial(network_lines, case) for title, case in CASES.items()},
+    "one sequence in two windows": window_lines,
+    "clipping": clip_lines,
+    "RMSprop": rmsprop_lines,
+    "full size (H=256, V=500), each array along one direction": full_size_lines,
+}
