@@ -66,7 +66,7 @@ class Distributions:
         """Raises DistributionsError."""
         loaded = cls()
         try:
-            with np.load(path, allow_pickle=False) as file:
+            with np.load(io.BytesIO(Path(path).read_bytes()), allow_pickle=False) as file:
                 arrays = {name: file[name] for name in file.files}
             loaded.epochs, percent = arrays.pop("epochs"), arrays.pop("percent")
         except OSError as error:

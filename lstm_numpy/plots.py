@@ -54,7 +54,8 @@ def draw_run(folder: Path) -> list[Path]:
     drawings: dict[str, Callable[[], Figure]] = {}
     try:
         if (folder / "history.csv").exists():
-            history = read_history(folder / "history.csv")
+            columns = read_history(folder / "history.csv")
+            history = {name: np.where(np.isfinite(values), values, np.nan) for name, values in columns.items()}
             ngrams = _read_ngrams(folder / "summary.json")
             if len(history["step"]):
                 drawings["learning.png"] = lambda: learning_picture(history, ngrams)

@@ -1,0 +1,207 @@
+"""history.csv: nothing lost, nothing doubled, whatever interrupts it; and the numbers that it is given."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from lstm_numpy.history import History, HistoryError, columns_for, norms_by_layer, read_history, saturation
+from lstm_numpy.model import ModelConfig, init_params, loss_and_gradients
+from lstm_numpy.optimizer import clip_by_global_norm
+from lstm_numpy.workspace import Workspace
+
+LAYERS = ["lstm1", "lstm2", "dense"]
+
+
+def write_steps(history: History, first: int, last: int) -> None:
+    for step in range(first, last + 1):
+        at_the_end = {"valid_loss": 2 / step, "valid_accuracy": 0.5} if step % 5 == 0 else {}
+        history.append(step=step, epoch=(step + 4) // 5, loss=3 / step, tokens=100 * step, **at_the_end)
+
+
+def whole_file(folder: Path, steps: int) -> bytes:
+    with History(folder / "whole.csv", LAYERS) as history:
+        write_steps(history, 1, steps)
+    return (folder / "whole.csv").read_bytes()
+
+
+def test_numbers_come_back(tmp_path: Path) -> None:
+    with History(tmp_path / "history.csv", LAYERS) as history:
+        history.append(step=1, epoch=1, loss=np.float32(0.1), tokens=np.int64(12_345_678_901), update_lstm2=1e-30)
+        history.append(step=2, epoch=1, loss=math.inf, accuracy=None)
+    columns = read_history(tmp_path / "history.csv")
+    assert list(columns) == columns_for(LAYERS)
+    assert np.float32(columns["loss"][0]) == np.float32(0.1)
+    assert columns["loss"][1] == math.inf
+    assert columns["tokens"][0] == 12_345_678_901
+    assert columns["update_lstm2"][0] == 1e-30
+    assert np.isnan(columns["accuracy"]).all()
+    assert np.isnan(columns["saturated_lstm2_g"]).all()
+
+
+def test_rows_can_be_read_while_the_run_goes_on(tmp_path: Path) -> None:
+    with History(tmp_path / "history.csv", LAYERS) as history:
+        write_steps(history, 1, 7)
+        history.flush()
+        assert read_history(tmp_path / "history.csv")["step"].tolist() == [1, 2, 3, 4, 5, 6, 7]
+
+
+def test_resumed_history_has_no_gap_and_no_repeat(tmp_path: Path) -> None:
+    whole = whole_file(tmp_path, 12)
+    path = tmp_path / "history.csv"
+    with History(path, LAYERS) as history:
+        write_steps(history, 1, 9)
+    with History.resume(path, LAYERS, 6) as history:  # steps 7 to 9 came after the checkpoint
+        write_steps(history, 7, 12)
+    assert path.read_bytes() == whole
+
+
+def test_killed_at_any_byte_it_goes_on(tmp_path: Path) -> None:
+    whole = whole_file(tmp_path, 4)
+    path = tmp_path / "history.csv"
+    for cut in [*range(0, len(whole), 9), len(whole) - 1]:
+        path.write_bytes(whole[:cut])
+        complete = max(0, whole[:cut].count(b"\n") - 1)
+        with History.resume(path, LAYERS, complete) as history:
+            write_steps(history, complete + 1, 4)
+        assert path.read_bytes() == whole, f"cut after {cut} bytes"
+
+
+def test_a_half_written_row_is_not_read(tmp_path: Path) -> None:
+    whole = whole_file(tmp_path, 4)
+    (tmp_path / "history.csv").write_bytes(whole[:-10])
+    assert read_history(tmp_path / "history.csv")["step"].tolist() == [1, 2, 3]
+
+
+def test_resume_without_a_file_starts_one(tmp_path: Path) -> None:
+    with History.resume(tmp_path / "history.csv", LAYERS, 0) as history:
+        write_steps(history, 1, 2)
+    assert len(read_history(tmp_path / "history.csv")["step"]) == 2
+
+
+class FullDisk:
+    """A file that takes `room` bytes, perhaps a part of what it is given, and then no more until there is room."""
+
+    def __init__(self, path: Path, room: int) -> None:
+        self.file, self.room = path.open("ab", buffering=0), room
+
+    def write(self, data: bytes) -> int:
+        if self.room == 0:
+            raise OSError(28, "No space left on device")
+        written = self.file.write(data[: self.room])
+        self.room -= written
+        return written
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.file, name)
+
+
+@pytest.mark.parametrize("room", [0, 1, 30, 100])
+def test_a_full_disk_loses_and_doubles_no_row(tmp_path: Path, room: int) -> None:
+    whole = whole_file(tmp_path, 6)
+    path = tmp_path / "history.csv"
+    history = History(path, LAYERS)
+    write_steps(history, 1, 2)
+    history.flush()
+    history._file.close()
+    disk = history._file = FullDisk(path, room)  # type: ignore[assignment]
+    write_steps(history, 3, 6)
+    with pytest.raises(OSError, match="No space left"):
+        history.flush()
+    disk.room = 10_000
+    history.close()
+    assert path.read_bytes() == whole
+
+
+def test_steps_climb_and_columns_exist(tmp_path: Path) -> None:
+    with History(tmp_path / "history.csv", LAYERS) as history:
+        write_steps(history, 1, 3)
+        with pytest.raises(ValueError, match="step 3 comes after step 3"):
+            history.append(step=3, loss=1.0)
+        with pytest.raises(ValueError, match="no column lost"):
+            history.append(step=4, lost=1.0)
+    with (
+        History.resume(tmp_path / "history.csv", LAYERS, 3) as history,
+        pytest.raises(ValueError, match="after step 3"),
+    ):
+        history.append(step=3, loss=1.0)
+
+
+HEADER = ",".join(columns_for(LAYERS))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"\x89PNG\r\n\xff\n",
+        b"step,loss\n1,2\n",
+        HEADER.replace("accuracy", "loss", 1).encode() + b"\n",
+        HEADER.encode() + b"\n1,2,3\n",
+        HEADER.encode() + b"\none" + b"," * HEADER.count(",") + b"\n",
+    ],
+)
+def test_what_is_no_history_is_refused_in_one_line(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "history.csv"
+    path.write_bytes(content)
+    with pytest.raises(HistoryError, match=r"history\.csv") as refusal:
+        read_history(path)
+    assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("content", [b"\xff\n", b"step,loss\n1,2\n", HEADER.encode() + b"\n2,\n1,\n"])
+def test_a_file_that_is_not_of_this_network_is_not_resumed_and_not_touched(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "history.csv"
+    path.write_bytes(content)
+    with pytest.raises(HistoryError, match=r"history\.csv"):
+        History.resume(path, LAYERS, 10)
+    assert path.read_bytes() == content
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(HistoryError, match=r"none\.csv cannot be read: No such file"):
+        read_history(tmp_path / "none.csv")
+
+
+# The numbers that are looked at now and then.
+
+
+@pytest.fixture(name="config")
+def small_network() -> ModelConfig:
+    return ModelConfig(vocab_size=11, hidden_size=6, layers=2, dropout=0)
+
+
+def test_layers_norms_are_parts_of_the_global_norm(config: ModelConfig) -> None:
+    rng = np.random.default_rng(0)
+    ids = rng.integers(11, size=(7, 3))
+    _, grads, _, _ = loss_and_gradients(init_params(config, rng, np.float64), ids, ids)
+    norms = norms_by_layer(grads, "gradient_")
+    assert list(norms) == ["gradient_lstm1", "gradient_lstm2", "gradient_dense"]
+    assert math.hypot(*norms.values()) == pytest.approx(clip_by_global_norm(grads, math.inf))
+    assert norms["gradient_dense"] == pytest.approx(math.hypot(*grads["dense.W"].ravel(), *grads["dense.b"]))
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_saturation_counts_gates_at_their_ends(config: ModelConfig, threads: int) -> None:
+    ids = np.zeros((5, 4), np.int64)
+    params = {name: np.zeros_like(array) for name, array in init_params(config, np.random.default_rng(0)).items()}
+    # of lstm2's six units: i is shut in two, f is open in three, o is in the middle, g is at its ends in one
+    params["lstm2.b"][:] = np.repeat([-9, 0, 9, 0, 9, 0], [2, 4, 3, 3 + 6, 1, 5])
+    _, _, _, trace = loss_and_gradients(params, ids, ids, workspace=Workspace(config, 5, 4, threads))
+    shares = saturation(trace)
+    assert [shares[f"saturated_lstm1_{gate}"] for gate in "ifog"] == [0, 0, 0, 0]
+    assert [shares[f"saturated_lstm2_{gate}"] for gate in "ifog"] == pytest.approx([2 / 6, 3 / 6, 0, 1 / 6])
+
+
+def test_what_is_sampled_has_its_columns(config: ModelConfig) -> None:
+    rng = np.random.default_rng(0)
+    ids = rng.integers(11, size=(7, 3))
+    params = init_params(config, rng)
+    _, grads, _, trace = loss_and_gradients(params, ids, ids)
+    sampled = norms_by_layer(grads, "gradient_") | norms_by_layer(params, "weight_") | saturation(trace)
+    assert set(sampled) <= set(columns_for(LAYERS))
+    assert "saturated_lstm2_o" in sampled
