@@ -72,7 +72,8 @@ def _track(data: bytes, position: int, end: int) -> tuple[list[tuple[int, Any]],
 
     The end that the chunk's length gives is believed if a chunk or the end of the file is there; otherwise the
     end-of-track event decides, so that tracks of a wrong length are read, and those of a file cut short are not.
-    Status runs on after meta and system events, too, as most writers that do so mean it.
+    Status runs on after meta events, as most writers that do so mean it, but not after a sysex: what follows there
+    without a status could be anything, and readers differ, so the file is refused.
     """
     believed = end == len(data) or _CHUNK_NAME_AT.match(data, end) is not None
     limit = end if believed else len(data)
@@ -96,6 +97,8 @@ def _track(data: bytes, position: int, end: int) -> tuple[list[tuple[int, Any]],
             continue
         delta, position = _number(data, position, limit)
         tick += _value(delta)
+        if data[position : position + 1] in (b"\xf0", b"\xf7"):
+            status, message_at = b"", _MESSAGE_AT[0]
         kind, content, position = _other_event(data, position, limit, bool(status))
         if kind == END_OF_TRACK:
             return events, end if believed and not data.startswith(b"MTrk", position) else position

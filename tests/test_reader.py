@@ -35,10 +35,16 @@ def test_velocity_0_switches_off_and_status_runs_on():
     assert notes_of("00 90 3c 40  60 3c 00  00 3e 40  60 3e 00") == [MIDDLE_C, Note(62, 1.0, 1.0, velocity=64)]
 
 
-def test_status_runs_on_after_a_text_a_clock_and_a_system_exclusive():
-    for between in ("00 ff 01 02 68 69", "00 f8", "00 f0 03 7e 09 f7"):
+def test_status_runs_on_after_a_text_and_a_clock():
+    for between in ("00 ff 01 02 68 69", "00 f8"):
         assert notes_of("00 90 3c 40" + between + "60 3c 00") == [MIDDLE_C]
         assert notes_of("00 c0 28" + between + "00 28" + C) == [MIDDLE_C._replace(program=40)]
+
+
+def test_a_system_exclusive_ends_the_running_status():
+    assert notes_of("00 90 3c 40" + "00 f0 03 7e 09 f7" + "60 90 3c 00") == [MIDDLE_C]
+    with pytest.raises(MidiError, match="data without a status"):
+        notes_of("00 90 3c 40" + "00 f0 03 7e 09 f7" + "60 3c 00")
 
 
 def test_the_first_on_is_paired_with_the_first_off():
