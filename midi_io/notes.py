@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import groupby
 from typing import NamedTuple
 
 PITCH_NAMES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
@@ -77,6 +78,20 @@ def transpose(notes: Iterable[Note], semitones: int) -> list[Note]:
         for note in notes
         if note.drum or 0 <= note.pitch + semitones <= 127
     ]
+
+
+def melody(notes: Iterable[Note]) -> tuple[list[Note], list[Note]]:
+    """Notes that begin with no higher one sounding, and the others, both in the order of (start, pitch)."""
+    top: list[Note] = []
+    others: list[Note] = []
+    sounding: list[Note] = []
+    in_order = sorted(notes, key=lambda note: (note.start, note.pitch))
+    for start, together in groupby(in_order, key=lambda note: note.start):
+        sounding = [note for note in sounding if note.start + note.duration > start + 1e-6] + (chord := list(together))
+        highest = max(note.pitch for note in sounding)
+        for note in chord:
+            (top if note.pitch == highest else others).append(note)
+    return top, others
 
 
 def piano_roll(notes: Iterable[Note], *, meter: tuple[int, int] = (4, 4), width: int = 100, systems: int = 2) -> str:

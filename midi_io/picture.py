@@ -7,12 +7,11 @@ import logging
 import math
 import os
 from collections.abc import Iterable, Sequence
-from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from midi_io.instruments import INSTRUMENTS
-from midi_io.notes import Note, pitch_name
+from midi_io.notes import Note, melody, pitch_name
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -79,8 +78,8 @@ def _parts(notes: Sequence[Note]) -> list[Part]:
     for note in pitched:
         by_program.setdefault(note.program, []).append(note)
     if len(by_program) == 1:
-        melody, others = _melody(pitched)
-        named = [("highest voice", melody), ("below it", others)]
+        top, others = melody(pitched)
+        named = [("highest voice", top), ("below it", others)]
     else:
         ranked = sorted(by_program.items(), key=lambda item: -len(item[1]))
         named = [(INSTRUMENTS[program], its_notes) for program, its_notes in ranked]
@@ -91,19 +90,6 @@ def _parts(notes: Sequence[Note]) -> list[Part]:
     parts = [(name, colour, its_notes) for (name, its_notes), colour in zip(named, COLOURS, strict=False) if its_notes]
     drums = [note for note in notes if note.drum]
     return [*parts, ("drums", DRUM_COLOUR, drums)] if drums else parts
-
-
-def _melody(notes: Sequence[Note]) -> tuple[list[Note], list[Note]]:
-    """Notes (in the order of their starts) that begin with no higher one sounding, and the others."""
-    melody: list[Note] = []
-    others: list[Note] = []
-    sounding: list[Note] = []
-    for start, together in groupby(notes, key=lambda note: note.start):
-        sounding = [note for note in sounding if note.start + note.duration > start + 1e-6] + (chord := list(together))
-        highest = max(note.pitch for note in sounding)
-        for note in chord:
-            (melody if note.pitch == highest else others).append(note)
-    return melody, others
 
 
 def _rows(notes: Sequence[Note]) -> dict[tuple[bool, int], int]:

@@ -1,0 +1,86 @@
+"""Where the bar lines are, told by the notes alone: tokens do not spell a meter, but files and pictures need one.
+
+A bar has strong and weak places, and music tends to begin its long notes and its chords on the strong ones (Lerdahl and
+Jackendoff 1983).  So every pattern of strong and weak is laid on the notes at every place, and the one that goes best
+with them, as their correlation says, is the meter.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable
+
+import numpy as np
+import numpy.typing as npt
+
+from midi_io.notes import Note
+
+PLACES = 4  # of a beat: sixteenth notes
+PATTERNS = {  # how strong each sixteenth of a bar is
+    (4, 4): [5, 1, 2, 1, 3, 1, 2, 1, 4, 1, 2, 1, 3, 1, 2, 1],
+    (3, 4): [5, 1, 2, 1, 3, 1, 2, 1, 3, 1, 2, 1],
+    (6, 8): [5, 1, 2, 1, 2, 1, 4, 1, 2, 1, 2, 1],
+    (9, 8): [5, 1, 2, 1, 2, 1, 4, 1, 2, 1, 2, 1, 4, 1, 2, 1, 2, 1],
+}
+RARE = {(9, 8): 0.03}  # how much better it must go with the notes than the others
+PLAIN = 0.03  # how much better any must go with them than 4/4 from the first beat on
+LONG, CHORD = 2.0, 2.0  # beats that count of a note's length; what a chord counts for
+
+
+def find_meter(notes: Iterable[Note]) -> tuple[tuple[int, int], float]:
+    """The meter of some notes, and where its first bar line is, in beats after 0 and less than a bar.
+
+    4/4 (for 2/2 and 2/4 too), 3/4, 6/8 or 9/8; 4/4 from 0 on where nothing speaks clearly for another.  Drums do not
+    count.  Of the embedded tunes, which have chords on the bar lines, 98 of 100 come out as they are written; of
+    their melodies without the chords a third.
+    """
+    places, accents = _accents(notes)
+    plain = ((4, 4), 0.0)
+    if len(places) < 8:
+        return plain
+    total = int(places.max()) + PLACES
+    spread = math.sqrt(max(float(accents @ accents) - float(accents.sum()) ** 2 / total, 0.0) * total)
+    if spread == 0.0:
+        return plain
+    fits: dict[tuple[tuple[int, int], float], float] = {}
+    for meter, strengths in PATTERNS.items():
+        pattern = np.array(strengths) - np.mean(strengths)
+        folded = np.bincount(places % len(pattern), accents, len(pattern))
+        for shift in range(len(pattern)):
+            fit = float(folded @ np.roll(pattern, shift)) / (spread * float(pattern.std()))
+            fits[meter, shift / PLACES] = fit - RARE.get(meter, 0.0)
+    best = max(fits, key=lambda place: fits[place])
+    return best if fits[best] > fits[plain] + PLAIN else plain
+
+
+def on_bars(notes: Iterable[Note]) -> tuple[list[Note], tuple[int, int]]:
+    """The notes, moved later by less than a bar so that bar lines are where whole bars end, and their meter."""
+    notes = list(notes)
+    meter, first = find_meter(notes)
+    later = -first % (4 * meter[0] / meter[1])
+    return [note._replace(start=note.start + later) for note in notes], meter
+
+
+def on_strong_beats(notes: Iterable[Note]) -> float:
+    """The share of the chords that begin on a strong beat of find_meter's bars; nan if there is no chord.
+
+    Strong are the first beat and, where a bar has two or three parts of the same length, the first of each.
+    """
+    notes = [note for note in notes if not note.drum]
+    meter, first = find_meter(notes)
+    chords = [start for start, count in Counter(note.start for note in notes).items() if count > 1]
+    strong = [place / PLACES for place, strength in enumerate(PATTERNS[meter]) if strength >= 4]
+    bar = len(PATTERNS[meter]) / PLACES
+    kept = sum(any(abs((start - first - beat + bar / 2) % bar - bar / 2) < 1e-3 for beat in strong) for start in chords)
+    return kept / len(chords) if chords else math.nan
+
+
+def _accents(notes: Iterable[Note]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+    """Where something begins, in sixteenths from 0 on, and how much weight it has."""
+    together: dict[int, list[float]] = {}
+    for note in notes:
+        if not note.drum:
+            together.setdefault(math.floor(note.start * PLACES + 0.5), []).append(note.duration)
+    weights = [1 + min(max(lengths), LONG) + CHORD * (len(lengths) > 1) for lengths in together.values()]
+    return np.array(list(together), np.int64), np.array(weights, np.float64)
