@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lstm_numpy.files import write_whole
+from lstm_numpy.run_folder import RunError
 
 Array = npt.NDArray[Any]
 
@@ -23,7 +24,7 @@ _TAIL = [0, 0.01, 0.03, 0.1, 0.3]
 PERCENT = np.array([*_TAIL, *range(1, 100), *(100 - part for part in reversed(_TAIL))])  # Q levels, closer in the tails
 
 
-class DistributionsError(Exception):
+class DistributionsError(RunError):
     """A file holds no distributions, or cannot be read; the message is one line."""
 
 

@@ -27,6 +27,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from lstm_numpy.run_folder import RunError
+
 if TYPE_CHECKING:
     from lstm_numpy.workspace import Trace
 
@@ -39,7 +41,7 @@ STEP_COLUMNS = (
 GATES = "ifog"
 
 
-class HistoryError(Exception):
+class HistoryError(RunError):
     """A file is not a history, or cannot be read; the message is one line."""
 
 
@@ -149,6 +151,13 @@ def read_history(path: str | os.PathLike[str]) -> dict[str, npt.NDArray[np.float
             raise HistoryError(f"{path}, line {rows.line_num}: has {len(row)} columns, not {len(header)}")
     table = np.array(values, np.float64).reshape(len(values), len(header))
     return dict(zip(header, table.T.copy(), strict=True))
+
+
+def steady_rate(path: str | os.PathLike[str]) -> float:
+    """Tokens per second while nothing but training happens: the median over the steps.  Raises HistoryError."""
+    history = read_history(path)
+    seconds, tokens = np.diff(history["seconds"], prepend=0), np.diff(history["tokens"], prepend=0)
+    return float(np.median(tokens / np.maximum(seconds, 1e-9))) if len(seconds) else 0.0
 
 
 def norms_by_layer(arrays: Mapping[str, Array], prefix: str = "") -> dict[str, float]:
