@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from lstm_numpy.run_folder import RunSongs
+    from lstm_numpy.run_songs import RunSongs
     from lstm_numpy.sampling import Written
     from midi_io.vocabulary import Vocabulary
 
@@ -110,7 +110,7 @@ def compose(model: Model, args: argparse.Namespace) -> None:
     """Write the tunes, and show what was written."""
     import numpy as np
 
-    from lstm_numpy.run_folder import END, START, UNKNOWN
+    from lstm_numpy.run_songs import END, START, UNKNOWN
     from lstm_numpy.sampling import Sampling, generate
     from midi_io.grammar import Grammar
     from midi_io.instruments import programs_of
@@ -168,7 +168,7 @@ def begin(model: Model, args: argparse.Namespace, rng: np.random.Generator) -> O
     """<start>; or <start> and the tokens of a song, or of a random place in the train songs."""
     import numpy as np
 
-    from lstm_numpy.run_folder import START
+    from lstm_numpy.run_songs import START
     from midi_io.notes import transpose
     from midi_io.reader import read_song
     from midi_io.tokens import encode
@@ -192,7 +192,7 @@ def begin(model: Model, args: argparse.Namespace, rng: np.random.Generator) -> O
 
 def songs_of(model: Model) -> RunSongs:
     """The songs of the run that the model belongs to.  RunError where they are not beside it."""
-    from lstm_numpy.run_folder import RunSongs
+    from lstm_numpy.run_songs import RunSongs
 
     return RunSongs.load(model.path.parent / "songs.npz")
 

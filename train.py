@@ -9,155 +9,152 @@ python train.py --resume --out runs/mine    # go on where it stopped
 from __future__ import annotations
 
 import argparse
+import contextlib
+import io
 import math
 import os
 import shlex
 import sys
 import time
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lstm_numpy.arguments import above_zero, real, whole
+from lstm_numpy.arguments import Parser, above_zero, real, whole
+from lstm_numpy.console import lasting_output, one_line
+from lstm_numpy.interrupts import Interrupts, Stopped
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Sequence
 
-    from lstm_numpy.batches import Batch, Songs, Windows
+    from lstm_numpy.batches import Batch, Transposition, Windows
+    from lstm_numpy.distributions import Distributions
+    from lstm_numpy.evaluation import Evaluation
+    from lstm_numpy.history import History
     from lstm_numpy.model import ModelConfig
-    from lstm_numpy.run_folder import RunFolder, RunSongs
+    from lstm_numpy.run_folder import RunFolder
+    from lstm_numpy.run_songs import RunSongs
     from lstm_numpy.training_state import TrainingState
     from lstm_numpy.workspace import Workspace
     from midi_io.corpus import Corpus
+    from midi_io.dataset import Dataset
     from midi_io.vocabulary import Vocabulary
 
 TUNES = Path(__file__).resolve().parent / "songs" / "tunes"
-
-DEFAULTS: dict[str, Any] = {
-    "midi": [str(TUNES)], "valid": None, "test": None, "list": None, "genres": None, "genre": [], "instrument": None,
-    "drums": True, "max_songs": None, "max_size": 10.0, "tokens": "chord", "grid": 12, "min_count": 2, "transpose": 0,
-    "preset": None, "hidden": 256, "layers": 1, "input": "onehot", "dropout": 0.3, "recurrent_dropout": "none",
-    "window": 50, "batch": 32, "predict": "every", "lr": 2e-3, "anneal": "cosine", "clip": 5.0, "epochs": 40,
-    "minutes": None, "patience": 10, "threads": None, "seed": 1, "out": None, "resume": False, "quiet": False,
-}  # fmt: skip
 PAPER = {  # "Music Generation Using LSTM Model" (Wanjari et al.); H is not in the paper
     "tokens": "paper", "min_count": 1, "hidden": 256, "layers": 1, "input": "scalar", "dropout": 0.75,
     "recurrent_dropout": "rnndrop", "window": 50, "predict": "next", "lr": 1e-4, "anneal": "none",
 }  # fmt: skip
-SAMPLE_EVERY = 25  # steps between two looks at norms and gates, which take time
+LOOK_EVERY = 25  # steps between two looks at norms and gates, which take time
 SAVE_EVERY = 30.0  # seconds
+SMALL = 1_000_000  # train tokens, up to which it is quick to say what other --min-counts would give
 
 
-def parse_arguments(argv: list[str]) -> tuple[argparse.Namespace, set[str]]:
-    """The settings of a run, and the names of those that were given on the command line."""
-    parser = argparse.ArgumentParser(
-        prog="train.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter,
-        argument_default=argparse.SUPPRESS,
-    )  # fmt: skip
-
-    def default(name: str) -> str:
-        return f"(default: {DEFAULTS[name]})"
-
+def flags() -> Parser:
+    parser = Parser(prog="train.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    is_set = "(default: %(default)s)"
     # fmt: off
     add = parser.add_argument_group("songs").add_argument
-    add("--midi", nargs="+", metavar="DIR", help="folders of .mid files (default: the tunes that come with the program)")
-    add("--valid", metavar="DIR", help="a folder of songs to choose the model by (default: a tenth of --midi)")
-    add("--test", metavar="DIR", help="a folder of songs to report on at the end (default: a tenth of --midi)")
+    add("--midi", nargs="+", type=os.path.normpath, default=[str(TUNES)], metavar="DIR", help="folders of .mid files (default: the tunes that come with the program)")
+    add("--valid", type=os.path.normpath, metavar="DIR", help="a folder of songs to choose the model by (default: a tenth of --midi)")
+    add("--test", type=os.path.normpath, metavar="DIR", help="a folder of songs to report on at the end (default: a tenth of --midi)")
     add("--list", metavar="FILE", help="of --midi, read only the files named in FILE, one a line")
     add("--genres", metavar="FILE", help="lines of TRACK_ID<tab>genre; of --midi, read only the genres named by --genre")
-    add("--genre", nargs="+", metavar="NAME", help="see --genres")
-    add("--instrument", nargs="+", metavar="NAME", help="keep only notes of these: piano, violin, strings, ..., 0..127")
+    add("--genre", nargs="+", default=[], metavar="NAME", help="see --genres")
+    add("--instrument", nargs="+", default=[], metavar="NAME", help="keep only notes of these: piano, violin, strings, ..., 0..127 (default: all)")
     add("--no-drums", dest="drums", action="store_false", help="leave out what is played on channel 10")
     add("--max-songs", type=whole(1), metavar="N", help="read at most N songs of --midi")
-    add("--max-size", type=above_zero, metavar="MB", help=f"skip larger files {default('max_size')}")
+    add("--max-size", type=above_zero, default=10.0, metavar="MB", help=f"skip larger files {is_set}")
 
     add = parser.add_argument_group("tokens").add_argument
-    add("--tokens", choices=["chord", "note", "paper"],
-        help="chord: what is struck together and its duration is one token; note: chords are spelled note by note, with "
-             f"instruments; paper: as chord, without durations {default('tokens')}")
-    add("--grid", type=whole(1), metavar="N", help=f"positions per beat that notes are put on {default('grid')}")
-    add("--min-count", type=whole(1), metavar="N", help=f"rarer tokens become <unk> {default('min_count')}")
-    add("--transpose", type=whole(0), metavar="N",
-        help=f"each time that a train song is read, move it by -N..N semitones {default('transpose')}")
+    add("--tokens", choices=["chord", "note", "paper"], default="chord", help=f"chord: what is struck together and its duration is one token; note: chords are spelled note by note, with instruments; paper: as chord, without durations {is_set}")
+    add("--grid", type=whole(1, 960), default=12, metavar="N", help=f"positions per beat that notes are put on {is_set}")
+    add("--min-count", type=whole(1), default=2, metavar="N", help=f"rarer tokens become <unk> {is_set}")
+    add("--transpose", type=whole(0, 60), default=0, metavar="N", help=f"each time that a train song is read, move it by -N..N semitones {is_set}")
 
     add = parser.add_argument_group("network").add_argument
     add("--preset", choices=["paper"], help="begin with the paper's settings, which other flags change")
-    add("--hidden", type=whole(1), metavar="N", help=f"LSTM units in a layer {default('hidden')}")
-    add("--layers", type=whole(1), metavar="N", help=f"LSTM layers {default('layers')}")
-    add("--input", choices=["onehot", "scalar"], help=f"a token as one of V, or as the number id / V {default('input')}")
-    add("--dropout", type=real(0, 1, open_above=True), metavar="P", help=f"the probability to DROP a unit {default('dropout')}")
-    add("--recurrent-dropout", choices=["none", "rnndrop", "variational"],
-        help="none: drop outputs; rnndrop: drop cells instead, for a whole song; variational: drop outputs, and h on its "
-             f"way to the next step for a whole song {default('recurrent_dropout')}")
+    add("--hidden", type=whole(1, 2**15), default=256, metavar="N", help=f"LSTM units in a layer {is_set}")
+    add("--layers", type=whole(1, 2**8), default=1, metavar="N", help=f"LSTM layers {is_set}")
+    add("--input", choices=["onehot", "scalar"], default="onehot", help=f"a token as one of V, or as the number id / V {is_set}")
+    add("--dropout", type=real(0, 1, open_above=True), default=0.3, metavar="P", help=f"the probability to DROP a unit {is_set}")
+    add("--recurrent-dropout", choices=["none", "rnndrop", "variational"], default="none", help=f"none: drop outputs; rnndrop: drop cells instead, for a whole song; variational: drop outputs, and h on its way to the next step for a whole song {is_set}")
 
     add = parser.add_argument_group("training").add_argument
-    add("--epochs", type=whole(1), metavar="N", help=f"how often every train song is read {default('epochs')}")
-    add("--minutes", type=above_zero, metavar="X", help="end after X minutes; not reproducible, for machines differ in speed")
-    add("--window", type=whole(1), metavar="T", help=f"time steps from one update to the next {default('window')}")
-    add("--batch", type=whole(1), metavar="B", help=f"songs read side by side {default('batch')}")
-    add("--predict", choices=["every", "next"],
-        help="score every token; or only the one after each window, from a zero state, a window beginning at every "
-             f"token, as the paper does {default('predict')}")
-    add("--lr", type=above_zero, metavar="X", help=f"RMSprop's learning rate {default('lr')}")
-    add("--anneal", choices=["cosine", "plateau", "none"],
-        help=f"lower the learning rate over the run, or when the valid loss stops falling {default('anneal')}")
-    add("--clip", type=above_zero, metavar="X", help=f"the largest norm that a gradient may have {default('clip')}")
-    add("--patience", type=whole(1), metavar="N",
-        help=f"stop when the valid loss has not fallen for N epochs {default('patience')}")
-    add("--threads", type=whole(1), metavar="N", help="parts that a batch is cut in, a thread each (default: the cores)")
-    add("--seed", type=whole(0), metavar="N", help=f"where all randomness comes from {default('seed')}")
+    add("--epochs", type=whole(1), default=40, metavar="N", help=f"how often every train song is read; another N with --resume moves the end, and with it the cosine of --anneal {is_set}")
+    add("--minutes", type=above_zero, metavar="X", help="end after X minutes (with --epochs: or after N epochs); not reproducible, for machines differ in speed")
+    add("--window", type=whole(1, 2**16), default=50, metavar="T", help=f"time steps from one update to the next {is_set}")
+    add("--batch", type=whole(1, 2**16), default=32, metavar="B", help=f"songs read side by side {is_set}")
+    add("--predict", choices=["every", "next"], default="every", help=f"score every token; or only the one after each window, from a zero state, a window beginning at every token, as the paper does {is_set}")
+    add("--lr", type=above_zero, default=2e-3, metavar="X", help=f"RMSprop's learning rate {is_set}")
+    add("--anneal", choices=["cosine", "plateau", "none"], default="cosine", help=f"lower the learning rate over the run, or halve it when the valid loss has not fallen for 2 epochs {is_set}")
+    add("--clip", type=above_zero, default=5.0, metavar="X", help=f"the largest norm that a gradient may have {is_set}")
+    add("--patience", type=whole(1), default=10, metavar="N", help=f"stop when the valid loss has not fallen for N epochs {is_set}")
+    add("--threads", type=whole(1, 2**10), metavar="N", help="parts that a batch is cut in, a thread each (default: the cores)")
+    add("--seed", type=whole(0), default=1, metavar="N", help=f"where all randomness comes from {is_set}")
 
     add = parser.add_argument_group("run").add_argument
     add("--out", metavar="DIR", help="the run's folder (default: runs/1, runs/2, ...; with --resume: the newest)")
-    add("--resume", action="store_true", help="continue the run in --out, with the settings that it was begun with")
-    add("--quiet", action="store_true", help="no progress bar")
+    add("--resume", action="store_true", help="continue the run in --out; other flags must be those that it was begun with, but for --epochs, --minutes and --quiet")
+    add("--quiet", action="store_true", help="print the result only")
     # fmt: on
-    given = vars(parser.parse_args(argv))
-    preset = PAPER if given.get("preset") == "paper" else {}
-    args = argparse.Namespace(**{**DEFAULTS, **preset, **given})
+    return parser
+
+
+def parse_arguments(argv: Sequence[str]) -> tuple[argparse.Namespace, set[str]]:
+    """The settings of a run, and the names of those that were given on the command line."""
+    parser = flags()
+    args, given = parser.parse_with_given(argv)
+    if args.preset == "paper":
+        parser.set_defaults(**PAPER)
+        args = parser.parse_args(argv)
     if bool(args.genres) != bool(args.genre):
         parser.error("--genres FILE and --genre NAME go together: the table, and which of its genres to read")
-    return args, set(given)
+    if args.minutes and "epochs" not in given:
+        args.epochs = None
+    return args, given
 
 
 class Failed(Exception):  # noqa: N818  (it says what happened)
-    """The run cannot go on: one line that says why, and what is saved."""
+    """The run cannot go on: one line that says why."""
 
 
-class Stopped(Exception):  # noqa: N818
-    """A signal asked the run to end; `status` is what the shell gets to see."""
-
-    def __init__(self, status: int) -> None:
-        super().__init__(status)
-        self.status = status
-
-
-def main(argv: list[str]) -> int:
+def main(argv: Sequence[str]) -> int:
     args, given = parse_arguments(argv)
-    from lstm_numpy.checkpoint import CheckpointError
-    from lstm_numpy.run_folder import RunError, RunFolder, newest_run, next_run
-    from midi_io.files import CorpusError
+    place, saved = args.out, "nothing was saved"
+    with lasting_output():
+        try:
+            with Interrupts() as interrupts:
+                from lstm_numpy.checkpoint import CheckpointError
+                from lstm_numpy.run_folder import RunError, held_folder, how_to_go_on, newest_run
+                from midi_io.files import CorpusError
 
-    folder = None
-    try:
-        folder = RunFolder(Path(args.out) if args.out else newest_run() if args.resume else next_run())
-        run = resume(args, given, folder) if args.resume and folder.last.exists() else begin(args, folder)
-        train(run)
-        report(run)
-    except (CheckpointError, CorpusError, RunError) as error:
-        print(f"train.py: error: {error}", file=sys.stderr)
-        return 2
-    except (Failed, OSError) as error:
-        print(f"train.py: error: {error}", file=sys.stderr)
-        return 1
-    except Stopped as stopped:
-        return stopped.status
-    except KeyboardInterrupt:
-        return 130
-    finally:
-        if folder:
-            folder.close()
-    return 0
+                place = Path(args.out) if args.out else newest_run() if args.resume else None
+                with held_folder(place) as folder:
+                    try:
+                        with contextlib.redirect_stdout(io.StringIO() if args.quiet else sys.stdout):
+                            going_on = args.resume and folder.last.exists()
+                            run = resume(args, given, folder) if going_on else begin(args, folder)
+                            train(run, interrupts)
+                        report(run)
+                    finally:
+                        if folder.last.exists():
+                            saved = f"to go on: {how_to_go_on(folder.path)}"
+            return 0
+        except Stopped as stopped:
+            print(f"stopped; {saved}", file=sys.stderr)
+            return stopped.status
+        except (CheckpointError, CorpusError, RunError) as error:
+            status, fault = 2, str(error)
+        except Failed as error:
+            status, fault = 1, f"{error}; {saved}"
+        except OSError as error:
+            status, fault = 1, f"{error.filename or place or 'the run'}: {error.strerror or error}; {saved}"
+        except MemoryError:
+            status, fault = 1, f"not enough memory; take a smaller --batch, --window or --hidden; {saved}"
+        print(f"train.py: error: {one_line(fault)}", file=sys.stderr)
+    return status
 
 
 @dataclass
@@ -171,6 +168,17 @@ class Run:
     config: ModelConfig
     training: TrainingState
 
+    @cached_property
+    def transposition(self) -> Transposition | None:
+        """Where the train songs may be moved to."""
+        from lstm_numpy.batches import Transposition
+
+        if not self.args.transpose:
+            return None
+        shifts = range(-self.args.transpose, self.args.transpose + 1)
+        table = self.vocabulary.transposition_table(shifts, self.args.tokens)
+        return Transposition.of(self.songs.of("train").songs, table)
+
     def save(self, path: Path, **facts: Any) -> None:
         """The weights and some facts, in one piece or not at all."""
         from lstm_numpy.checkpoint import CheckpointError, save_checkpoint
@@ -179,7 +187,7 @@ class Run:
         try:
             save_checkpoint(path, self.training.params, self.config, self.vocabulary.tokens, facts)
         except CheckpointError as error:
-            raise Failed(f"{error}; what was saved before stands, and --resume goes on from there") from None
+            raise Failed(f"{error}; what was saved before stands") from None
 
 
 def settings(args: argparse.Namespace) -> dict[str, Any]:
@@ -192,8 +200,10 @@ def settings(args: argparse.Namespace) -> dict[str, Any]:
 
 def begin(args: argparse.Namespace, folder: RunFolder) -> Run:
     from lstm_numpy.batches import Songs
+    from lstm_numpy.machine import cores
     from lstm_numpy.model import ModelConfig
-    from lstm_numpy.run_folder import RunSongs
+    from lstm_numpy.run_folder import RunError
+    from lstm_numpy.run_songs import SPLITS, RunSongs
     from lstm_numpy.training_state import TrainingState
     from midi_io.corpus import write_skipped
     from midi_io.dataset import build_dataset
@@ -203,84 +213,101 @@ def begin(args: argparse.Namespace, folder: RunFolder) -> Run:
     args.threads = args.threads or cores()
     corpora = read_corpora(args)
     parts = split(corpora, args)
+    if not len(parts[0][1]):
+        raise RunError("no song is left to train on: all of --midi also stand in --valid or --test")
     data = build_dataset(parts, args.tokens, min_count=args.min_count, transpose=args.transpose)
-    songs = RunSongs(Songs(data.flat, data.offsets), data.split, data.beats, data.spelling_nats)
+    songs = RunSongs(Songs(data.flat, data.offsets), data.split, data.beats, data.spelling)
     songs.save(folder.songs)
-    folder.write_songs_table([(printable(file.path), file.sha256) for file in data.files], songs)
-    write_skipped([skip for corpus in corpora for skip in corpus.skipped], folder.path / "skipped.tsv")
-    describe_songs(args, songs, data.vocabulary)
-
+    targets = songs.songs.targets_per_song
+    folder.write_songs_table([
+        (printable(file.path), file.sha256, SPLITS[part], targets)
+        for file, part, targets in zip(data.files, data.split, targets, strict=True)
+    ])  # fmt: skip
+    write_skipped([skip for corpus in corpora for skip in corpus.skipped], folder.skipped)
+    describe_songs(args, songs, data, parts)
     config = ModelConfig(
         len(data.vocabulary), args.hidden, args.layers, args.dropout, args.recurrent_dropout, args.input
     )
-    training = TrainingState.fresh(config, args.lr, args.patience, args.seed)
-    return Run(args, folder, songs, data.vocabulary, config, training)
+    return Run(args, folder, songs, data.vocabulary, config, TrainingState.fresh(config, args.lr, args.seed))
 
 
 def read_corpora(args: argparse.Namespace) -> list[Corpus]:
     """The songs of --midi, then those of --valid and --test if they are given."""
     from midi_io.corpus import read_corpus
+    from midi_io.dataset import cache_folder, programs_named
 
-    common: dict[str, Any] = {
+    options: dict[str, Any] = {
         "scheme": args.tokens, "grid": args.grid, "max_bytes": int(args.max_size * 1e6), "drums": args.drums,
-        "programs": instruments(args.instrument), "cache": cache_folder(),
-        "progress": not args.quiet,
+        "programs": programs_named(args.instrument), "cache": cache_folder(), "progress": shows_progress(args),
     }  # fmt: skip
     chosen = {"genres": args.genres, "genre": args.genre, "file_list": args.list, "max_songs": args.max_songs}
-    corpora = [read_corpus(args.midi, **common, **chosen)]
-    corpora += [read_corpus([path], **common) for path in (args.valid, args.test) if path]
+    corpora = [read_corpus(args.midi, **options, **chosen)]
+    corpora += [read_corpus([place], **options) for place in (args.valid, args.test) if place]
     for corpus in corpora:
         print(corpus.report())
     return corpora
 
 
-def instruments(names: list[str] | None) -> set[int] | None:
-    """The MIDI programs that some names stand for; None: all.  RunError for a name that there is not."""
-    from lstm_numpy.run_folder import RunError
-    from midi_io.instruments import programs_of
-
-    try:
-        return {program for name in names for program in programs_of(name)} if names else None
-    except ValueError as error:
-        raise RunError(f"--instrument: {error}") from None
+def shows_progress(args: argparse.Namespace) -> bool:
+    return not args.quiet and sys.stderr.isatty()
 
 
 def split(corpora: list[Corpus], args: argparse.Namespace) -> list[tuple[Corpus, list[int]]]:
-    """The train, valid and test songs: whole songs, and what stands in --valid or --test is not trained on."""
+    """The train, valid and test songs: whole songs, and none in two of them."""
     import numpy as np
 
     from lstm_numpy.batches import split_songs
 
-    contents = [[song.content for song in corpus.songs] for corpus in corpora]
-    held_out = {content for others in contents[1:] for content in others}
-    own = [number for number, content in enumerate(contents[0]) if content not in held_out]
-    if len(own) < len(contents[0]):
-        print(f"{len(contents[0]) - len(own)} songs of --midi also stand in --valid or --test: not trained on")
-    shares = [0.0 if path else 0.1 for path in (args.valid, args.test)]
-    numbers = split_songs(own, shares, np.random.default_rng([args.seed, 0]))
-    parts = [(corpora[0], [own[k] for k in part]) for part in numbers]
-    given = iter(corpora[1:])
-    for place, path in ((1, args.valid), (2, args.test)):
-        if path:
-            corpus = next(given)
-            parts[place] = (corpus, list(range(len(corpus.songs))))
-    return parts
+    elsewhere: set[str] = set()
+    own: list[list[int]] = []  # of each corpus the songs that stand in none after it
+    for corpus in reversed(corpora):
+        own.insert(0, [number for number, song in enumerate(corpus.songs) if song.content not in elsewhere])
+        elsewhere |= {song.content for song in corpus.songs}
+    left_out = sum(len(corpus.songs) for corpus in corpora) - sum(map(len, own))
+    if left_out:
+        print(f"{left_out} songs stand in two of the folders: --test has them, or else --valid, and --midi does not")
+    shares = [0.0 if place else 0.1 for place in (args.valid, args.test)]
+    keys = [corpora[0].songs[number].content for number in own[0]]
+    numbers = split_songs(keys, shares, np.random.default_rng([args.seed, 0]))
+    parts = [(corpora[0], [own[0][k] for k in part]) for part in numbers]
+    given = iter(zip(corpora[1:], own[1:], strict=True))
+    return [parts[0], *(next(given) if place else parts[k] for k, place in ((1, args.valid), (2, args.test)))]
 
 
-def describe_songs(args: argparse.Namespace, songs: RunSongs, vocabulary: Vocabulary) -> None:
-    for name in ("train", "valid", "test"):
+def describe_songs(
+    args: argparse.Namespace, songs: RunSongs, data: Dataset, parts: list[tuple[Corpus, list[int]]]
+) -> None:
+    """Print how many songs and tokens there are, and what the choice of --min-count means for them."""
+    from lstm_numpy.baselines import NGrams
+    from lstm_numpy.batches import Songs
+    from lstm_numpy.evaluation import ngram_nats
+    from lstm_numpy.run_songs import SPLITS, RunSongs
+    from midi_io.dataset import build_dataset
+    from midi_io.vocabulary import coverage
+
+    for name in SPLITS:
         part = songs.of(name)
         print(f"{name:5} {len(part.songs):7,} songs {part.songs.targets:10,} tokens", end="")
         print(f", {100 * part.unknown_share:.1f} % unknown" if part.songs.targets else "")
-    print(f"vocabulary: {len(vocabulary):,} tokens that occur at least {args.min_count} times in the train songs")
     if args.transpose:
-        print(
-            f"transposition: train songs are moved by -{args.transpose}..{args.transpose} semitones, valid and test never"
-        )
+        print(f"transposition: train songs are moved by -{args.transpose}..{args.transpose} semitones, others never")
+    quick = songs.of("train").songs.targets <= SMALL and songs.of("valid").songs.targets
+    print(
+        "--min-count   tokens   of the train songs" + ("   bigram, trigram: nats per token of valid" if quick else "")
+    )
+    for row in coverage(data.counts, sorted({1, 2, 5, 10, args.min_count})):
+        mark = "*" if row.min_count == args.min_count else " "
+        line = f"{row.min_count:9} {mark}  {row.tokens:7,} {100 * row.share:12.1f} %"
+        if quick and row.tokens:
+            other = build_dataset(parts, args.tokens, min_count=row.min_count, transpose=args.transpose)
+            its = RunSongs(Songs(other.flat, other.offsets), other.split, other.beats, other.spelling)
+            valid = its.of("valid")
+            nats = ngram_nats(NGrams(its.of("train").songs, len(other.vocabulary)), valid)
+            scored = valid.is_target
+            line += "   " + "".join(f"{nats[name][scored].mean():16.3f}" for name in ("bigram", "trigram"))
+        print(line)
     if songs.of("valid").unknown_share > 0.1:
-        print(
-            "more than 10 % of the valid tokens are unknown: --tokens note spells chords note by note, and knows them all"
-        )
+        print("more than 10 % of the valid tokens are unknown: --tokens note spells chords note by note, and knows all")
 
 
 # Going on where a run stopped.
@@ -288,16 +315,17 @@ def describe_songs(args: argparse.Namespace, songs: RunSongs, vocabulary: Vocabu
 
 def resume(args: argparse.Namespace, given: set[str], folder: RunFolder) -> Run:
     from lstm_numpy.checkpoint import CheckpointError, load_checkpoint
-    from lstm_numpy.run_folder import RunError, RunSongs
+    from lstm_numpy.run_folder import RunError
+    from lstm_numpy.run_songs import RunSongs
     from lstm_numpy.training_state import TrainingState
     from midi_io.vocabulary import Vocabulary
 
     params, config, tokens, saved = load_checkpoint(folder.last)
     try:
-        before = argparse.Namespace(**{**DEFAULTS, **saved["settings"]})
-        training = TrainingState.restored(params, saved["training"], before.patience)
+        before = flags().checked(saved["settings"])
+        training = TrainingState.restored(params, config, saved["training"])
         vocabulary = Vocabulary(tokens)
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise CheckpointError(f"{folder.last}: holds no training run that can be continued ({error})") from None
     for name in sorted(given - {"epochs", "minutes", "quiet", "resume", "out"}):
         if getattr(args, name) != getattr(before, name):
@@ -309,44 +337,31 @@ def resume(args: argparse.Namespace, given: set[str], folder: RunFolder) -> Run:
     songs = RunSongs.load(folder.songs)
     if songs.sha256() != saved["songs_sha256"]:
         raise RunError(f"{folder.songs}: these are not the songs that the run was begun with; begin a new one")
-    if folder.summary.exists() and training.progress.epoch >= before.epochs:
-        raise RunError(f"{folder.path}: this run is finished; give more --epochs than {before.epochs} to go on")
+    run = Run(before, folder, songs, vocabulary, config, training)
+    if folder.reported and is_over(run):
+        raise RunError(f"{folder.path}: this run is finished; begin a new one, or give more --epochs to go on")
     folder.summary.unlink(missing_ok=True)
     print(f"going on after step {training.progress.step} of {folder.path}")
-    return Run(before, folder, songs, vocabulary, config, training)
+    return run
 
 
 # Training: one epoch after the other, one window after the other.
 
 
-def train(run: Run) -> None:
+def train(run: Run, interrupts: Interrupts) -> None:
     from tqdm import tqdm
 
-    from lstm_numpy.distributions import Distributions
-    from lstm_numpy.history import History
-    from lstm_numpy.interrupts import Interrupts
-    from lstm_numpy.model import lstm_names, zero_state
     from lstm_numpy.optimizer import cosine
     from lstm_numpy.workspace import Workspace
 
-    args, folder, now = run.args, run.folder, run.training
-    progress = now.progress
-    plan = reading_plan(run)
-    windows = plan(progress.epoch)
-    workspace = Workspace(run.config, args.window, windows.fresh.shape[1], args.threads)
-    history = History.resume(folder.history, [*lstm_names(now.params), "dense"], progress.step)
-    distributions = Distributions.resume(folder.distributions, progress.epoch)
-    if progress.step == 0:
-        distributions.add(0, now.params)
-        print(f"network: {sum(p.size for p in now.params.values()):,} parameters, {workspace.threads} threads, "
-              f"{100 * windows.padding_share:.1f} % of a batch is padding")  # fmt: skip
-        print("the first step waits for numba, if the inner loops are not compiled yet", flush=True)
-    begun = time.monotonic() - progress.seconds
-    saved_at = time.monotonic()
-
-    def share_done() -> float:
-        epochs = (progress.epoch + progress.batch / len(windows)) / args.epochs
-        return max(epochs, progress.seconds / 60 / args.minutes if args.minutes else 0.0)
+    args, folder, now, progress = run.args, run.folder, run.training, run.training.progress
+    if is_over(run):
+        return
+    windows = read_epoch(run, progress.epoch)
+    lanes = windows.fresh.shape[1]
+    workspace = Workspace(run.config, args.window, lanes, args.threads)
+    history, distributions = open_log(run)
+    begun, saved_at = time.monotonic() - progress.seconds, time.monotonic()
 
     def save() -> None:
         nonlocal saved_at
@@ -354,56 +369,101 @@ def train(run: Run) -> None:
         distributions.save(folder.distributions)
         run.save(folder.last, training=now.saved())
         saved_at = time.monotonic()
-        if not args.quiet:
-            tqdm.write(f"saved step {progress.step}")
+        tqdm.write(f"saved step {progress.step}")
 
-    bar = tqdm(total=windows.targets * args.epochs, initial=progress.tokens, unit=" tokens", unit_scale=True,
-               mininterval=0.5, smoothing=0.05, disable=args.quiet or not sys.stderr.isatty())  # fmt: skip
-    with Interrupts() as interrupts, history, bar:
-        while share_done() < 1 and progress.epoch - progress.best_epoch < args.patience:
-            windows = plan(progress.epoch)
-            if progress.batch == 0:
-                now.state, now.masks = zero_state(run.config, windows.fresh.shape[1]), {}
-            for number in range(progress.batch, len(windows)):
-                if args.anneal == "cosine":
-                    now.optimizer.learning_rate = args.lr * cosine(share_done())
-                row = take_step(run, windows[number], workspace)
-                progress.seconds = time.monotonic() - begun
-                if progress.step == 1:
-                    print(f"first loss {row['loss']:.3f} (ln V = {math.log(len(run.vocabulary)):.3f})", flush=True)
-                if progress.batch == len(windows):
-                    row |= end_epoch(run)
+    bar = tqdm(initial=progress.tokens, unit=" tokens", unit_scale=True, mininterval=0.5, smoothing=0.05,
+               disable=not shows_progress(args))  # fmt: skip
+    with history, bar:
+        if progress.step == 0:
+            print(f"network: {sum(p.size for p in now.params.values()):,} parameters, {workspace.threads} threads, "
+                  f"{100 * windows.padding_share:.1f} % of a batch is padding")  # fmt: skip
+            print("the first step waits for numba, if the inner loops are not compiled yet")
+            with interrupts.held():
+                distributions.add(0, now.params)
+                save()
+        try:
+            while not is_over(run):
+                windows = read_epoch(run, progress.epoch)
+                if progress.batch == 0:
+                    now.begin_epoch(run.config, lanes)
+                while not now.row:
+                    with interrupts.held():
+                        if args.anneal == "cosine":
+                            now.optimizer.learning_rate = args.lr * cosine(
+                                share_done(run, progress.batch / len(windows))
+                            )
+                        row = take_step(run, windows[progress.batch], workspace)
+                        row["seconds"] = progress.seconds = time.monotonic() - begun
+                        done = share_done(run, progress.batch / len(windows))
+                        if progress.batch == len(windows) or done >= 1:
+                            now.row = row  # of the epoch's last step: it waits for the valid score
+                        else:
+                            history.append(step=progress.step, **row)
+                        if time.monotonic() - saved_at > SAVE_EVERY:
+                            save()
+                    if progress.step == 1:
+                        tqdm.write(f"first loss {row['loss']:.3f} (ln V = {math.log(len(run.vocabulary)):.3f})")
+                    bar.total = round(progress.tokens / done)
+                    bar.set_postfix(loss=f"{row['loss']:.3f}", accuracy=f"{100 * row['accuracy']:.0f}%", refresh=False)
+                    bar.update(progress.tokens - bar.n)
+                valid = score(run, "valid" if (run.songs.split == 1).any() else "train")
+                with interrupts.held():
+                    history.append(
+                        step=progress.step, **now.row, valid_loss=valid.nats_per_token, valid_accuracy=valid.accuracy
+                    )
+                    tqdm.write(end_epoch(run, valid))
                     distributions.add(progress.epoch, now.params)
-                history.append(step=progress.step, **row)
-                bar.set_postfix(loss=f"{row['loss']:.3f}", accuracy=f"{100 * row['accuracy']:.0f}%", refresh=False)
-                bar.update(progress.tokens - bar.n)
-                if progress.batch == 0 or interrupts.status or time.monotonic() - saved_at > SAVE_EVERY:
                     save()
-                if interrupts.status:
-                    print(f"stopped after step {progress.step}; to go on: python train.py --resume --out {folder.path}")
-                    raise Stopped(interrupts.status)
-                if share_done() >= 1:
-                    break
+        except Stopped:
+            save()
+            raise
 
 
-def reading_plan(run: Run) -> Callable[[int], Windows]:
+def read_epoch(run: Run, epoch: int) -> Windows:
     """Which windows are read in an epoch, and in which order: it follows from the seed and the epoch's number."""
     import numpy as np
 
-    from lstm_numpy.batches import Transposition, paper_windows, training_batches
+    from lstm_numpy.batches import paper_windows, training_batches
+    from lstm_numpy.run_folder import RunError
 
-    args, songs, transposition = run.args, run.songs.of("train").songs, None
-    if args.transpose:
-        shifts = range(-args.transpose, args.transpose + 1)
-        transposition = Transposition.of(songs, run.vocabulary.transposition_table(shifts, args.tokens))
+    args, songs, order = run.args, run.songs.of("train").songs, np.random.default_rng([run.args.seed, 3, epoch])
+    if args.predict == "every":
+        return training_batches(songs, args.window, args.batch, order, run.transposition)
+    if songs.targets_per_song.max() < args.window:
+        raise RunError(f"--predict next: no train song has more than {args.window} tokens; give a smaller --window")
+    return paper_windows(songs, args.window, args.batch, order)
 
-    def plan(epoch: int) -> Windows:
-        order = np.random.default_rng([args.seed, 3, epoch])
-        if args.predict == "next":
-            return paper_windows(songs, args.window, args.batch, order)
-        return training_batches(songs, args.window, args.batch, order, transposition)
 
-    return plan
+def share_done(run: Run, share_of_epoch: float = 0.0) -> float:
+    """How much of the run is done, from 0 to 1."""
+    args, progress = run.args, run.training.progress
+    by_epochs = (progress.epoch + share_of_epoch) / args.epochs if args.epochs else 0.0
+    return max(by_epochs, progress.seconds / 60 / args.minutes if args.minutes else 0.0)
+
+
+def is_over(run: Run) -> bool:
+    """Runs end with an epoch; one that --minutes cuts short counts as one."""
+    progress = run.training.progress
+    waited = progress.epoch - progress.best_epoch
+    return progress.batch == 0 and (share_done(run) >= 1 or waited >= run.args.patience)
+
+
+def open_log(run: Run) -> tuple[History, Distributions]:
+    """The figures of the run so far, without those of steps that were taken, but not saved."""
+    from lstm_numpy.distributions import Distributions, DistributionsError
+    from lstm_numpy.history import History, HistoryError
+    from lstm_numpy.model import lstm_names
+    from lstm_numpy.run_folder import RunError
+
+    folder, now, progress = run.folder, run.training, run.training.progress
+    layers = [*lstm_names(now.params), "dense"]
+    if progress.step == 0:
+        return History(folder.history, layers), Distributions()
+    try:
+        history = History.resume(folder.history, layers, progress.step - bool(now.row))
+        return history, Distributions.resume(folder.distributions, progress.epoch)
+    except (DistributionsError, HistoryError) as error:
+        raise RunError(f"{error}; move it away to go on without it") from None
 
 
 def take_step(run: Run, batch: Batch, workspace: Workspace) -> dict[str, float]:
@@ -415,67 +475,61 @@ def take_step(run: Run, batch: Batch, workspace: Workspace) -> dict[str, float]:
     from lstm_numpy.model import dropout_masks, hold_masks, loss_and_gradients
     from lstm_numpy.optimizer import clip_by_global_norm
 
-    args, now, params = run.args, run.training, run.training.params
-    progress = now.progress
-
+    args, now, params, progress = run.args, run.training, run.training.params, run.training.progress
     state = reset(now.state, batch.fresh)
     masks = dropout_masks(run.config, workspace.T, workspace.B, now.dropout, workspace=workspace)
     masks = hold_masks(masks, now.masks, batch.fresh)
     loss, grads, state, trace = loss_and_gradients(params, batch.ids, batch.targets, state, masks, workspace=workspace)
-    sampled = progress.step % SAMPLE_EVERY == 0
-    columns = {**norms_by_layer(grads, "gradient_"), **saturation(trace)} if sampled else {}
+    look = progress.step % LOOK_EVERY == 0
+    columns = {**norms_by_layer(grads, "gradient_"), **saturation(trace)} if look else {}
+    before = {name: parameter.copy() for name, parameter in params.items()} if look else {}
     norm = clip_by_global_norm(grads, args.clip)
-    if not (math.isfinite(loss) and math.isfinite(norm)):
+    if math.isfinite(loss) and math.isfinite(norm):
+        now.optimizer.step(params, grads)
+    if not (math.isfinite(loss) and math.isfinite(norm) and all(np.isfinite(p.sum()) for p in params.values())):
         raise Failed(
-            f"step {progress.step + 1} was not taken: its loss is {loss}, its gradient's norm {norm}; the last good "
-            f"checkpoint stands; try a smaller --lr than {args.lr:g} or a smaller --clip than {args.clip:g}"
+            f"step {progress.step + 1} failed: its loss is {loss:.4g}, its gradient's norm {norm:.4g}, or a weight became "
+            f"infinite; try a smaller --lr than {args.lr:g}, or a smaller --clip than {args.clip:g}"
         )
-    before = {name: parameter.copy() for name, parameter in params.items()} if sampled else {}
-    now.optimizer.step(params, grads)
-    if sampled:
+    if look:
         steps = {name: params[name] - old for name, old in before.items()}
         columns |= norms_by_layer(steps, "update_") | norms_by_layer(params, "weight_")
 
-    scored = int(np.count_nonzero(batch.targets >= 0))
+    scored, correct = int(np.count_nonzero(batch.targets >= 0)), trace["score"].correct
     now.state, now.masks = state, {name: mask for name, mask in masks.items() if mask.ndim == 2}
-    progress.add(loss * scored, trace["score"].correct, scored)
+    progress.add(loss * scored, correct, scored)
     return {
-        "epoch": progress.epoch + 1, "loss": loss, "accuracy": trace["score"].correct / max(scored, 1),
+        "epoch": progress.epoch + 1, "loss": loss, "accuracy": correct / max(scored, 1),
         "learning_rate": now.optimizer.learning_rate, "gradient_norm": norm, "tokens": progress.tokens, **columns,
     }  # fmt: skip
 
 
-def end_epoch(run: Run) -> dict[str, float]:
-    """Score the valid songs, keep the best weights, and lower the learning rate if it is time to."""
-    from tqdm import tqdm
-
-    args, now, progress = run.args, run.training, run.training.progress
-    nats, accuracy = score(run, "valid" if (run.songs.split == 1).any() else "train")
-    scored = max(progress.epoch_tokens, 1)
-    tqdm.write(
-        f"epoch {progress.epoch + 1:3}  train loss {progress.epoch_nats / scored:.3f}, accuracy "
-        f"{100 * progress.epoch_correct / scored:4.1f} %   valid loss {nats:.3f}, accuracy {100 * accuracy:4.1f} %"
-    )
-    progress.end_epoch()
-    if progress.best_valid is None or nats < progress.best_valid:
-        progress.best_valid, progress.best_epoch = nats, progress.epoch
-        run.save(run.folder.model, valid_nats_per_token=nats, epoch=progress.epoch)
-    if args.anneal == "plateau":
-        now.optimizer.learning_rate *= now.plateau.factor_after(nats)
-    return {"valid_loss": nats, "valid_accuracy": accuracy}
-
-
-def score(run: Run, part: str) -> tuple[float, float]:
-    """Nats per token, what it takes to spell unknown tokens included, and accuracy."""
+def score(run: Run, part: str) -> Evaluation:
+    """How well the network predicts the songs of a part, as it is now."""
     from lstm_numpy.evaluation import evaluate
 
-    songs = run.songs.of(part)
-    found = evaluate(
-        run.training.params, run.config, songs.songs, run.args.window, run.args.batch, run.args.threads,
-        next_only=run.args.predict == "next",
+    args = run.args
+    return evaluate(
+        run.training.params, run.config, run.songs.of(part), args.window, args.batch, args.threads,
+        next_only=args.predict == "next",
     )  # fmt: skip
-    spelling = float(songs.spelling_nats.sum()) / max(songs.songs.targets, 1)
-    return found.nats_per_token + spelling, found.accuracy
+
+
+def end_epoch(run: Run, valid: Evaluation) -> str:
+    """Keep the weights if they are the best so far, and lower the learning rate if it is time to."""
+    now, progress = run.training, run.training.progress
+    scored = max(progress.epoch_tokens, 1)
+    line = (
+        f"epoch {progress.epoch + 1:3}  train loss {progress.epoch_nats / scored:.3f}, accuracy "
+        f"{100 * progress.epoch_correct / scored:4.1f} %   valid loss {valid.nats_per_token:.3f}, accuracy "
+        f"{100 * valid.accuracy:4.1f} %"
+    )
+    now.row = {}
+    if progress.end_epoch(valid.nats_per_token):
+        run.save(run.folder.model, valid_nats_per_token=valid.nats_per_token, epoch=progress.epoch)
+    if run.args.anneal == "plateau":
+        now.optimizer.learning_rate *= now.plateau.factor_after(valid.nats_per_token)
+    return line
 
 
 # The end: the best weights, their score beside the n-grams', pictures, and a tune.
@@ -484,88 +538,31 @@ def score(run: Run, part: str) -> tuple[float, float]:
 def report(run: Run) -> None:
     from generate import compose_sample
     from lstm_numpy.checkpoint import load_checkpoint
-    from lstm_numpy.evaluation import final_figures
+    from lstm_numpy.evaluation import figures_table, final_figures, heard_songs
+    from lstm_numpy.history import steady_rate
+    from lstm_numpy.machine import versions
     from lstm_numpy.plots import draw_run
+    from lstm_numpy.run_songs import SPLITS
 
     args, folder, progress, songs = run.args, run.folder, run.training.progress, run.songs
-    params = load_checkpoint(folder.model).params
+    heard = heard_songs(songs.of("train").songs, run.transposition)
     figures = final_figures(
-        params, run.config, songs, heard_songs(run), args.window, args.batch, args.threads,
+        load_checkpoint(folder.model).params, run.config, songs, heard, args.window, args.batch, args.threads,
         next_only=args.predict == "next",
     )  # fmt: skip
     folder.write_summary({
         "tokens": args.tokens, "vocabulary": len(run.vocabulary), "songs": len(songs.songs),
-        **{f"{part}_tokens": songs.of(part).songs.targets for part in ("train", "valid", "test")},
+        **{f"{part}_tokens": songs.of(part).songs.targets for part in SPLITS},
         "unknown_share": songs.of("valid").unknown_share, **figures,
-        "tokens_per_second": progress.tokens / max(progress.seconds, 1e-9),
-        "padding_share": reading_plan(run)(0).padding_share, "epochs": progress.epoch,
-        "best_epoch": progress.best_epoch, "seconds": progress.seconds, "threads": args.threads,
-        "transpose": args.transpose, "versions": versions(), "command": shlex.join(["python", "train.py", *sys.argv[1:]]),
-        "settings": settings(args),
+        "tokens_per_second": steady_rate(folder.history), "padding_share": read_epoch(run, 0).padding_share,
+        "epochs": progress.epoch, "best_epoch": progress.best_epoch, "seconds": progress.seconds,
+        "threads": args.threads, "transpose": args.transpose, "versions": versions(),
+        "command": shlex.join(["python", "train.py", *sys.argv[1:]]), "settings": settings(args),
     })  # fmt: skip
-    show_figures(figures, args.transpose)
+    print("\n" + figures_table(figures, f"(trained in {2 * args.transpose + 1} keys)" if args.transpose else ""))
     pictures = draw_run(folder.path)
     print("pictures: " + ", ".join(picture.name for picture in pictures))
     compose_sample(folder.path, args.seed)
-
-
-def show_figures(figures: dict[str, float], transpose: int) -> None:
-    """The network's loss beside the n-grams', and a warning if it has learned less than they."""
-    print(
-        f"\n{'nats per token':16}{'valid':>8}{'test':>8}"
-        + (f"   (trained on {2 * transpose + 1} keys)" if transpose else "")
-    )
-    for name in ("uniform", "unigram", "bigram", "trigram", "network"):
-        valid, test = ("valid_", "test_") if name == "network" else (f"{name}_", f"test_{name}_")
-        row = [figures.get(f"{prefix}nats_per_token") for prefix in (valid, test)]
-        print(f"  {name:14}" + "".join(f"{nats:8.3f}" if nats is not None else f"{'-':>8}" for nats in row))
-    if "valid_accuracy" in figures:
-        print(f"accuracy on valid: {100 * figures['valid_accuracy']:.1f} %")
-    best = min((figures[f"{name}_nats_per_token"] for name in ("uniform", "unigram", "bigram", "trigram")
-                if f"{name}_nats_per_token" in figures), default=math.inf)  # fmt: skip
-    if figures.get("valid_nats_per_token", 0.0) >= best:
-        print("warning: the network predicts no better than counting does; train it for longer, or on more songs")
-
-
-def heard_songs(run: Run) -> Songs:
-    """The train songs, in every transposition that the network may have heard them in."""
-    import numpy as np
-
-    from lstm_numpy.batches import Songs, Transposition
-
-    songs, reach = run.songs.of("train").songs, run.args.transpose
-    if not reach:
-        return songs
-    table = run.vocabulary.transposition_table(range(-reach, reach + 1), run.args.tokens)
-    allowed = Transposition.of(songs, table).allowed
-    return Songs.of(
-        [row[song].astype(np.uint32) for song, shifts in zip(songs, allowed, strict=True) for row in table[shifts]]
-    )
-
-
-def versions() -> dict[str, str]:
-    from importlib.metadata import version
-
-    return {"python": sys.version.split()[0], **{name: version(name) for name in ("numpy", "numba", "mido")}}
-
-
-# The machine.
-
-
-def cores() -> int:
-    """The processors that this process may use, 8 at most: more parts than that are too small to be worth it."""
-    return min(8, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
-
-
-def cache_folder() -> Path | None:
-    """Where what was read of MIDI files is remembered; None where there is no place for it."""
-    place = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    try:
-        folder = Path(place).expanduser() / "lstm-numpy"
-        folder.mkdir(parents=True, exist_ok=True)
-    except (OSError, RuntimeError):  # RuntimeError: there is no home
-        return None
-    return folder if os.access(folder, os.W_OK) else None
 
 
 if __name__ == "__main__":

@@ -9,29 +9,29 @@ import numpy as np
 import numpy.typing as npt
 
 from lstm_numpy.baselines import NGrams
-from lstm_numpy.batches import Songs, Windows, evaluation_batches, paper_windows
+from lstm_numpy.batches import Songs, Transposition, Windows, evaluation_batches, paper_windows
 from lstm_numpy.lstm import LSTMState
 from lstm_numpy.model import ModelConfig, State, token_nats, zero_state
-from lstm_numpy.run_folder import END, RunSongs
+from lstm_numpy.run_songs import END, RunSongs
 from lstm_numpy.workspace import Workspace
 
 Array = npt.NDArray[Any]
 
 
 class Evaluation(NamedTuple):
-    """What predicting each token cost."""
+    """What each token cost."""
 
-    nats: Array  # (ids,) float32, in the order of songs.flat: -ln p(id | the ids before it); 0 where it is not scored
-    scored: int  # targets
-    correct: int  # of them, how many were the most probable token
+    nats: Array  # (ids,) in the order of songs.flat: -ln p(id | the ids before it), and what it takes to spell it
+    scored: Array  # (ids,) bool: it was predicted
+    correct: int  # how many of the scored were the most probable token
 
     @property
     def nats_per_token(self) -> float:
-        return float(self.nats.sum(dtype=np.float64)) / max(self.scored, 1)
+        return float(self.nats[self.scored].mean()) if self.scored.any() else 0.0
 
     @property
     def accuracy(self) -> float:
-        return self.correct / max(self.scored, 1)
+        return self.correct / max(int(np.count_nonzero(self.scored)), 1)
 
 
 def reset(state: State, fresh: Array) -> State:
@@ -43,7 +43,7 @@ def reset(state: State, fresh: Array) -> State:
 def evaluate(
     params: Mapping[str, Array],
     config: ModelConfig,
-    songs: Songs,
+    songs: RunSongs,
     T: int,
     B: int,
     threads: int = 1,
@@ -55,18 +55,22 @@ def evaluate(
     The windows change nothing but the memory needed: the state is carried, so each song is read as a whole.
     next_only is the paper's protocol instead: only ids with T ids before them, each from a zero state.
     """
-    windows: Windows = (paper_windows if next_only else evaluation_batches)(songs, T, B)
+    nats, scored, correct = songs.spelling_nats, np.zeros(len(songs.songs.flat), bool), 0
+    if songs.songs.targets_per_song.max(initial=0) < (T if next_only else 1):
+        return Evaluation(nats, scored, correct)
+    windows: Windows = (paper_windows if next_only else evaluation_batches)(songs.songs, T, B)
     lanes = windows.fresh.shape[1]
     workspace = Workspace(config, T, lanes, threads)
     state = zero_state(config, lanes, params["dense.b"].dtype)
-    nats, correct = np.zeros(len(songs.flat), np.float32), 0
     for step, batch in enumerate(windows):
         state = reset(state, batch.fresh)
         costs, right, state = token_nats(params, batch.ids, batch.targets, state, workspace=workspace)
         rows, columns = np.nonzero(batch.targets >= 0)
-        nats[windows.starts[step, columns] + rows + 1] = costs[rows, columns]
+        places = windows.starts[step, columns] + rows + 1
+        nats[places] += costs[rows, columns]
+        scored[places] = True
         correct += right
-    return Evaluation(nats, windows.targets, correct)
+    return Evaluation(nats, scored, correct)
 
 
 def final_figures(
@@ -90,19 +94,55 @@ def final_figures(
     ngrams = NGrams(heard, config.vocab_size)
     for name in ("valid", "test"):
         part = songs.of(name)
-        if not part.songs.targets:
+        found = evaluate(params, config, part, T, B, threads, next_only=next_only)
+        if not found.scored.any():
             continue
-        found = evaluate(params, config, part.songs, T, B, threads, next_only=next_only)
-        spelling = float(part.spelling_nats.sum()) / part.songs.targets
-        of_notes = float(found.nats[part.songs.flat != END].sum(dtype=np.float64) + part.spelling_nats.sum())
-        figures[f"{name}_nats_per_token"] = found.nats_per_token + spelling
+        figures[f"{name}_nats_per_token"] = found.nats_per_token
         figures[f"{name}_accuracy"] = found.accuracy
-        figures[f"{name}_spelling_nats_per_token"] = spelling
-        figures[f"{name}_nats_of_notes"] = of_notes
-        figures[f"{name}_nats_per_beat"] = of_notes / max(float(part.beats.sum()), 1.0)
-        place = np.arange(len(part.songs.flat)) - np.repeat(part.songs.offsets[:-1], np.diff(part.songs.offsets))
-        scored = place[place > 0] >= (T if next_only else 1)
-        for baseline, nats in ngrams.nats(part.songs).items():
+        figures[f"{name}_spelling_nats_per_token"] = float(part.spelling_nats[found.scored].mean())
+        figures[f"{name}_nats_of_notes"] = float(found.nats[found.scored & (part.songs.flat != END)].sum())
+        if not next_only:
+            figures[f"{name}_nats_per_beat"] = figures[f"{name}_nats_of_notes"] / max(float(part.beats.sum()), 1.0)
+        for baseline, nats in ngram_nats(ngrams, part).items():
             prefix = "" if name == "valid" else f"{name}_"
-            figures[f"{prefix}{baseline}_nats_per_token"] = float(nats[scored].mean()) + spelling
+            figures[f"{prefix}{baseline}_nats_per_token"] = float(nats[found.scored].mean())
     return figures
+
+
+def ngram_nats(ngrams: NGrams, songs: RunSongs) -> dict[str, Array]:
+    """The same of each n-gram model as Evaluation.nats: (ids,), spelling included; of first ids it says nothing."""
+    every = {}
+    for name, nats in ngrams.nats(songs.songs).items():
+        every[name] = songs.spelling_nats
+        every[name][songs.is_target] += nats
+    return every
+
+
+def heard_songs(songs: Songs, transposition: Transposition | None) -> Songs:
+    """Songs in every transposition that a network may have heard them in: what its opponents may count on, too."""
+    if transposition is None:
+        return songs
+    return Songs.of(
+        [
+            row[song].astype(np.uint32)
+            for song, shifts in zip(songs, transposition.allowed, strict=True)
+            for row in transposition.table[shifts]
+        ]
+    )
+
+
+def figures_table(figures: Mapping[str, float], remark: str = "") -> str:
+    """The final table: the network's nats per token beneath those of the n-grams, and a warning if it is not below."""
+    lines = [f"nats per token{'valid':>10}{'test':>8}   {remark}".rstrip()]
+    names = ("uniform", "unigram", "bigram", "trigram")
+    for name in (*names, "network"):
+        valid, test = ("valid_", "test_") if name == "network" else (f"{name}_", f"test_{name}_")
+        cells = [figures.get(f"{prefix}nats_per_token") for prefix in (valid, test)]
+        lines.append(f"  {name:14}" + "".join(f"{'-':>8}" if nats is None else f"{nats:8.3f}" for nats in cells))
+    if "valid_nats_per_token" in figures:
+        lines.append(f"accuracy on valid: {100 * figures['valid_accuracy']:.1f} %")
+        if figures["valid_nats_per_token"] >= min(figures[f"{name}_nats_per_token"] for name in names):
+            lines.append(
+                "warning: the network predicts no better than counting does; train it longer, or on more songs"
+            )
+    return "\n".join(lines)

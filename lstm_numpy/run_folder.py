@@ -1,162 +1,156 @@
-"""The folder that a training run leaves: who may write to it, and the songs that it was trained on."""
+"""The folder that a training run leaves: its files, and which process may write to it."""
 
 from __future__ import annotations
 
-import hashlib
-import io
 import json
 import os
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
-from lstm_numpy.batches import Songs
+from lstm_numpy.console import one_line
 from lstm_numpy.files import sweep_temporary_files, write_whole
-
-Array = npt.NDArray[Any]
-
-SPLITS = ("train", "valid", "test")
-START, END, UNKNOWN = 0, 1, 2  # ids that every vocabulary begins with: <start>, <end> and <unk>
 
 
 class RunError(Exception):
-    """A run folder cannot be used: one line that says why, and what to do."""
+    """A run cannot be begun or continued as asked: one line that says why, and what to do."""
 
 
 class RunFolder:
-    """One run's folder, held by one process at a time (the lock goes when the process does, however it ends)."""
+    """The names of a run's files, and what they say about the run."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.model, self.last = path / "model.npz", path / "last.npz"
         self.history, self.distributions = path / "history.csv", path / "distributions.npz"
-        self.songs, self.summary = path / "songs.npz", path / "summary.json"
-        self._made_here = not path.exists()
-        try:
-            path.mkdir(parents=True, exist_ok=True)
-            self._lock = os.open(path / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
-        except OSError as error:
-            raise RunError(f"{path}: cannot be written ({error.strerror}); name another folder with --out") from None
-        if not _locked(self._lock):
-            os.close(self._lock)
-            raise RunError(f"{path}: another run is writing there; wait for it, or name another folder with --out")
-        sweep_temporary_files(path)
+        self.songs, self.songs_table, self.skipped = path / "songs.npz", path / "songs.tsv", path / "skipped.tsv"
+        self.summary, self.sample, self.picture = path / "summary.json", path / "sample.mid", path / "sample.png"
 
-    def close(self) -> None:
-        """Let go of the folder, and remove it again if this process made it and left nothing in it."""
-        with suppress(OSError):
-            if self._made_here and os.listdir(self.path) == [".lock"]:
-                (self.path / ".lock").unlink()
-                self.path.rmdir()
-        os.close(self._lock)
+    @property
+    def reported(self) -> bool:
+        """The run is finished, and all that it writes at its end is there."""
+        return self.summary.exists() and self.sample.exists() and self.picture.exists()
 
     def check_unused(self) -> None:
         """RunError if there is a run in the folder already, finished or not."""
         if self.last.exists():
-            what = "a finished run" if self.summary.exists() else "an unfinished run, which --resume continues"
+            what = "a finished run" if self.reported else "an unfinished run, which --resume continues"
             raise RunError(f"{self.path}: holds {what}; name another folder with --out")
+        for file in (self.model, self.summary):
+            if file.exists():
+                raise RunError(f"{file}: would be overwritten; name another folder with --out")
 
-    def write_songs_table(self, files: Sequence[tuple[str, str]], songs: RunSongs) -> None:
-        """songs.tsv: of each song in songs.npz its path and SHA-256 as given, its split and targets.  Raises OSError."""
-        splits = [SPLITS[number] for number in songs.split]
-        rows = zip(files, splits, songs.songs.targets_per_song.tolist(), strict=True)
-        lines = ["path\tsha256\tsplit\ttokens\n"]
-        lines += [f"{path}\t{sha256}\t{split}\t{targets}\n" for (path, sha256), split, targets in rows]
-        write_whole(self.path / "songs.tsv", [line.encode("utf-8", "backslashreplace") for line in lines])
+    def write_songs_table(self, rows: Sequence[Sequence[object]]) -> None:
+        """songs.tsv: of each song in songs.npz its path, the SHA-256 of its file, its split and its targets."""
+        lines = ["\t".join(map(str, row)) + "\n" for row in [("path", "sha256", "split", "tokens"), *rows]]
+        write_whole(self.songs_table, [line.encode("utf-8", "backslashreplace") for line in lines])
 
     def write_summary(self, facts: Mapping[str, Any]) -> None:
-        """summary.json, in one piece or not at all."""
+        """summary.json, in one piece or not at all.  Raises OSError."""
         write_whole(self.summary, [(json.dumps(facts, indent=2, allow_nan=False) + "\n").encode()])
 
 
-def _locked(descriptor: int) -> bool:
+@contextmanager
+def held_folder(path: Path | None, runs: Path = Path("runs")) -> Iterator[RunFolder]:
+    """A folder that no other process trains in until this one leaves it, however that ends.
+
+    path: which; it is made if it does not exist.  None: a new one in `runs`: 1, 2, 3, ...  RunError where it cannot be
+    written, or another run is in it.  What this process made is removed again if nothing worth keeping came into it.
+    """
+    place = path or next_run(runs)
+    made = [folder for folder in (place, *place.parents) if not folder.exists()]
     try:
-        import fcntl
-    except ImportError:  # not a Unix system: without a lock
-        return True
+        while not _make(place, may_exist=path is not None):
+            made[0] = place = next_run(runs)
+        lock = _locked(place / ".lock")
+    except OSError as error:
+        _remove_empty(made)
+        raise RunError(f"{place}: cannot be written ({error.strerror}); name another folder with --out") from None
+    folder = RunFolder(place)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+        sweep_temporary_files(place)
+        yield folder
+    finally:
+        if made and not folder.last.exists():
+            for file in (folder.songs, folder.songs_table, folder.skipped, folder.history, folder.distributions):
+                file.unlink(missing_ok=True)
+        with suppress(OSError):
+            (place / ".lock").unlink()
+        os.close(lock)
+        _remove_empty(made)
+
+
+def _make(folder: Path, *, may_exist: bool) -> bool:
+    """Make a folder; False if another process was faster.  Raises OSError."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(exist_ok=may_exist)
+    except FileExistsError:
+        if may_exist:
+            raise
         return False
-    except OSError:  # a file system that knows no locks
-        return True
     return True
+
+
+def _remove_empty(folders: Sequence[Path]) -> None:
+    for folder in folders:
+        with suppress(OSError):
+            folder.rmdir()
+
+
+def _locked(path: Path) -> int:
+    """Open a file that only one process holds at a time; its lock goes with the process.  OSError, RunError."""
+    while True:
+        lock = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            import fcntl
+
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(lock)
+            raise RunError(f"{path.parent}: another run is training there; name another folder with --out") from None
+        except (ImportError, OSError):  # a system, or a file system, that knows no locks
+            return lock
+        with suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(lock), path.stat()):
+                return lock
+        os.close(lock)  # whoever held it has removed it meanwhile: it locks nothing any more
 
 
 def next_run(runs: Path = Path("runs")) -> Path:
     """runs/1, or the number after the largest there is."""
-    return runs / str(max(_numbers(runs), default=0) + 1)
+    return runs / str(max((int(folder.name) for folder in _folders(runs) if _is_number(folder.name)), default=0) + 1)
 
 
 def newest_run(runs: Path = Path("runs")) -> Path:
-    """The run folder with the latest model.  RunError if there is none."""
-    made = [folder for folder in _folders(runs) if (folder / "model.npz").exists() or (folder / "last.npz").exists()]
-    if not made:
+    """The run folder that was written to last.  RunError if there is none."""
+    written = {folder: _last_change(folder) for folder in _folders(runs)}
+    if not any(written.values()):
         raise RunError(f"{runs}: no run is there; train one first: python train.py")
-    return max(made, key=lambda folder: max(file.stat().st_mtime_ns for file in folder.glob("*.npz")))
+    return max(written, key=lambda folder: written[folder])
+
+
+def _last_change(folder: Path) -> int:
+    """When a checkpoint was last written there, in nanoseconds; 0: never."""
+    changes = []
+    for name in ("model.npz", "last.npz"):
+        with suppress(OSError):
+            changes.append((folder / name).stat().st_mtime_ns)
+    return max(changes, default=0)
 
 
 def _folders(runs: Path) -> list[Path]:
-    return sorted(entry for entry in runs.iterdir() if entry.is_dir()) if runs.is_dir() else []
+    with suppress(OSError):
+        return sorted(entry for entry in runs.iterdir() if entry.is_dir())
+    return []
 
 
-def _numbers(runs: Path) -> list[int]:
-    return [int(folder.name) for folder in _folders(runs) if folder.name.isdecimal()]
+def _is_number(name: str) -> bool:
+    return name.isascii() and name.isdecimal()
 
 
-class RunSongs(NamedTuple):
-    """songs.npz: every song of a run as ids, so that nothing needs the folder of MIDI again."""
-
-    songs: Songs  # all of them
-    split: Array  # (songs,) 0 train, 1 valid, 2 test
-    beats: Array  # (songs,) length in beats
-    spelling_nats: Array  # (songs,) what it costs to spell the tokens of a song that the vocabulary lacks
-
-    def of(self, name: str) -> RunSongs:
-        """The songs of one split: "train", "valid" or "test"."""
-        chosen = np.flatnonzero(self.split == SPLITS.index(name))
-        return RunSongs(self.songs.take(chosen), self.split[chosen], self.beats[chosen], self.spelling_nats[chosen])
-
-    @property
-    def unknown_share(self) -> float:
-        """The share of targets that the vocabulary lacks."""
-        return float(np.count_nonzero(self.songs.flat == UNKNOWN)) / max(self.songs.targets, 1)
-
-    def sha256(self) -> str:
-        """Equal for the same ids in the same songs and splits, and for nothing else."""
-        digest = hashlib.sha256()
-        for array in (self.songs.flat.astype("<u4"), self.songs.offsets.astype("<i8"), self.split.astype("u1")):
-            digest.update(np.ascontiguousarray(array).tobytes())
-        return digest.hexdigest()
-
-    def save(self, path: Path) -> None:
-        """Raises OSError."""
-        file = io.BytesIO()
-        np.savez_compressed(
-            file,
-            ids=self.songs.flat,
-            offsets=self.songs.offsets,
-            split=self.split,
-            beats=self.beats,
-            spelling_nats=self.spelling_nats,
-        )
-        write_whole(path, [file.getvalue()])
-
-    @classmethod
-    def load(cls, path: Path) -> RunSongs:
-        """Raises RunError where there is no such file, or it is not one."""
-        try:
-            with np.load(path, allow_pickle=False) as file:
-                songs = Songs(file["ids"], file["offsets"])
-                loaded = cls(songs, file["split"], file["beats"], file["spelling_nats"])
-        except FileNotFoundError:
-            raise RunError(f"{path}: no such file; is this the folder of a run?") from None
-        except Exception as error:  # np.load raises whatever zipfile, zlib and the array format happen to raise
-            raise RunError(f"{path}: damaged ({type(error).__name__}); the songs of a run cannot be read") from None
-        if not len(loaded.split) == len(loaded.beats) == len(loaded.spelling_nats) == len(songs):
-            raise RunError(f"{path}: damaged; its arrays do not fit together")
-        return loaded
+def how_to_go_on(folder: Path) -> str:
+    """The command that continues a run, ready to be copied into a shell."""
+    return one_line(f"python train.py --resume --out {shlex.quote(str(folder))}")

@@ -10,10 +10,12 @@ import numpy as np
 import numpy.typing as npt
 
 from lstm_numpy.lstm import LSTMState
-from lstm_numpy.model import ModelConfig, State, init_params
+from lstm_numpy.model import ModelConfig, State, init_params, zero_state
 from lstm_numpy.optimizer import Plateau, RMSprop
 
 Array = npt.NDArray[Any]
+
+PLATEAU_EPOCHS = 2  # without a better valid loss, after which the learning rate is halved
 
 
 @dataclass
@@ -37,10 +39,14 @@ class Progress:
         self.epoch_nats, self.epoch_correct = self.epoch_nats + nats, self.epoch_correct + correct
         self.epoch_tokens += tokens
 
-    def end_epoch(self) -> None:
-        """The epoch's last batch is finished."""
+    def end_epoch(self, valid: float) -> bool:
+        """The epoch is finished, and the valid songs cost so many nats per token.  Returns whether that is the best."""
         self.epoch, self.batch = self.epoch + 1, 0
         self.epoch_nats, self.epoch_correct, self.epoch_tokens = 0.0, 0, 0
+        if self.best_valid is not None and valid >= self.best_valid:
+            return False
+        self.best_epoch, self.best_valid = self.epoch, valid
+        return True
 
 
 @dataclass
@@ -51,48 +57,58 @@ class TrainingState:
     optimizer: RMSprop
     plateau: Plateau
     dropout: np.random.Generator
-    state: State = field(default_factory=dict)  # of the LSTM, at the end of the last window; empty: an epoch begins
-    masks: dict[str, Array] = field(default_factory=dict)  # (B, H) ones, which a song keeps to its end
+    state: State  # of the LSTM, at the end of the last window
+    masks: dict[str, Array] = field(default_factory=dict)  # (B, H), those that a song keeps to its end
     progress: Progress = field(default_factory=Progress)
+    row: dict[str, float] = field(
+        default_factory=dict
+    )  # of the epoch's last step, as long as its valid score is missing
 
     @classmethod
-    def fresh(cls, config: ModelConfig, learning_rate: float, patience: int, seed: int) -> TrainingState:
+    def fresh(cls, config: ModelConfig, learning_rate: float, seed: int) -> TrainingState:
         """As a run begins; everything random follows from the seed."""
         params = init_params(config, np.random.default_rng([seed, 1]))
-        return cls(params, RMSprop(params, learning_rate), Plateau(patience), np.random.default_rng([seed, 2]))
+        optimizer, dropout = RMSprop(params, learning_rate), np.random.default_rng([seed, 2])
+        return cls(params, optimizer, Plateau(PLATEAU_EPOCHS), dropout, state={})
+
+    def begin_epoch(self, config: ModelConfig, B: int) -> None:
+        """Nothing is carried into an epoch."""
+        self.state, self.masks = zero_state(config, B), {}
 
     def saved(self) -> dict[str, Any]:
         """All but the weights, as save_checkpoint takes it."""
+        best = self.plateau.best
         return {
             "rmsprop": self.optimizer.averages,
             "learning_rate": self.optimizer.learning_rate,
-            "plateau": {"best": _finite(self.plateau.best), "waited": self.plateau.waited},
+            "plateau": {"best": best if np.isfinite(best) else None, "waited": self.plateau.waited},
             "dropout": self.dropout.bit_generator.state,
             "carried": {f"{name}.{part}": getattr(of, part) for name, of in self.state.items() for part in ("h", "c")},
-            "held": {name: mask for name, mask in self.masks.items() if mask.ndim == 2},
+            "held": self.masks,
             "progress": asdict(self.progress),
+            "row": self.row,
         }
 
     @classmethod
-    def restored(cls, params: dict[str, Array], saved: Mapping[str, Any], patience: int) -> TrainingState:
+    def restored(cls, params: dict[str, Array], config: ModelConfig, saved: Mapping[str, Any]) -> TrainingState:
         """What `saved` was; KeyError, TypeError or ValueError where it is no such thing."""
-        dropout = np.random.default_rng()
-        dropout.bit_generator.state = saved["dropout"]
-        optimizer = RMSprop(params, saved["learning_rate"])
-        if {name: average.shape for name, average in saved["rmsprop"].items()} != {
-            name: parameter.shape for name, parameter in params.items()
+        averages, carried, held = saved["rmsprop"], saved["carried"], saved["held"]
+        if {name: (a.shape, a.dtype) for name, a in averages.items()} != {
+            name: (p.shape, p.dtype) for name, p in params.items()
         }:
             raise ValueError("RMSprop's averages do not belong to these weights")
-        optimizer.averages = {name: saved["rmsprop"][name] for name in params}
-        plateau = Plateau(patience)
+        if len({(a.shape, a.dtype) for a in [*carried.values(), *held.values()]}) > 1:
+            raise ValueError("what the lanes carry does not fit together")
+        optimizer = RMSprop(params, float(saved["learning_rate"]))
+        optimizer.averages = {name: averages[name] for name in params}
+        plateau = Plateau(PLATEAU_EPOCHS)
         best = saved["plateau"]["best"]
-        plateau.best, plateau.waited = (float("inf") if best is None else best), saved["plateau"]["waited"]
-        carried = saved.get("carried", {})
-        names = dict.fromkeys(name.rpartition(".")[0] for name in carried)
+        plateau.best, plateau.waited = float("inf") if best is None else float(best), int(saved["plateau"]["waited"])
+        dropout = np.random.default_rng()
+        dropout.bit_generator.state = saved["dropout"]
+        names = zero_state(config, 1) if carried else {}
         state = {name: LSTMState(carried[f"{name}.h"], carried[f"{name}.c"]) for name in names}
         progress = Progress(**saved["progress"])
-        return cls(params, optimizer, plateau, dropout, state, dict(saved.get("held", {})), progress)
-
-
-def _finite(number: float) -> float | None:
-    return number if np.isfinite(number) else None
+        if not all(isinstance(value, (int, float)) and value >= 0 for value in asdict(progress).values() if value):
+            raise ValueError("its progress is not made of numbers")
+        return cls(params, optimizer, plateau, dropout, state, held, progress, dict(saved["row"]))

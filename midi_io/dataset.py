@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from midi_io.corpus import Corpus, CorpusSong
+from midi_io.corpus import Corpus, CorpusError, CorpusSong
+from midi_io.instruments import programs_of
 from midi_io.tokens import spelling_cost, transpose_token
 from midi_io.vocabulary import UNK_ID, Vocabulary
-from midi_io.words import END, START, parse
+from midi_io.words import END, SPECIALS, START, parse
 
 Array = npt.NDArray[Any]
 
@@ -27,8 +30,8 @@ class Dataset:
     offsets: Array  # (songs + 1,)
     split: Array  # (songs,) 0 train, 1 valid, 2 test
     beats: Array  # (songs,) float64: how long each song is
-    spelling_nats: Array  # (songs,) float64: what it costs to spell the song's tokens that the vocabulary lacks
-    train_counts: dict[str, int]  # how often each token occurs in the train songs
+    spelling: Array  # (unknown ids,) float64, in the order of flat: nats to spell each token that the vocabulary lacks
+    counts: dict[str, int]  # how often each token occurs in the train songs, in all keys that they are moved to
 
 
 def build_dataset(
@@ -41,26 +44,30 @@ def build_dataset(
     """One dataset of three parts, train, valid and test: each the songs of these numbers in a corpus.
 
     The vocabulary is that of the train songs, moved by -transpose..transpose semitones, and of them the tokens that
-    occur at least min_count times.  Every other token becomes <unk>, and spelling_nats says what to add for it where a
-    model is scored.
+    occur at least min_count times.  Every other token becomes <unk>, and `spelling` says what to add for it where a
+    model is scored.  Raises CorpusError if no token remains.
     """
     counts = _counts(parts[0], scheme, transpose)
     vocabulary = Vocabulary.build(counts, min_count)
-    durations = max(len({parse(token, scheme).value for token in vocabulary.tokens[3:]}), 1)
+    if len(vocabulary) == len(SPECIALS):
+        most = max(counts.values(), default=0)
+        raise CorpusError(f"no token occurs {min_count} times in the train songs (at most {most}); lower --min-count")
+    words = [parse(token, scheme) for token in vocabulary.tokens]
+    durations = len({word.value for word in words if word.kind in ("notes", "rest", "duration", "shift")} - {0})
     start, end = vocabulary.ids([START, END])
 
     rows: list[Array] = []
     beats: list[float] = []
-    spelling: list[float] = []
+    spelling: list[Array] = []
     for corpus, numbers in parts:
         to_id = vocabulary.ids(corpus.tokens)
         token_beats = np.array([_beats(token, scheme) for token in corpus.tokens])
-        costs = np.array([spelling_cost(token, scheme, durations) for token in corpus.tokens]) * (to_id == UNK_ID)
+        costs = np.array([spelling_cost(token, scheme, max(durations, 1)) for token in corpus.tokens])
         for number in numbers:
             ids = corpus.songs[number].ids
             rows.append(np.concatenate([[start], to_id[ids], [end]]).astype(to_id.dtype))
             beats.append(float(token_beats[ids].sum()))
-            spelling.append(float(costs[ids].sum()))
+            spelling.append(costs[ids[to_id[ids] == UNK_ID]])
     return Dataset(
         vocabulary,
         files=[corpus.songs[number] for corpus, numbers in parts for number in numbers],
@@ -68,8 +75,8 @@ def build_dataset(
         offsets=np.cumsum([0, *map(len, rows)], dtype=np.int64),
         split=np.repeat(np.arange(len(parts), dtype=np.uint8), [len(numbers) for _, numbers in parts]),
         beats=np.array(beats),
-        spelling_nats=np.array(spelling),
-        train_counts=_counts(parts[0], scheme, transpose=0),
+        spelling=np.concatenate(spelling),
+        counts=counts,
     )
 
 
@@ -96,3 +103,22 @@ def _beats(token: str, scheme: str) -> float:
     if scheme == "note" and word.kind != "shift":
         return 0.0
     return float(word.value)
+
+
+def programs_named(names: Sequence[str]) -> set[int] | None:
+    """The MIDI programs that some names stand for; None, which means all, for no name.  Raises CorpusError."""
+    try:
+        return {program for name in names for program in programs_of(name)} or None
+    except ValueError as error:
+        raise CorpusError(str(error)) from None
+
+
+def cache_folder() -> Path | None:
+    """Where what was read of MIDI files is remembered; None where there is no place for it."""
+    place = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    try:
+        folder = Path(place).expanduser() / "lstm-numpy"
+        folder.mkdir(parents=True, exist_ok=True)
+    except (OSError, RuntimeError):  # RuntimeError: there is no home
+        return None
+    return folder if os.access(folder, os.W_OK) else None
