@@ -107,6 +107,12 @@ def label_right(axes: Axes, labels: Sequence[tuple[float, str, str]], inches: fl
         )
 
 
+def legend_below(figure: Figure, axes: Axes) -> None:
+    """What the lines of `axes` are, below all panels, where it covers nothing."""
+    handles, names = axes.get_legend_handles_labels()
+    figure.legend(handles, names, loc="outside lower center", ncols=min(6, len(names)))
+
+
 def mark_epochs(axes: Axes, history: Columns) -> None:
     """The ends of epochs as a second scale, above."""
     last = last_rows(history["epoch"])

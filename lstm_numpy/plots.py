@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import io
 import json
-import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -21,9 +20,11 @@ import numpy as np
 import numpy.typing as npt
 
 from lstm_numpy import panels
-from lstm_numpy.distributions import Distributions, DistributionsError, histogram
+from lstm_numpy.console import lasting_output, one_line
+from lstm_numpy.distributions import Distributions, histogram
 from lstm_numpy.files import write_whole
-from lstm_numpy.history import GATES, HistoryError, read_history
+from lstm_numpy.history import GATES, read_history
+from lstm_numpy.run_folder import RunError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -40,7 +41,7 @@ NGRAMS = ("uniform", "unigram", "bigram", "trigram")
 RULE_OF_THUMB = 1e-3  # of update to weight: much more is restless, much less is slow
 
 
-class PlotError(Exception):
+class PlotError(RunError):
     """There is nothing to draw, or it cannot be drawn; the message is one line."""
 
 
@@ -48,27 +49,24 @@ def draw_run(folder: Path) -> list[Path]:
     """Draw what the files in `folder` hold, and return the pictures written there.
 
     history.csv gives learning.png, gradients.png and gates.png (with summary.json's n-grams, if they are there);
-    distributions.npz gives distributions.png.  Raises PlotError where there is none of them, or one is damaged, and
+    distributions.npz gives distributions.png.  Raises RunError where there is none of them, or one is damaged, and
     OSError where a picture cannot be written.
     """
     drawings: dict[str, Callable[[], Figure]] = {}
-    try:
-        if (folder / "history.csv").exists():
-            columns = read_history(folder / "history.csv")
-            history = {name: np.where(np.isfinite(values), values, np.nan) for name, values in columns.items()}
-            ngrams = _read_ngrams(folder / "summary.json")
-            if len(history["step"]):
-                drawings["learning.png"] = lambda: learning_picture(history, ngrams)
-            if any((history[name] > 0).any() for name in _sampled(history, "gradient_")):
-                drawings["gradients.png"] = lambda: gradients_picture(history)
-            if _sampled(history, "saturated_"):
-                drawings["gates.png"] = lambda: gates_picture(history)
-        if (folder / "distributions.npz").exists():
-            distributions = Distributions.load(folder / "distributions.npz")
-            if len(distributions.epochs):
-                drawings["distributions.png"] = lambda: distributions_picture(distributions)
-    except (HistoryError, DistributionsError) as error:
-        raise PlotError(str(error)) from None
+    if (folder / "history.csv").exists():
+        columns = read_history(folder / "history.csv")
+        history = {name: np.where(np.isfinite(values), values, np.nan) for name, values in columns.items()}
+        ngrams = _read_ngrams(folder / "summary.json")
+        if len(history["step"]):
+            drawings["learning.png"] = lambda: learning_picture(history, ngrams)
+        if any((history[name] > 0).any() for name in _sampled(history, "gradient_")):
+            drawings["gradients.png"] = lambda: gradients_picture(history)
+        if _sampled(history, "saturated_"):
+            drawings["gates.png"] = lambda: gates_picture(history)
+    if (folder / "distributions.npz").exists():
+        distributions = Distributions.load(folder / "distributions.npz")
+        if len(distributions.epochs):
+            drawings["distributions.png"] = lambda: distributions_picture(distributions)
     if not drawings:
         raise PlotError(f"{folder}: no run is here yet: neither history.csv nor distributions.npz has anything to draw")
     for name, draw in drawings.items():
@@ -113,7 +111,7 @@ def learning_picture(history: panels.Columns, ngrams: Mapping[str, float]) -> Fi
     upper.set_ylabel("nats per token")
     lower.set_ylabel("% of tokens")
     lower.set_ylim(0, min(100, lower.get_ylim()[1]))
-    lower.legend(loc="lower right", ncols=2)
+    panels.legend_below(figure, upper)
     panels.mark_epochs(upper, history)
     return figure
 
@@ -169,8 +167,7 @@ def gradients_picture(history: panels.Columns) -> Figure:
     ratios.set_ylabel("‖update‖ / ‖weight‖")
     for axes in (gradients, updates, ratios):
         panels.make_logarithmic(axes)
-    handles, names = gradients.get_legend_handles_labels()
-    figure.legend(handles, names, loc="outside lower center", ncols=min(6, len(names)))
+    panels.legend_below(figure, gradients)
     panels.mark_epochs(gradients, history)
     return figure
 
@@ -305,21 +302,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("run", type=Path, metavar="RUN", help="the run's folder, as runs/NAME")
     folder = parser.parse_args(arguments).run
-    try:
-        for picture in draw_run(folder):
-            print(_printable(str(picture)), flush=True)
-    except BrokenPipeError:  # whoever reads has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or closing it would fail again
-    except (PlotError, OSError) as error:
-        message = str(error) if isinstance(error, PlotError) else f"{error.filename or 'output'}: {error.strerror}"
-        parser.exit(2, f"{parser.prog}: error: {_printable(message)}\n")
-    except KeyboardInterrupt:
-        return 130
+    with lasting_output():
+        try:
+            for picture in draw_run(folder):
+                print(one_line(str(picture)))
+        except (RunError, OSError) as error:
+            message = str(error) if isinstance(error, RunError) else f"{error.filename}: {error.strerror}"
+            parser.exit(2, f"{parser.prog}: error: {one_line(message)}\n")
+        except KeyboardInterrupt:
+            return 130
     return 0
-
-
-def _printable(text: str) -> str:
-    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
 
 
 if __name__ == "__main__":
