@@ -205,23 +205,30 @@ class Copied(NamedTuple):
     shares: dict[int, float]  # for each n the share of its n-grams that do; 0 if it has none
 
 
-def copied(songs: Songs, train: Songs, sizes: tuple[int, ...] = (4, 8)) -> list[Copied]:
+def copied(songs: Songs, train: Songs, sizes: tuple[int, ...] = (4, 8), readings: Array | None = None) -> list[Copied]:
     """For each of `songs`: its longest run of ids that stands in the songs of `train`, and the share of its n-grams.
 
-    Exact, in time of about train ids * ln(ids of songs).  <start> and <end> count like any other id: leave them out
-    of `songs` if they should not.
-    """
-    text = np.zeros(len(songs.flat) + len(songs), dtype=np.int64)  # the songs, ids + 1, a 0 behind each
-    is_id = np.ones(len(text), dtype=bool)
-    is_id[songs.offsets[1:] + np.arange(len(songs))] = False
-    text[is_id] = songs.flat.astype(np.int64) + 1
-    order = _sorted_suffixes(text)
-    largest = max(int(text.max(initial=0)), int(train.flat.max(initial=0)) + 1)
-    bucket = np.searchsorted(text[order], np.arange(largest + 2))
-    lengths = np.zeros(len(text), dtype=np.int64)
-    kernels.match_suffixes(train.flat, train.offsets.astype(np.int64), text, order, bucket, lengths)
+    readings: (R, V) ids, -1 for one that stands nowhere: every song is looked for R times, with readings[r, id] for
+    each id, and a run that is found in any reading counts.  With a row for every transposition that a network has heard
+    its songs in, a copy in another key is a copy.
 
-    runs = [lengths[is_id][begin:end] for begin, end in pairwise(songs.offsets)]
+    Exact, in time of about train ids * ln(R * ids of songs).  <start> and <end> count like any other id: leave them
+    out of `songs` if they should not.
+    """
+    readings = np.arange(int(songs.flat.max(initial=0)) + 1)[None, :] if readings is None else readings
+    read = readings.astype(np.int64)[:, songs.flat]  # (R, ids)
+    largest = max(int(read.max(initial=0)), int(train.flat.max(initial=0))) + 2
+    text = np.zeros((len(read), len(songs.flat) + len(songs)), dtype=np.int64)  # songs, ids + 1, a 0 behind each
+    is_id = np.ones(text.shape[1], dtype=bool)
+    is_id[songs.offsets[1:] + np.arange(len(songs))] = False
+    text[:, is_id] = np.where(read < 0, largest, read + 1)
+    order = _sorted_suffixes(text.ravel())
+    bucket = np.searchsorted(text.ravel()[order], np.arange(largest + 1))
+    lengths = np.zeros(text.size, dtype=np.int64)
+    kernels.match_suffixes(train.flat, train.offsets.astype(np.int64), text.ravel(), order, bucket, lengths)
+
+    longest = lengths.reshape(text.shape)[:, is_id].max(axis=0, initial=0)
+    runs = [longest[begin:end] for begin, end in pairwise(songs.offsets)]
     return [
         Copied(int(run.max(initial=0)), {n: _share(run[: max(len(run) - n + 1, 0)] >= n) for n in sizes})
         for run in runs

@@ -176,6 +176,29 @@ def test_a_copy_does_not_reach_over_the_end_of_a_song() -> None:
     assert [meter.longest for meter in copied(Songs.of([[5, 6, 7, 8, 9], [6, 7], [300]]), train)] == [3, 2, 0]
 
 
+@settings(deadline=None, max_examples=100)
+@given(
+    st.lists(st.lists(st.integers(0, 3), max_size=14), max_size=4),
+    st.lists(st.lists(st.integers(0, 3), max_size=20), max_size=4),
+    st.lists(st.lists(st.integers(-1, 3), min_size=4, max_size=4), min_size=1, max_size=3),
+)
+def test_a_copy_is_found_in_every_reading(
+    written: list[list[int]], train_songs: list[list[int]], readings: list[list[int]]
+) -> None:
+    train = Songs.of(train_songs)
+    meters = copied(Songs.of(written), train, sizes=(2,), readings=np.array(readings))
+    for song, meter in zip(written, meters, strict=True):
+        found = {
+            (a, b)
+            for a in range(len(song))
+            for b in range(a + 1, len(song) + 1)
+            if any(stands_in([reading[i] for i in song[a:b]], train) for reading in readings)
+        }
+        assert meter.longest == max((b - a for a, b in found), default=0)
+        pairs = [(k, k + 2) in found for k in range(len(song) - 1)]
+        assert meter.shares[2] == pytest.approx(sum(pairs) / len(pairs) if pairs else 0)
+
+
 def test_one_note_a_thousand_times_is_no_trouble() -> None:
     (meter,) = copied(Songs.of([[4] * 2000]), Songs.of([[4] * 1500, [5, 4]]), sizes=(4,))
     assert meter.longest == 1500
