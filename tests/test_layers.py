@@ -1,0 +1,99 @@
+"""What surrounds the LSTM: each layer against the plain formula that it stands for."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from lstm_numpy import layers
+from lstm_numpy.activations import softmax
+from lstm_numpy.buffers import Buffers
+
+pytestmark = pytest.mark.math
+
+T, B, H, V = 3, 2, 4, 5
+rng = np.random.default_rng(0)
+ids = np.array([[0, 4], [2, 2], [4, 2]])  # 2 and 4 stand more than once
+
+
+def test_a_onehot_input_picks_rows_as_the_product_with_a_onehot_matrix_does() -> None:
+    Wx, one_hot = rng.normal(size=(V, 4 * H)), np.eye(V)[ids]
+    np.testing.assert_array_equal(layers.onehot_forward(ids, Wx, Buffers()), one_hot @ Wx)
+    dz = rng.normal(size=(T, B, 4 * H))
+    wanted = np.einsum("tbv,tbk->vk", one_hot, dz)
+    buffers = Buffers()
+    for _ in range(2):  # the second time its buffer is full of the first
+        np.testing.assert_allclose(layers.onehot_backward(dz, ids, Wx, buffers), wanted, rtol=1e-14, atol=0)
+
+
+def test_a_linear_input_and_its_gradients() -> None:
+    x, Wx, dz = rng.normal(size=(T, B, 2)), rng.normal(size=(2, 4 * H)), rng.normal(size=(T, B, 4 * H))
+    np.testing.assert_allclose(layers.linear_forward(x, Wx, Buffers()), np.einsum("tbd,dk->tbk", x, Wx), rtol=1e-13)
+    dx, dWx = layers.linear_backward(dz, x, Wx, Buffers())
+    np.testing.assert_allclose(dx, np.einsum("tbk,dk->tbd", dz, Wx), rtol=1e-13)
+    np.testing.assert_allclose(dWx, np.einsum("tbd,tbk->dk", x, dz), rtol=1e-13)
+
+
+def test_the_dense_layer_and_its_gradients() -> None:
+    y, W, b, dlogits = (rng.normal(size=shape) for shape in ((T, B, H), (H, V), (V,), (T, B, V)))
+    np.testing.assert_allclose(layers.dense_forward(y, W, b, Buffers()), np.einsum("tbh,hv->tbv", y, W) + b, rtol=1e-13)
+    dy, dW, db = layers.dense_backward(dlogits, y, W, Buffers())
+    np.testing.assert_allclose(dy, np.einsum("tbv,hv->tbh", dlogits, W), rtol=1e-13)
+    np.testing.assert_allclose(dW, np.einsum("tbh,tbv->hv", y, dlogits), rtol=1e-13)
+    np.testing.assert_allclose(db, dlogits.sum(axis=(0, 1)), rtol=1e-13)
+
+
+def test_dropout_multiplies_by_its_mask_both_ways() -> None:
+    h, mask = np.full((T, B, H), 3.0), np.where(rng.random((T, B, H)) < 0.5, 0, 2.0)
+    np.testing.assert_array_equal(layers.dropout_forward(h, mask, Buffers()), 3 * mask)
+    np.testing.assert_array_equal(layers.dropout_backward(h, mask, Buffers()), 3 * mask)
+
+
+def test_the_loss_is_minus_the_logarithm_of_the_targets_probability() -> None:
+    logits = rng.normal(0, 2, size=(T, B, V))
+    score, trace = layers.cross_entropy_forward(logits, ids, Buffers())
+    np.testing.assert_allclose(trace.probabilities, softmax(logits), rtol=1e-14)
+    np.testing.assert_array_equal(trace.logits, logits)
+    wanted = [[-math.log(softmax(logits[t, n])[ids[t, n]]) for n in range(B)] for t in range(T)]
+    np.testing.assert_allclose(score.nats, wanted, rtol=1e-13)
+    assert score.correct == (logits.argmax(axis=2) == ids).sum()
+
+
+def test_equal_logits_cost_ln_of_the_vocabulary() -> None:
+    score, _ = layers.cross_entropy_forward(np.full((T, B, V), 7.0), ids, Buffers())
+    np.testing.assert_allclose(score.nats, math.log(V), rtol=1e-15)
+
+
+def test_a_target_whose_probability_has_become_0_costs_a_finite_loss() -> None:
+    logits = np.array([[[1e4, 0.0], [0.0, -1e4]]])
+    score, trace = layers.cross_entropy_forward(logits, np.array([[1, 1]]), Buffers())
+    np.testing.assert_array_equal(score.nats, [[1e4, 1e4]])
+    np.testing.assert_array_equal(trace.probabilities, [[[1, 0], [1, 0]]])
+    assert score.correct == 0
+
+
+def test_correct_predictions_are_counted_among_scored_targets_alone() -> None:
+    logits = np.array([[[3.0, 1.0], [1.0, 3.0], [3.0, 1.0], [1.0, 3.0]]])
+    for targets, correct in (([0, 1, 0, 1], 4), ([0, 0, 0, 0], 2), ([1, 0, -1, -1], 0), ([-1, 1, 1, -1], 1)):
+        assert layers.cross_entropy_forward(logits, np.array([targets]), Buffers())[0].correct == correct
+
+
+def test_what_is_not_scored_costs_nothing_and_teaches_nothing() -> None:
+    logits, targets = rng.normal(size=(T, B, V)), np.array([[-1, 0], [1, -1], [4, 2]])
+    buffers = Buffers()
+    buffers.empty("nats", (T, B), np.float64)[:] = np.nan  # as a used buffer may be
+    buffers.empty("dlogits", (T, B, V), np.float64)[:] = np.nan
+    score, trace = layers.cross_entropy_forward(logits, targets, buffers)
+    trace = layers.cross_entropy_backward(trace, targets, 4, buffers)
+    assert score.nats[0, 0] == score.nats[1, 1] == 0
+    np.testing.assert_array_equal(trace.dlogits[[0, 1], [0, 1]], 0)
+    wanted = (softmax(logits) - np.eye(V)[targets]) / 4
+    wanted[targets < 0] = 0
+    np.testing.assert_allclose(trace.dlogits, wanted, rtol=1e-13, atol=1e-17)
+
+
+def test_no_scored_target_at_all_divides_by_nothing() -> None:
+    _, trace = layers.cross_entropy_forward(np.ones((T, B, V)), np.full((T, B), -1), Buffers())
+    np.testing.assert_array_equal(layers.cross_entropy_backward(trace, np.full((T, B), -1), 0, Buffers()).dlogits, 0)

@@ -1,0 +1,325 @@
+"""The whole network: how it starts, that it learns, and what it does with what it is given."""
+
+from __future__ import annotations
+
+import math
+import os
+import subprocess
+import sys
+from dataclasses import FrozenInstanceError
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lstm_numpy import (
+    ModelConfig,
+    RMSprop,
+    clip_by_global_norm,
+    dropout_masks,
+    forward,
+    init_params,
+    loss_and_gradients,
+    zero_state,
+)
+from lstm_numpy.gradient_checks import CASES, Case, build
+from lstm_numpy.model import lstm_names, onehot_input_gradient, parameter_shapes, token_nats
+
+math_test = pytest.mark.math
+
+# Fresh parameters.
+
+
+@math_test
+def test_parameters_are_named_and_shaped_from_the_input_to_the_output() -> None:
+    config = ModelConfig(vocab_size=7, hidden_size=3, layers=2)
+    shapes = {
+        "lstm1.Wx": (7, 12), "lstm1.Wh": (3, 12), "lstm1.b": (12,),
+        "lstm2.Wx": (3, 12), "lstm2.Wh": (3, 12), "lstm2.b": (12,),
+        "dense.W": (3, 7), "dense.b": (7,),
+    }  # fmt: skip
+    assert parameter_shapes(config) == shapes
+    assert list(parameter_shapes(config)) == list(shapes)
+    params = init_params(config, np.random.default_rng(0))
+    assert {name: parameter.shape for name, parameter in params.items()} == shapes
+    assert lstm_names(params) == ["lstm1", "lstm2"]
+    assert parameter_shapes(ModelConfig(7, 3, input="scalar"))["lstm1.Wx"] == (1, 12)
+
+
+@math_test
+def test_input_and_dense_weights_are_glorot_uniform() -> None:
+    params = init_params(ModelConfig(60, 40, layers=2), np.random.default_rng(0), np.float64)
+    for name, fan_in, fan_out in (("lstm1.Wx", 60, 160), ("lstm2.Wx", 40, 160), ("dense.W", 40, 60)):
+        limit = math.sqrt(6 / (fan_in + fan_out))
+        assert 0.99 * limit < params[name].max() <= limit
+        assert -limit <= params[name].min() < -0.99 * limit
+        assert params[name].var() == pytest.approx(limit**2 / 3, rel=0.06)
+
+
+@math_test
+def test_recurrent_weights_are_orthogonal_gate_by_gate_and_forget_biases_are_1() -> None:
+    H = 8
+    params = init_params(ModelConfig(5, H, layers=2), np.random.default_rng(0), np.float64)
+    for layer in ("lstm1", "lstm2"):
+        gates = np.split(params[f"{layer}.Wh"], 4, axis=1)
+        for gate in gates:
+            np.testing.assert_allclose(gate @ gate.T, np.eye(H), atol=1e-14)
+        assert np.abs(gates[0] - gates[1]).max() > 0.1
+        np.testing.assert_array_equal(params[f"{layer}.b"], np.repeat([0, 1, 0, 0], H))
+    np.testing.assert_array_equal(params["dense.b"], 0)
+
+
+@math_test
+def test_the_same_seed_gives_the_same_bits() -> None:
+    config = ModelConfig(5, 4, dropout=0.5, recurrent_dropout="variational")
+    once, again, other = (init_params(config, np.random.default_rng(seed)) for seed in (1, 1, 2))
+    for name, parameter in once.items():
+        assert parameter.tobytes() == again[name].tobytes()
+    assert once["dense.W"].tobytes() != other["dense.W"].tobytes()
+    masks, same = (dropout_masks(config, 3, 2, np.random.default_rng(1)) for _ in range(2))
+    assert {name: mask.tobytes() for name, mask in masks.items()} == {name: m.tobytes() for name, m in same.items()}
+
+
+@math_test
+@pytest.mark.parametrize("config", [ModelConfig(50, 24), ModelConfig(50, 24, 2), ModelConfig(50, 24, input="scalar")])
+def test_the_first_loss_is_ln_of_the_vocabulary_within_one_percent(config: ModelConfig) -> None:
+    rng = np.random.default_rng(0)
+    ids, targets = rng.integers(0, 50, (2, 12, 4))
+    loss = loss_and_gradients(init_params(config, rng), ids, targets)[0]
+    assert loss == pytest.approx(math.log(50), rel=0.01)
+
+
+# It learns.
+
+
+def ten_losses(config: ModelConfig, dtype: type) -> list[float]:
+    """Ten training steps on one small batch, the state carried on."""
+    rng = np.random.default_rng(11)
+    params, state = init_params(config, rng, dtype), zero_state(config, 2, dtype)
+    ids = rng.integers(0, config.vocab_size, (7, 2))
+    optimizer, losses = RMSprop(params, learning_rate=0.02), []
+    for _ in range(10):
+        masks = dropout_masks(config, 6, 2, rng, dtype=dtype)
+        loss, grads, state, _ = loss_and_gradients(params, ids[:-1], ids[1:], state, masks)
+        clip_by_global_norm(grads, 1.0)
+        optimizer.step(params, grads)
+        losses.append(loss)
+    return losses
+
+
+TRACES = {
+    "onehot": ModelConfig(6, 5, 2, dropout=0.25),
+    "scalar": ModelConfig(6, 5, 1, dropout=0.25, recurrent_dropout="variational", input="scalar"),
+    "rnndrop": ModelConfig(6, 5, 1, dropout=0.25, recurrent_dropout="rnndrop"),
+}
+STORED = {
+    "onehot": [
+        1.799046562011, 1.738677116046, 1.630135308534, 1.581184594235, 1.547173767724,
+        1.568217345434, 1.513301933869, 1.383726195669, 1.384369337959, 1.323849090378,
+    ],
+    "scalar": [
+        1.79441592147, 1.756325938096, 1.667285176096, 1.587422090335, 1.538788309409,
+        1.43412548142, 1.579402820464, 1.55847114893, 1.616378412824, 1.431224280746,
+    ],
+    "rnndrop": [
+        1.795303915441, 1.728358241098, 1.717396124048, 1.6369432412, 1.655804859836,
+        1.570532559322, 1.566031890457, 1.531756167097, 1.527429181414, 1.646534054219,
+    ],
+}  # fmt: skip
+
+
+@math_test
+@pytest.mark.parametrize("name", TRACES)
+def test_the_first_ten_losses_are_the_ones_that_are_stored(name: str) -> None:
+    """Anything that changes what a training step computes shows here.  float32 follows as far as it can."""
+    assert ten_losses(TRACES[name], np.float64) == pytest.approx(STORED[name], rel=1e-9)
+    assert ten_losses(TRACES[name], np.float32) != STORED[name]
+
+
+@math_test
+@pytest.mark.parametrize("config", [ModelConfig(6, 8, dropout=0), ModelConfig(6, 8, layers=2, dropout=0)])
+def test_a_tiny_batch_is_learned_by_heart(config: ModelConfig) -> None:
+    rng = np.random.default_rng(0)
+    params, ids = init_params(config, rng), rng.integers(0, 6, (9, 2))
+    ids[0] = 0, 1  # no two sequences begin alike, so every target can be known
+    optimizer, loss = RMSprop(params, learning_rate=0.02), math.inf
+    for _ in range(200):
+        loss, grads, _, _ = loss_and_gradients(params, ids[:-1], ids[1:])
+        clip_by_global_norm(grads, 5.0)
+        optimizer.step(params, grads)
+        if loss < 0.05:
+            break
+    assert loss < 0.05
+    assert token_nats(params, ids[:-1], ids[1:])[1] == 16
+
+
+# State, dtypes, and what is returned.
+
+
+@math_test
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+def test_two_windows_with_the_state_carried_are_one_long_sequence_bit_for_bit(case: Case) -> None:
+    _, params, ids, _, state, masks = build(case)
+    first_masks, second_masks = (
+        {name: mask[part] if mask.ndim == 3 else mask for name, mask in masks.items()}
+        for part in (slice(None, 1), slice(1, None))
+    )
+    logits, last, _ = forward(params, ids, state, masks)
+    first, between, _ = forward(params, ids[:1], state, first_masks)
+    second, end, _ = forward(params, ids[1:], between, second_masks)
+    np.testing.assert_array_equal(logits, np.concatenate([first, second]))
+    for name, (h, c) in last.items():
+        np.testing.assert_array_equal(h, end[name].h)
+        np.testing.assert_array_equal(c, end[name].c)
+
+
+@math_test
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+def test_float32_stays_float32_everywhere_and_agrees_with_float64(case: Case) -> None:
+    _, params, ids, targets, state, masks = build(case)
+    small = [{name: a.astype(np.float32) for name, a in arrays.items()} for arrays in (params, masks)]
+    small_state = {name: type(s)(*(a.astype(np.float32) for a in s)) for name, s in state.items()}
+    loss, grads, _, _ = loss_and_gradients(params, ids, targets, state, masks)
+    loss_32, grads_32, last, trace = loss_and_gradients(small[0], ids, targets, small_state, small[1])
+    assert loss_32 == pytest.approx(loss, abs=1e-6)
+    for name, gradient in grads.items():
+        assert grads_32[name].shape == gradient.shape
+        np.testing.assert_allclose(grads_32[name], gradient, rtol=0, atol=1e-6)
+    arrays = [*grads_32.values(), *(a for s in last.values() for a in s), onehot_input_gradient(small[0], trace)]
+    arrays += [a for part in trace.values() for a in part if isinstance(a, np.ndarray) and a.dtype.kind == "f"]
+    assert {array.dtype for array in arrays} == {np.dtype(np.float32)}
+    assert token_nats(small[0], ids, targets, small_state)[0].dtype == np.float32
+
+
+@math_test
+def test_states_begin_at_zero_in_the_dtype_that_is_asked_for() -> None:
+    config = ModelConfig(5, 3, layers=2)
+    state = zero_state(config, 4)
+    assert list(state) == ["lstm1", "lstm2"]
+    for h, c in state.values():
+        assert h.shape == c.shape == (4, 3)
+        assert h.dtype == c.dtype == np.float32
+        assert not h.any()
+        assert not c.any()
+        assert not np.shares_memory(h, c)
+    params, ids = init_params(config, np.random.default_rng(0)), np.arange(8).reshape(2, 4) % 5
+    np.testing.assert_array_equal(forward(params, ids, state)[0], forward(params, ids)[0])
+
+
+@math_test
+def test_nothing_that_is_given_is_changed() -> None:
+    _, params, ids, targets, state, masks = build(CASES["2 layers, dropout, 3 targets not scored"])
+    given = [ids, targets, *params.values(), *masks.values(), *(a for s in state.values() for a in s)]
+    copies = [array.copy() for array in given]
+    loss_and_gradients(params, ids, targets, state, masks)
+    forward(params, ids, state, masks)
+    for array, copy in zip(given, copies, strict=True):
+        np.testing.assert_array_equal(array, copy)
+
+
+@math_test
+def test_the_carried_state_outlives_the_next_call() -> None:
+    _, params, ids, targets, state, masks = build(Case(carried=True))
+    _, _, last, trace = loss_and_gradients(params, ids, targets, state, masks)
+    np.testing.assert_array_equal(last["lstm1"].h, trace["lstm1"].h[-1])
+    np.testing.assert_array_equal(last["lstm1"].c, trace["lstm1"].c[-1])
+    assert not np.shares_memory(last["lstm1"].h, trace["lstm1"].h)
+    assert not np.shares_memory(last["lstm1"].c, trace["lstm1"].c)
+
+
+@math_test
+def test_targets_that_are_not_scored_do_not_count() -> None:
+    """Padding behind a song leaves the loss and the gradients of the song as they are."""
+    _, params, ids, targets, state, _ = build(Case(carried=True))
+    padded_ids = np.concatenate([ids, np.zeros((3, 2), int)])
+    padded_targets = np.concatenate([targets, np.full((3, 2), -1)])
+    loss, grads, _, _ = loss_and_gradients(params, ids, targets, state)
+    padded_loss, padded_grads, _, _ = loss_and_gradients(params, padded_ids, padded_targets, state)
+    assert padded_loss == pytest.approx(loss, rel=1e-15)
+    for name, gradient in grads.items():
+        np.testing.assert_allclose(padded_grads[name], gradient, rtol=1e-12, atol=1e-16)
+
+
+@math_test
+def test_a_batch_without_a_scored_target_has_no_loss_and_no_gradient() -> None:
+    _, params, ids, targets, _, _ = build(Case())
+    loss, grads, _, _ = loss_and_gradients(params, ids, np.full_like(targets, -1))
+    assert loss == 0
+    assert not any(gradient.any() for gradient in grads.values())
+
+
+@math_test
+def test_ids_may_be_of_any_integer_type() -> None:
+    _, params, ids, targets, _, _ = build(Case(unscored=2))
+    loss = loss_and_gradients(params, ids, targets)[0]
+    assert loss_and_gradients(params, ids.astype(np.uint8), targets.astype(np.int16))[0] == loss
+
+
+def test_numba_on_and_off_agree_as_far_as_the_order_of_summation_allows(tmp_path: Path) -> None:
+    script = "\n".join([
+        "import sys, numpy as np",
+        "from lstm_numpy.gradient_checks import CASES, build",
+        "from lstm_numpy import loss_and_gradients",
+        "network = build(CASES['3 layers'])",
+        "np.savez(sys.argv[1], **loss_and_gradients(network.params, network.ids, network.targets, network.state)[1])",
+    ])  # fmt: skip
+    for flag in "01":
+        environment = {**os.environ, "NUMBA_DISABLE_JIT": flag, "PYTHONPATH": str(Path(__file__).parent.parent)}
+        command = [sys.executable, "-c", script, str(tmp_path / f"{flag}.npz")]
+        subprocess.run(command, env=environment, check=True)
+    with np.load(tmp_path / "0.npz") as on, np.load(tmp_path / "1.npz") as off:
+        for name, gradient in on.items():
+            np.testing.assert_allclose(off[name], gradient, rtol=0, atol=1e-15 * np.abs(gradient).max() * 100)
+
+
+# Wrong use.
+
+
+@math_test
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"vocab_size": 1}, "at least 2"),
+        ({"hidden_size": 0}, "at least 1 hidden unit"),
+        ({"layers": 0}, "1 layer"),
+        ({"dropout": 1.0}, "probability to drop"),
+        ({"dropout": -0.1}, "probability to drop"),
+        ({"recurrent_dropout": "zoneout"}, "none, rnndrop or variational"),
+        ({"input": "embedding"}, "onehot or scalar"),
+    ],
+)
+def test_a_network_that_cannot_be_is_refused(wrong: dict[str, object], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        ModelConfig(**{"vocab_size": 5, **wrong})  # type: ignore[arg-type]
+
+
+@math_test
+def test_the_smallest_network_is_a_network_and_a_config_cannot_be_changed() -> None:
+    config = ModelConfig(2, 1, 1, dropout=0)
+    params = init_params(config, np.random.default_rng(0))
+    assert math.isfinite(loss_and_gradients(params, np.array([[1]]), np.array([[0]]))[0])
+    with pytest.raises(FrozenInstanceError):
+        config.layers = 2  # type: ignore[misc]
+
+
+@math_test
+@pytest.mark.parametrize(
+    ("ids", "targets", "message"),
+    [
+        ([[5]], [[0]], r"ids must lie in 0\.\.4, the vocabulary; found 5\.\.5"),
+        ([[-1]], [[0]], r"ids must lie in 0\.\.4"),
+        ([[0]], [[5]], r"targets must lie in -1\.\.4; found 5\.\.5"),
+        ([[0]], [[-2]], r"targets must lie in -1\.\.4"),
+        ([[0, 1]], [[0]], "must be the same"),
+        ([0, 1], [0, 1], r"ids must be \(T, B\)"),
+        ([[]], [[]], "not empty"),
+    ],
+)
+def test_ids_that_are_not_tokens_are_refused(ids: list[object], targets: list[object], message: str) -> None:
+    params = init_params(ModelConfig(5, 2), np.random.default_rng(0))
+    for call in (loss_and_gradients, token_nats):
+        with pytest.raises(ValueError, match=message):
+            call(params, np.array(ids), np.array(targets))
+    edge = np.array([[0, 4]])
+    assert math.isfinite(loss_and_gradients(params, edge, edge - 1)[0])
+    assert math.isfinite(loss_and_gradients(params, edge, edge)[0])
