@@ -22,9 +22,12 @@ if TYPE_CHECKING:
 
     from lstm_numpy.run_songs import RunSongs
     from lstm_numpy.sampling import Written
+    from midi_io.notes import Note
+    from midi_io.statistics import Compared
     from midi_io.vocabulary import Vocabulary
 
 PRIME_TOKENS = 50  # from a random place: the paper's window
+MOST_HELD_OUT = 100  # songs are enough to compare with
 
 
 def parse_arguments(argv: list[str]) -> argparse.Namespace:
@@ -71,6 +74,7 @@ class Model:
     vocabulary: Vocabulary
     scheme: str
     grid: int
+    transpose: int  # semitones that its train songs were moved by, up and down
 
     @classmethod
     def load(cls, run: Path) -> Model:
@@ -81,9 +85,29 @@ class Model:
         path = run / "model.npz" if run.is_dir() else run
         params, _, tokens, facts = load_checkpoint(path)
         try:
-            return cls(path, params, Vocabulary(tokens), facts["settings"]["tokens"], facts["settings"]["grid"])
+            settings = facts["settings"]
+            return cls(
+                path, params, Vocabulary(tokens), settings["tokens"], settings["grid"], settings.get("transpose", 0)
+            )
         except (KeyError, TypeError, ValueError) as error:
             raise CheckpointError(f"{path}: does not say what its tokens are ({error}); is it from train.py?") from None
+
+    def write(self, prime: npt.NDArray[Any], args: argparse.Namespace, rng: np.random.Generator) -> list[Written]:
+        """args.count tunes that begin with the ids of prime."""
+        from lstm_numpy.run_songs import END, START, UNKNOWN
+        from lstm_numpy.sampling import Sampling, generate
+        from midi_io.grammar import Grammar
+
+        return generate(
+            self.params, prime, args.length, rng, args.count, end=END, banned=(START, UNKNOWN),
+            sampling=Sampling(args.temperature, args.top_k, args.top_p, args.repeats),
+            walk=Grammar(self.vocabulary.tokens, self.scheme).walk,
+        )  # fmt: skip
+
+    def notes(self, ids: npt.NDArray[Any]) -> list[Note]:
+        from midi_io.tokens import decode
+
+        return decode(self.vocabulary.tokens_of(ids), self.scheme, self.grid)
 
 
 def main(argv: list[str]) -> int:
@@ -110,32 +134,28 @@ def compose(model: Model, args: argparse.Namespace) -> None:
     """Write the tunes, and show what was written."""
     import numpy as np
 
-    from lstm_numpy.run_songs import END, START, UNKNOWN
-    from lstm_numpy.sampling import Sampling, generate
-    from midi_io.grammar import Grammar
     from midi_io.instruments import programs_of
+    from midi_io.meter import on_bars
     from midi_io.notes import Song, piano_roll
     from midi_io.picture import draw_piano_roll
-    from midi_io.tokens import decode
     from midi_io.writer import write_song
 
     program = programs_of(args.instrument)[0] if args.instrument else None
     rng = np.random.default_rng(args.seed)
     opening = begin(model, args, rng)
-    written = generate(
-        model.params, opening.ids, args.length, rng, args.count, end=END, banned=(START, UNKNOWN),
-        sampling=Sampling(args.temperature, args.top_k, args.top_p, args.repeats),
-        walk=Grammar(model.vocabulary.tokens, model.scheme).walk,
-    )  # fmt: skip
+    written = model.write(opening.ids, args, rng)
     copies = originality(model, written)
     for number, tune in enumerate(written, start=1):
         path = numbered(Path(args.out) if args.out else model.path.parent / "tune.mid", number, args.count)
-        notes = decode(model.vocabulary.tokens_of(tune.ids), model.scheme, model.grid)
+        notes = model.notes(tune.ids)
         if program is not None:
             notes = [note if note.drum else note._replace(program=program) for note in notes]
-        write_song(Song(notes, path.stem, args.bpm or opening.bpm, opening.meter), path)
-        draw_piano_roll(notes, path.with_suffix(".png"), title=path.stem, meter=opening.meter)
-        beats = max((note.start + note.duration for note in notes), default=0)
+        notes, meter = (notes, opening.meter) if opening.meter else on_bars(notes)
+        write_song(Song(notes, path.stem, args.bpm or opening.bpm, meter), path)
+        draw_piano_roll(notes, path.with_suffix(".png"), title=path.stem, meter=meter)
+        beats = max((note.start + note.duration for note in notes), default=0) - min(
+            (note.start for note in notes), default=0
+        )
         print(
             f"{path}: {len(tune.ids)} tokens, {beats:g} beats, {'ended by itself' if tune.ended else 'cut at --length'}; "
             f"entropy {tune.entropy:.2f} nats, longest loop {tune.longest_loop} tokens"
@@ -143,7 +163,7 @@ def compose(model: Model, args: argparse.Namespace) -> None:
         if copies:
             print(f"  {copies[number - 1]}")
         if number == 1:
-            print(piano_roll(notes, meter=opening.meter))
+            print(piano_roll(notes, meter=meter))
     if len(copies) > len(written):
         print(copies[-1])
 
@@ -155,13 +175,32 @@ def compose_sample(folder: Path, seed: int) -> None:
     )
 
 
+def music_beside_held_out(folder: Path, seed: int, count: int = 20) -> dict[str, Compared]:
+    """What a musician would count in `count` tunes of a run, beside the same in songs that the network has not seen.
+
+    All are cut at generate.py's --length.  Held-out songs with unknown tokens are left out, for they miss some time.
+    """
+    import numpy as np
+
+    from lstm_numpy.run_songs import END, START, UNKNOWN
+    from midi_io.statistics import compare, figures
+
+    model = Model.load(folder)
+    args = parse_arguments([str(folder), "--count", str(count), "--seed", str(seed)])
+    written = model.write(np.array([START]), args, np.random.default_rng(seed))
+    held_out = [song for song in songs_of(model).of("valid").songs if UNKNOWN not in song]
+    held_out = held_out[:: len(held_out) // MOST_HELD_OUT + 1]
+    both = [[tune.ids for tune in written], [song[: args.length + 1] for song in held_out]]
+    return compare(*[[figures(model.notes(ids), whole=ids[-1] == END) for ids in pieces] for pieces in both])
+
+
 @dataclass(frozen=True)
 class Opening:
     """What a tune begins with."""
 
     ids: npt.NDArray[Any]
     bpm: float = 120.0
-    meter: tuple[int, int] = (4, 4)
+    meter: tuple[int, int] | None = None  # None: told by the tune itself
 
 
 def begin(model: Model, args: argparse.Namespace, rng: np.random.Generator) -> Opening:
@@ -202,6 +241,7 @@ def originality(model: Model, written: list[Written]) -> list[str]:
     from lstm_numpy.baselines import copied
     from lstm_numpy.batches import Songs
     from lstm_numpy.run_folder import RunError
+    from lstm_numpy.run_songs import UNKNOWN
 
     try:
         songs = songs_of(model)
@@ -209,7 +249,9 @@ def originality(model: Model, written: list[Written]) -> list[str]:
         return []
     train, held_out = songs.of("train").songs, songs.of("valid").songs
     tunes = [tune.ids[1:-1] if tune.ended else tune.ids[1:] for tune in written]
-    found = copied(Songs.of([*tunes, *(song[1:-1] for song in held_out)]), train)
+    keys = model.vocabulary.transposition_table(range(-model.transpose, model.transpose + 1), model.scheme)
+    keys[:, UNKNOWN] = -1  # what it stands for nobody knows
+    found = copied(Songs.of([*tunes, *(song[1:-1] for song in held_out)]), train, readings=keys)
     lines = [f"copied: longest run {one.longest} tokens, {100 * one.shares[8]:.0f} % of its 8-grams" for one in found]
     others = found[len(written) :]
     if others:
