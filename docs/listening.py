@@ -1,0 +1,253 @@
+"""Which units of a network follow something that a musician would name?
+
+A song is read note by note, once by the network and once by a musician, who says of each note whether it stands on the
+beat, opens a bar, and so on.  A unit follows such a name if the two rows of numbers go up and down together: if the
+absolute value of their correlation r is large.  With six times 256 rows to choose from something always correlates,
+so each finding stands beside three others:
+
+    heard    r on songs that had no part in choosing the unit, and none in training it
+    chance   the largest |r| of any unit when the network reads one song and the musician another: the names of all
+             songs are put in another order and turned around by a random number of notes, so that every name stays as
+             frequent and as regular as it is.  The greatest of many such draws
+    fresh    the same search in a network that has learned nothing: what the notes themselves give away
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from lstm_numpy.model import Arrays, forward, lstm_names
+from midi_io import Song, Vocabulary, encode, quantise
+from midi_io.words import Word, parse
+
+Array: TypeAlias = npt.NDArray[Any]
+
+QUANTITIES = ("i", "f", "o", "g", "c", "h")
+DRAWS = 100
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A song, token by token, in scheme chord: what is struck together is one token."""
+
+    song: Song
+    ids: Array  # (n + 1,) from <start> on
+    words: list[Word]  # (n)
+    onsets: Array  # (n,) beats from the song's first bar line
+    ends: Array  # (n,)
+
+    @classmethod
+    def of(cls, song: Song, vocabulary: Vocabulary, grid: int) -> Reading:
+        """ValueError if the song has no note with a pitch."""
+        tokens = encode(song.notes, "chord", grid)
+        if not tokens:
+            raise ValueError("no note with a pitch")
+        words = [parse(token, "chord") for token in tokens]
+        first = min(note.start for note in quantise(song.notes, grid) if not note.drum)
+        ends = first + np.cumsum([float(word.value) for word in words])
+        return cls(song, vocabulary.ids(["<start>", *tokens]), words, np.append(first, ends[:-1]), ends)
+
+
+def activations(params: Arrays, ids: Array, layer: int) -> Array:
+    """(n, 6, H): i, f, o, g, c and h of every unit, just after it has read each token but <start>."""
+    step = forward(params, ids[:, None].astype(np.intp))[2][lstm_names(params)[layer - 1]]
+    rows = step.i, step.f, step.o, step.g, step.c[1:], step.h[1:]
+    return np.stack([row[1:, 0] for row in rows], axis=1)
+
+
+# What a musician would say of each token.
+
+
+def beat_length(meter: tuple[int, int]) -> float:
+    """In quarter notes: 6/8, 9/8 and 12/8 are counted in threes of eighths."""
+    return 1.5 if meter[1] == 8 and meter[0] in (6, 9, 12) else 4 / meter[1]
+
+
+def bar_length(meter: tuple[int, int]) -> float:
+    return 4 * meter[0] / meter[1]
+
+
+def on_the_beat(reading: Reading) -> Array:
+    return divides(beat_length(reading.song.meter), reading.onsets)
+
+
+def opens_a_bar(reading: Reading) -> Array:
+    return divides(bar_length(reading.song.meter), reading.onsets)
+
+
+def last_bar_of_four(reading: Reading) -> Array:
+    """Phrases of most tunes have four bars, or eight; bars are counted from the first whole one."""
+    bar = bar_length(reading.song.meter)
+    upbeat = not divides(bar, reading.onsets[:1])[0]
+    number = np.floor(reading.onsets / bar + 1e-6) - np.floor(reading.onsets[0] / bar + 1e-6) - upbeat
+    return number % 4 == 3
+
+
+def last_bar_of_all(reading: Reading) -> Array:
+    return reading.onsets > reading.ends[-1] - bar_length(reading.song.meter) - 1e-6
+
+
+def chord_changes(reading: Reading) -> Array:
+    """A chord is struck, and its lower notes are not those of the chord before."""
+    below = lower_notes(reading)
+    return np.array([now != before for before, now in zip([(), *below], below, strict=False)])
+
+
+def home(reading: Reading) -> Array:
+    """The chord that sounds has the bass of the last one, on which tunes end: the tonic."""
+    basses = [notes[0] % 12 if notes else -1 for notes in lower_notes(reading)]
+    return np.array(basses) == tonic(reading)
+
+
+def minor(reading: Reading) -> Array:
+    """The last chord has a minor third: true or false for a whole song."""
+    classes = {(pitch - tonic(reading)) % 12 for pitch in lower_notes(reading)[-1]}
+    return np.full(len(reading.words), 3 in classes)
+
+
+def counted_in_threes(reading: Reading) -> Array:
+    return np.full(len(reading.words), beat_length(reading.song.meter) == 1.5)
+
+
+def key_of(pitch_class: int) -> Callable[[Reading], Array]:
+    return lambda reading: np.full(len(reading.words), tonic(reading) == pitch_class)
+
+
+def higher_than_before(reading: Reading) -> Array:
+    top = top_notes(reading)
+    return np.append(False, top[1:] > top[:-1])
+
+
+def top_notes(reading: Reading) -> Array:
+    """(n,) MIDI pitches; a rest keeps the one before it."""
+    top: list[int] = []
+    for word in reading.words:
+        top.append(word.pitches[-1] if word.pitches else top[-1])
+    return np.array(top)
+
+
+def lower_notes(reading: Reading) -> list[tuple[int, ...]]:
+    """Of each token, the chord that sounds below the melody: it is struck with one token and rings on."""
+    below: list[tuple[int, ...]] = []
+    for word in reading.words:
+        below.append(word.pitches[:-1] if len(word.pitches) > 1 else below[-1] if below else ())
+    return below
+
+
+def tonic(reading: Reading) -> int:
+    """The pitch class of the last chord's bass; of the last note, where no chord was struck."""
+    last = lower_notes(reading)[-1]
+    return (last[0] if last else int(top_notes(reading)[-1])) % 12
+
+
+def gone_on(reading: Reading) -> Array:
+    return reading.onsets - reading.onsets[0]
+
+
+def divides(length: float, times: Array) -> Array:
+    away = np.abs(times / length - np.round(times / length))
+    return np.asarray(away < 1e-6)
+
+
+NAMES: dict[str, Callable[[Reading], Array]] = {
+    "the note is high": top_notes,
+    "the note is long": lambda reading: reading.ends - reading.onsets,
+    "the melody goes up": higher_than_before,
+    "on the beat": on_the_beat,
+    "first in its bar": opens_a_bar,
+    "a new chord": chord_changes,
+    "the chord of home": home,
+    "counted in threes": counted_in_threes,
+    "in minor": minor,
+    "in D": key_of(2),
+    "in G": key_of(7),
+    "in A": key_of(9),
+    "how long it has gone on": gone_on,
+    "last bar of four": last_bar_of_four,
+    "last bar of all": last_bar_of_all,
+}
+
+
+# The statistic.
+
+
+class Finding(NamedTuple):
+    """The unit that follows a name best."""
+
+    name: str
+    quantity: str  # one of QUANTITIES
+    unit: int
+    r: float  # on the songs where it was found
+    heard: float  # r on other songs
+    chance: float
+    fresh: float  # |r|, on the other songs, of the best unit of a network that has learned nothing
+
+    @property
+    def holds(self) -> bool:
+        """It is beyond chance where it was found, and again, with the same sign, on other songs."""
+        return min(abs(self.r), self.heard * np.sign(self.r)) > self.chance
+
+
+def named(readings: Sequence[Reading]) -> list[Array]:
+    """Of each song (n, names): what the musician says of each token, as numbers."""
+    return [np.stack([hear(reading) for hear in NAMES.values()], axis=1).astype(np.float64) for reading in readings]
+
+
+def correlations(units: Array, said: Array) -> Array:
+    """Pearson's r of each column of units (n, U) with each of said (n, F): (U, F); 0 where one of them never moves."""
+    units, said = (standardised(rows) for rows in (units, said))
+    return units.T @ said / len(units)
+
+
+def standardised(rows: Array) -> Array:
+    rows = rows - rows.mean(axis=0)
+    spread = rows.std(axis=0)
+    return np.asarray(rows / np.where(spread < 1e-7, np.inf, spread), np.float32)
+
+
+def chance(units: Array, said: Sequence[Array], rng: np.random.Generator) -> Array:
+    """(F,): the largest |r| of any unit with each name, in the greatest of DRAWS draws of songs that do not match."""
+    units = standardised(units)
+    largest = np.zeros(said[0].shape[1])
+    for _ in range(DRAWS):
+        others = np.concatenate([said[k] for k in rng.permutation(len(said))])
+        others = np.roll(others, rng.integers(len(others)), axis=0)
+        r = units.T @ standardised(others) / len(units)
+        largest = np.maximum(largest, np.abs(r).max(axis=0))
+    return largest
+
+
+def search(
+    params: Arrays,
+    fresh: Mapping[str, Array],
+    layer: int,
+    found_on: Sequence[Reading],
+    heard_on: Sequence[Reading],
+    rng: np.random.Generator,
+) -> list[Finding]:
+    """For each name the unit that follows it best on the songs found_on, and how it does on heard_on."""
+    said, said_there = named(found_on), np.concatenate(named(heard_on))
+
+    def of_all(weights: Arrays, readings: Sequence[Reading]) -> Array:
+        rows = np.concatenate([activations(weights, reading.ids, layer) for reading in readings])
+        return rows.reshape(len(rows), -1)
+
+    units = of_all(params, found_on)
+    r, r_there = correlations(units, np.concatenate(said)), correlations(of_all(params, heard_on), said_there)
+    r_fresh = correlations(of_all(dict(fresh), found_on), np.concatenate(said))
+    r_fresh_there = correlations(of_all(dict(fresh), heard_on), said_there)
+    by_chance = chance(units, said, rng)
+    findings = []
+    for k, name in enumerate(NAMES):
+        best, best_fresh = np.abs(r[:, k]).argmax(), np.abs(r_fresh[:, k]).argmax()
+        row, unit = divmod(int(best), len(params[f"lstm{layer}.Wh"]))
+        quantity = QUANTITIES[row]
+        fresh_r = abs(float(r_fresh_there[best_fresh, k]))
+        heard = float(r_there[best, k])
+        findings.append(Finding(name, quantity, unit, float(r[best, k]), heard, float(by_chance[k]), fresh_r))
+    return findings
