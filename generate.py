@@ -150,12 +150,10 @@ def compose(model: Model, args: argparse.Namespace) -> None:
         notes = model.notes(tune.ids)
         if program is not None:
             notes = [note if note.drum else note._replace(program=program) for note in notes]
+        beats = max((note.start + note.duration for note in notes), default=0)
         notes, meter = (notes, opening.meter) if opening.meter else on_bars(notes)
         write_song(Song(notes, path.stem, args.bpm or opening.bpm, meter), path)
         draw_piano_roll(notes, path.with_suffix(".png"), title=path.stem, meter=meter)
-        beats = max((note.start + note.duration for note in notes), default=0) - min(
-            (note.start for note in notes), default=0
-        )
         print(
             f"{path}: {len(tune.ids)} tokens, {beats:g} beats, {'ended by itself' if tune.ended else 'cut at --length'}; "
             f"entropy {tune.entropy:.2f} nats, longest loop {tune.longest_loop} tokens"
