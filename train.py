@@ -16,29 +16,28 @@ import os
 import shlex
 import sys
 import time
+import warnings
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lstm_numpy.arguments import Parser, above_zero, real, whole
-from lstm_numpy.console import lasting_output, one_line
+from lstm_numpy.console import lasting_output, leave, one_line
 from lstm_numpy.interrupts import Interrupts, Stopped
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from lstm_numpy.batches import Batch, Transposition, Windows
-    from lstm_numpy.distributions import Distributions
     from lstm_numpy.evaluation import Evaluation
-    from lstm_numpy.history import History
     from lstm_numpy.model import ModelConfig
     from lstm_numpy.run_folder import RunFolder
     from lstm_numpy.run_songs import RunSongs
-    from lstm_numpy.training_state import TrainingState
+    from lstm_numpy.training_state import Schedule, TrainingState
     from lstm_numpy.workspace import Workspace
-    from midi_io.corpus import Corpus
     from midi_io.dataset import Dataset
+    from midi_io.split import Part
     from midi_io.vocabulary import Vocabulary
 
 TUNES = Path(__file__).resolve().parent / "songs" / "tunes"
@@ -46,7 +45,7 @@ PAPER = {  # "Music Generation Using LSTM Model" (Wanjari et al.); H is not in t
     "tokens": "paper", "min_count": 1, "hidden": 256, "layers": 1, "input": "scalar", "dropout": 0.75,
     "recurrent_dropout": "rnndrop", "window": 50, "predict": "next", "lr": 1e-4, "anneal": "none",
 }  # fmt: skip
-LOOK_EVERY = 25  # steps between two looks at norms and gates, which take time
+LOOK_EVERY = 25  # steps between two close looks, which take time
 SAVE_EVERY = 30.0  # seconds
 SMALL = 1_000_000  # train tokens, up to which it is quick to say what other --min-counts would give
 
@@ -103,7 +102,7 @@ def flags() -> Parser:
 
 
 def parse_arguments(argv: Sequence[str]) -> tuple[argparse.Namespace, set[str]]:
-    """The settings of a run, and the names of those that were given on the command line."""
+    """The settings of a run, and the names of those that stand on the command line."""
     parser = flags()
     args, given = parser.parse_with_given(argv)
     if args.preset == "paper":
@@ -133,7 +132,7 @@ def main(argv: Sequence[str]) -> int:
                 place = Path(args.out) if args.out else newest_run() if args.resume else None
                 with held_folder(place) as folder:
                     try:
-                        with contextlib.redirect_stdout(io.StringIO() if args.quiet else sys.stdout):
+                        with contextlib.redirect_stdout(io.StringIO() if args.quiet else sys.stdout), no_warnings():
                             going_on = args.resume and folder.last.exists()
                             run = resume(args, given, folder) if going_on else begin(args, folder)
                             train(run, interrupts)
@@ -155,6 +154,14 @@ def main(argv: Sequence[str]) -> int:
             status, fault = 1, f"not enough memory; take a smaller --batch, --window or --hidden; {saved}"
         print(f"train.py: error: {one_line(fault)}", file=sys.stderr)
     return status
+
+
+@contextlib.contextmanager
+def no_warnings() -> Iterator[None]:
+    """Numbers that overflow end the run with a line of its own; NumPy needs not say it, too."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        yield
 
 
 @dataclass
@@ -199,40 +206,41 @@ def settings(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def begin(args: argparse.Namespace, folder: RunFolder) -> Run:
-    from lstm_numpy.batches import Songs
+    import numpy as np
+
     from lstm_numpy.machine import cores
     from lstm_numpy.model import ModelConfig
-    from lstm_numpy.run_folder import RunError
-    from lstm_numpy.run_songs import SPLITS, RunSongs
+    from lstm_numpy.run_songs import SPLITS
     from lstm_numpy.training_state import TrainingState
     from midi_io.corpus import write_skipped
     from midi_io.dataset import build_dataset
     from midi_io.plain import printable
+    from midi_io.split import split_corpora
 
     folder.check_unused()
     args.threads = args.threads or cores()
-    corpora = read_corpora(args)
-    parts = split(corpora, args)
-    if not len(parts[0][1]):
-        raise RunError("no song is left to train on: all of --midi also stand in --valid or --test")
+    songs, valid, test = corpora = read_corpora(args)
+    parts = split_corpora(songs, valid, test, np.random.default_rng([args.seed, 0]))
     data = build_dataset(parts, args.tokens, min_count=args.min_count, transpose=args.transpose)
-    songs = RunSongs(Songs(data.flat, data.offsets), data.split, data.beats, data.spelling)
-    songs.save(folder.songs)
-    targets = songs.songs.targets_per_song
+
+    numbers = run_songs(data)
+    numbers.save(folder.songs)
     folder.write_songs_table([
         (printable(file.path), file.sha256, SPLITS[part], targets)
-        for file, part, targets in zip(data.files, data.split, targets, strict=True)
+        for file, part, targets in zip(data.files, data.split, numbers.songs.targets_per_song, strict=True)
     ])  # fmt: skip
-    write_skipped([skip for corpus in corpora for skip in corpus.skipped], folder.skipped)
-    describe_songs(args, songs, data, parts)
+    write_skipped([skipped for corpus in corpora if corpus for skipped in corpus.skipped], folder.skipped)
+    for line in [corpus.report() for corpus in corpora if corpus] + list(description(args, parts, data, numbers)):
+        print(line)
+
     config = ModelConfig(
         len(data.vocabulary), args.hidden, args.layers, args.dropout, args.recurrent_dropout, args.input
     )
-    return Run(args, folder, songs, data.vocabulary, config, TrainingState.fresh(config, args.lr, args.seed))
+    return Run(args, folder, numbers, data.vocabulary, config, TrainingState.fresh(config, args.lr, args.seed))
 
 
-def read_corpora(args: argparse.Namespace) -> list[Corpus]:
-    """The songs of --midi, then those of --valid and --test if they are given."""
+def read_corpora(args: argparse.Namespace) -> list[Any]:
+    """The songs of --midi, --valid and --test; None for the last two where they are not given."""
     from midi_io.corpus import read_corpus
     from midi_io.dataset import cache_folder, programs_named
 
@@ -241,73 +249,52 @@ def read_corpora(args: argparse.Namespace) -> list[Corpus]:
         "programs": programs_named(args.instrument), "cache": cache_folder(), "progress": shows_progress(args),
     }  # fmt: skip
     chosen = {"genres": args.genres, "genre": args.genre, "file_list": args.list, "max_songs": args.max_songs}
-    corpora = [read_corpus(args.midi, **options, **chosen)]
-    corpora += [read_corpus([place], **options) for place in (args.valid, args.test) if place]
-    for corpus in corpora:
-        print(corpus.report())
-    return corpora
+    held_out = [read_corpus([place], **options) if place else None for place in (args.valid, args.test)]
+    return [read_corpus(args.midi, **options, **chosen), *held_out]
 
 
 def shows_progress(args: argparse.Namespace) -> bool:
     return not args.quiet and sys.stderr.isatty()
 
 
-def split(corpora: list[Corpus], args: argparse.Namespace) -> list[tuple[Corpus, list[int]]]:
-    """The train, valid and test songs: whole songs, and none in two of them."""
-    import numpy as np
-
-    from lstm_numpy.batches import split_songs
-
-    elsewhere: set[str] = set()
-    own: list[list[int]] = []  # of each corpus the songs that stand in none after it
-    for corpus in reversed(corpora):
-        own.insert(0, [number for number, song in enumerate(corpus.songs) if song.content not in elsewhere])
-        elsewhere |= {song.content for song in corpus.songs}
-    left_out = sum(len(corpus.songs) for corpus in corpora) - sum(map(len, own))
-    if left_out:
-        print(f"{left_out} songs stand in two of the folders: --test has them, or else --valid, and --midi does not")
-    shares = [0.0 if place else 0.1 for place in (args.valid, args.test)]
-    keys = [corpora[0].songs[number].content for number in own[0]]
-    numbers = split_songs(keys, shares, np.random.default_rng([args.seed, 0]))
-    parts = [(corpora[0], [own[0][k] for k in part]) for part in numbers]
-    given = iter(zip(corpora[1:], own[1:], strict=True))
-    return [parts[0], *(next(given) if place else parts[k] for k, place in ((1, args.valid), (2, args.test)))]
-
-
-def describe_songs(
-    args: argparse.Namespace, songs: RunSongs, data: Dataset, parts: list[tuple[Corpus, list[int]]]
-) -> None:
-    """Print how many songs and tokens there are, and what the choice of --min-count means for them."""
-    from lstm_numpy.baselines import NGrams
+def run_songs(data: Dataset) -> RunSongs:
     from lstm_numpy.batches import Songs
+    from lstm_numpy.run_songs import RunSongs
+
+    return RunSongs(Songs(data.flat, data.offsets), data.split, data.beats, data.spelling)
+
+
+def description(args: argparse.Namespace, parts: list[Part], data: Dataset, songs: RunSongs) -> Iterator[str]:
+    """How many songs and tokens there are, and what other choices of --min-count would mean."""
+    from lstm_numpy.baselines import NGrams
     from lstm_numpy.evaluation import ngram_nats
-    from lstm_numpy.run_songs import SPLITS, RunSongs
+    from lstm_numpy.run_songs import SPLITS
     from midi_io.dataset import build_dataset
     from midi_io.vocabulary import coverage
 
     for name in SPLITS:
         part = songs.of(name)
-        print(f"{name:5} {len(part.songs):7,} songs {part.songs.targets:10,} tokens", end="")
-        print(f", {100 * part.unknown_share:.1f} % unknown" if part.songs.targets else "")
+        unknown = f", {100 * part.unknown_share:.1f} % unknown" if part.songs.targets else ""
+        yield f"{name:5} {len(part.songs):7,} songs {part.songs.targets:10,} tokens{unknown}"
+    if songs.of("valid").songs.targets_per_song.max(initial=0) < (args.window if args.predict == "next" else 1):
+        yield "no song of valid can be scored: the model is chosen by its loss on the train songs"
+    elif songs.of("valid").unknown_share > 0.1:
+        yield "more than 10 % of the valid tokens are unknown; --tokens note spells chords note by note, and knows them all"
     if args.transpose:
-        print(f"transposition: train songs are moved by -{args.transpose}..{args.transpose} semitones, others never")
-    quick = songs.of("train").songs.targets <= SMALL and songs.of("valid").songs.targets
-    print(
-        "--min-count   tokens   of the train songs" + ("   bigram, trigram: nats per token of valid" if quick else "")
-    )
+        yield f"transposition: train songs are moved by -{args.transpose}..{args.transpose} semitones, others never"
+
+    quick = songs.of("valid").songs.targets > 0 and songs.of("train").songs.targets <= SMALL
+    yield "--min-count   tokens  of train songs" + ("   nats per valid token: bigram   trigram" if quick else "")
     for row in coverage(data.counts, sorted({1, 2, 5, 10, args.min_count})):
-        mark = "*" if row.min_count == args.min_count else " "
-        line = f"{row.min_count:9} {mark}  {row.tokens:7,} {100 * row.share:12.1f} %"
+        line = f"{row.min_count:9} {'*' if row.min_count == args.min_count else ' '}   {row.tokens:6,} {100 * row.share:12.1f} %"
         if quick and row.tokens:
-            other = build_dataset(parts, args.tokens, min_count=row.min_count, transpose=args.transpose)
-            its = RunSongs(Songs(other.flat, other.offsets), other.split, other.beats, other.spelling)
-            valid = its.of("valid")
-            nats = ngram_nats(NGrams(its.of("train").songs, len(other.vocabulary)), valid)
-            scored = valid.is_target
-            line += "   " + "".join(f"{nats[name][scored].mean():16.3f}" for name in ("bigram", "trigram"))
-        print(line)
-    if songs.of("valid").unknown_share > 0.1:
-        print("more than 10 % of the valid tokens are unknown: --tokens note spells chords note by note, and knows all")
+            others = run_songs(build_dataset(parts, args.tokens, min_count=row.min_count))
+            nats = ngram_nats(NGrams(others.of("train").songs, row.tokens + 3), others.of("valid"))
+            line += "".join(
+                f"{nats[name][others.of('valid').is_target].mean():{w}.3f}"
+                for name, w in (("bigram", 29), ("trigram", 10))
+            )
+        yield line
 
 
 # Going on where a run stopped.
@@ -321,24 +308,24 @@ def resume(args: argparse.Namespace, given: set[str], folder: RunFolder) -> Run:
     from midi_io.vocabulary import Vocabulary
 
     params, config, tokens, saved = load_checkpoint(folder.last)
+    parser = flags()
     try:
-        before = flags().checked(saved["settings"])
+        before = parser.checked(saved["settings"])
         training = TrainingState.restored(params, config, saved["training"])
         vocabulary = Vocabulary(tokens)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise CheckpointError(f"{folder.last}: holds no training run that can be continued ({error})") from None
-    for name in sorted(given - {"epochs", "minutes", "quiet", "resume", "out"}):
-        if getattr(args, name) != getattr(before, name):
-            flag = "--no-drums" if name == "drums" else "--" + name.replace("_", "-")
-            raise RunError(f"{flag} was {getattr(before, name)} when {folder.path} was begun; leave it out to go on")
-    for name in {"epochs", "minutes"} & given:
-        setattr(before, name, getattr(args, name))
-    before.quiet = args.quiet
     songs = RunSongs.load(folder.songs)
     if songs.sha256() != saved["songs_sha256"]:
         raise RunError(f"{folder.songs}: these are not the songs that the run was begun with; begin a new one")
+    flag = parser.changed(args, before, given - {"epochs", "minutes", "quiet", "resume", "out"})
+    if flag:
+        raise RunError(f"{flag} was different when the run in {folder.path} was begun; leave it out to go on")
+    for name in {"epochs", "minutes"} & given:
+        setattr(before, name, getattr(args, name))
+    before.quiet = args.quiet
     run = Run(before, folder, songs, vocabulary, config, training)
-    if folder.reported and is_over(run):
+    if folder.reported and schedule(run).is_over(training.progress):
         raise RunError(f"{folder.path}: this run is finished; begin a new one, or give more --epochs to go on")
     folder.summary.unlink(missing_ok=True)
     print(f"going on after step {training.progress.step} of {folder.path}")
@@ -351,16 +338,20 @@ def resume(args: argparse.Namespace, given: set[str], folder: RunFolder) -> Run:
 def train(run: Run, interrupts: Interrupts) -> None:
     from tqdm import tqdm
 
+    from lstm_numpy.distributions import Distributions
+    from lstm_numpy.history import History
+    from lstm_numpy.model import lstm_names
     from lstm_numpy.optimizer import cosine
     from lstm_numpy.workspace import Workspace
 
-    args, folder, now, progress = run.args, run.folder, run.training, run.training.progress
-    if is_over(run):
+    args, folder, now, progress, plan = run.args, run.folder, run.training, run.training.progress, schedule(run)
+    if plan.is_over(progress):
         return
-    windows = read_epoch(run, progress.epoch)
-    lanes = windows.fresh.shape[1]
-    workspace = Workspace(run.config, args.window, lanes, args.threads)
-    history, distributions = open_log(run)
+    windows = read_epoch(run)
+    workspace = Workspace(run.config, args.window, windows.fresh.shape[1], args.threads)
+    layers, logged = [*lstm_names(now.params), "dense"], progress.step - bool(now.row)
+    history = History.resume(folder.history, layers, logged) if progress.step else History(folder.history, layers)
+    distributions = Distributions.resume(folder.distributions, progress.epoch) if progress.step else Distributions()
     begun, saved_at = time.monotonic() - progress.seconds, time.monotonic()
 
     def save() -> None:
@@ -371,62 +362,75 @@ def train(run: Run, interrupts: Interrupts) -> None:
         saved_at = time.monotonic()
         tqdm.write(f"saved step {progress.step}")
 
+    def step() -> None:
+        if args.anneal == "cosine":
+            now.optimizer.learning_rate = args.lr * cosine(plan.share_done(progress, len(windows)))
+        row = take_step(run, windows[progress.batch], workspace)
+        row["seconds"] = progress.seconds = time.monotonic() - begun
+        share_done = plan.share_done(progress, len(windows))
+        if progress.batch == len(windows) or share_done >= 1:
+            now.row = row  # of the epoch's last step: it waits for the valid score
+        else:
+            history.append(step=progress.step, **row)
+        if progress.step == 1:
+            tqdm.write(f"first loss {row['loss']:.3f} (ln V = {math.log(len(run.vocabulary)):.3f})")
+        bar.total = round(progress.tokens / share_done)
+        bar.set_postfix(loss=f"{row['loss']:.3f}", accuracy=f"{row['accuracy']:.0%}", refresh=False)
+        bar.update(progress.tokens - bar.n)
+
+    def end_epoch(valid: Evaluation) -> None:
+        history.append(step=progress.step, **now.row, valid_loss=valid.nats_per_token, valid_accuracy=valid.accuracy)
+        loss, accuracy = progress.scores
+        tqdm.write(f"epoch {progress.epoch + 1:3}  train loss {loss:.3f}, accuracy {accuracy:5.1%}   "
+                   f"valid loss {valid.nats_per_token:.3f}, accuracy {valid.accuracy:5.1%}")  # fmt: skip
+        if now.end_epoch(valid.nats_per_token, lower_on_plateau=args.anneal == "plateau"):
+            run.save(folder.model, valid_nats_per_token=valid.nats_per_token, epoch=progress.epoch)
+        distributions.add(progress.epoch, now.params)
+        save()
+
     bar = tqdm(initial=progress.tokens, unit=" tokens", unit_scale=True, mininterval=0.5, smoothing=0.05,
                disable=not shows_progress(args))  # fmt: skip
     with history, bar:
         if progress.step == 0:
             print(f"network: {sum(p.size for p in now.params.values()):,} parameters, {workspace.threads} threads, "
-                  f"{100 * windows.padding_share:.1f} % of a batch is padding")  # fmt: skip
+                  f"{windows.padding_share:.1%} of a batch is padding")  # fmt: skip
             print("the first step waits for numba, if the inner loops are not compiled yet")
             with interrupts.held():
                 distributions.add(0, now.params)
                 save()
         try:
-            while not is_over(run):
-                windows = read_epoch(run, progress.epoch)
+            while not plan.is_over(progress):
+                windows = read_epoch(run)
                 if progress.batch == 0:
-                    now.begin_epoch(run.config, lanes)
+                    now.begin_epoch(run.config, workspace.B)
                 while not now.row:
                     with interrupts.held():
-                        if args.anneal == "cosine":
-                            now.optimizer.learning_rate = args.lr * cosine(
-                                share_done(run, progress.batch / len(windows))
-                            )
-                        row = take_step(run, windows[progress.batch], workspace)
-                        row["seconds"] = progress.seconds = time.monotonic() - begun
-                        done = share_done(run, progress.batch / len(windows))
-                        if progress.batch == len(windows) or done >= 1:
-                            now.row = row  # of the epoch's last step: it waits for the valid score
-                        else:
-                            history.append(step=progress.step, **row)
+                        step()
                         if time.monotonic() - saved_at > SAVE_EVERY:
                             save()
-                    if progress.step == 1:
-                        tqdm.write(f"first loss {row['loss']:.3f} (ln V = {math.log(len(run.vocabulary)):.3f})")
-                    bar.total = round(progress.tokens / done)
-                    bar.set_postfix(loss=f"{row['loss']:.3f}", accuracy=f"{100 * row['accuracy']:.0f}%", refresh=False)
-                    bar.update(progress.tokens - bar.n)
-                valid = score(run, "valid" if (run.songs.split == 1).any() else "train")
+                valid = score(run)  # changes nothing, so it may be left at any moment
                 with interrupts.held():
-                    history.append(
-                        step=progress.step, **now.row, valid_loss=valid.nats_per_token, valid_accuracy=valid.accuracy
-                    )
-                    tqdm.write(end_epoch(run, valid))
-                    distributions.add(progress.epoch, now.params)
-                    save()
+                    end_epoch(valid)
         except Stopped:
             save()
             raise
 
 
-def read_epoch(run: Run, epoch: int) -> Windows:
-    """Which windows are read in an epoch, and in which order: it follows from the seed and the epoch's number."""
+def schedule(run: Run) -> Schedule:
+    from lstm_numpy.training_state import Schedule
+
+    return Schedule(run.args.epochs, run.args.minutes, run.args.patience)
+
+
+def read_epoch(run: Run) -> Windows:
+    """Which windows are read in the present epoch, and in which order: it follows from the seed and its number."""
     import numpy as np
 
     from lstm_numpy.batches import paper_windows, training_batches
     from lstm_numpy.run_folder import RunError
 
-    args, songs, order = run.args, run.songs.of("train").songs, np.random.default_rng([run.args.seed, 3, epoch])
+    args, songs = run.args, run.songs.of("train").songs
+    order = np.random.default_rng([args.seed, 3, run.training.progress.epoch])
     if args.predict == "every":
         return training_batches(songs, args.window, args.batch, order, run.transposition)
     if songs.targets_per_song.max() < args.window:
@@ -434,102 +438,53 @@ def read_epoch(run: Run, epoch: int) -> Windows:
     return paper_windows(songs, args.window, args.batch, order)
 
 
-def share_done(run: Run, share_of_epoch: float = 0.0) -> float:
-    """How much of the run is done, from 0 to 1."""
-    args, progress = run.args, run.training.progress
-    by_epochs = (progress.epoch + share_of_epoch) / args.epochs if args.epochs else 0.0
-    return max(by_epochs, progress.seconds / 60 / args.minutes if args.minutes else 0.0)
-
-
-def is_over(run: Run) -> bool:
-    """Runs end with an epoch; one that --minutes cuts short counts as one."""
-    progress = run.training.progress
-    waited = progress.epoch - progress.best_epoch
-    return progress.batch == 0 and (share_done(run) >= 1 or waited >= run.args.patience)
-
-
-def open_log(run: Run) -> tuple[History, Distributions]:
-    """The figures of the run so far, without those of steps that were taken, but not saved."""
-    from lstm_numpy.distributions import Distributions, DistributionsError
-    from lstm_numpy.history import History, HistoryError
-    from lstm_numpy.model import lstm_names
-    from lstm_numpy.run_folder import RunError
-
-    folder, now, progress = run.folder, run.training, run.training.progress
-    layers = [*lstm_names(now.params), "dense"]
-    if progress.step == 0:
-        return History(folder.history, layers), Distributions()
-    try:
-        history = History.resume(folder.history, layers, progress.step - bool(now.row))
-        return history, Distributions.resume(folder.distributions, progress.epoch)
-    except (DistributionsError, HistoryError) as error:
-        raise RunError(f"{error}; move it away to go on without it") from None
-
-
 def take_step(run: Run, batch: Batch, workspace: Workspace) -> dict[str, float]:
     """Read one window in every lane, and learn from it.  Returns the step's row of history.csv."""
     import numpy as np
 
     from lstm_numpy.evaluation import reset
-    from lstm_numpy.history import norms_by_layer, saturation
+    from lstm_numpy.history import Look
     from lstm_numpy.model import dropout_masks, hold_masks, loss_and_gradients
     from lstm_numpy.optimizer import clip_by_global_norm
 
     args, now, params, progress = run.args, run.training, run.training.params, run.training.progress
+
     state = reset(now.state, batch.fresh)
     masks = dropout_masks(run.config, workspace.T, workspace.B, now.dropout, workspace=workspace)
     masks = hold_masks(masks, now.masks, batch.fresh)
     loss, grads, state, trace = loss_and_gradients(params, batch.ids, batch.targets, state, masks, workspace=workspace)
-    look = progress.step % LOOK_EVERY == 0
-    columns = {**norms_by_layer(grads, "gradient_"), **saturation(trace)} if look else {}
-    before = {name: parameter.copy() for name, parameter in params.items()} if look else {}
+    look = Look(params, grads, trace) if progress.step % LOOK_EVERY == 0 else None
     norm = clip_by_global_norm(grads, args.clip)
     if math.isfinite(loss) and math.isfinite(norm):
         now.optimizer.step(params, grads)
-    if not (math.isfinite(loss) and math.isfinite(norm) and all(np.isfinite(p.sum()) for p in params.values())):
+    if not all(map(math.isfinite, (loss, norm, *(p.sum() for p in params.values())))):
         raise Failed(
-            f"step {progress.step + 1} failed: its loss is {loss:.4g}, its gradient's norm {norm:.4g}, or a weight became "
-            f"infinite; try a smaller --lr than {args.lr:g}, or a smaller --clip than {args.clip:g}"
+            f"step {progress.step + 1} leads beyond all numbers (loss {loss:.4g}, gradient norm {norm:.4g}); try a "
+            f"smaller --lr than {args.lr:g}, or a smaller --clip than {args.clip:g}"
         )
-    if look:
-        steps = {name: params[name] - old for name, old in before.items()}
-        columns |= norms_by_layer(steps, "update_") | norms_by_layer(params, "weight_")
 
     scored, correct = int(np.count_nonzero(batch.targets >= 0)), trace["score"].correct
     now.state, now.masks = state, {name: mask for name, mask in masks.items() if mask.ndim == 2}
     progress.add(loss * scored, correct, scored)
     return {
-        "epoch": progress.epoch + 1, "loss": loss, "accuracy": correct / max(scored, 1),
-        "learning_rate": now.optimizer.learning_rate, "gradient_norm": norm, "tokens": progress.tokens, **columns,
+        "epoch": progress.epoch + 1, "loss": loss, "accuracy": correct / max(scored, 1), "tokens": progress.tokens,
+        "learning_rate": now.optimizer.learning_rate, "gradient_norm": norm, **(look.columns(params) if look else {}),
     }  # fmt: skip
 
 
-def score(run: Run, part: str) -> Evaluation:
-    """How well the network predicts the songs of a part, as it is now."""
+def score(run: Run) -> Evaluation:
+    """How well the network predicts the valid songs, as it is now; the train songs, if there is no other."""
     from lstm_numpy.evaluation import evaluate
 
     args = run.args
-    return evaluate(
-        run.training.params, run.config, run.songs.of(part), args.window, args.batch, args.threads,
-        next_only=args.predict == "next",
-    )  # fmt: skip
-
-
-def end_epoch(run: Run, valid: Evaluation) -> str:
-    """Keep the weights if they are the best so far, and lower the learning rate if it is time to."""
-    now, progress = run.training, run.training.progress
-    scored = max(progress.epoch_tokens, 1)
-    line = (
-        f"epoch {progress.epoch + 1:3}  train loss {progress.epoch_nats / scored:.3f}, accuracy "
-        f"{100 * progress.epoch_correct / scored:4.1f} %   valid loss {valid.nats_per_token:.3f}, accuracy "
-        f"{100 * valid.accuracy:4.1f} %"
-    )
-    now.row = {}
-    if progress.end_epoch(valid.nats_per_token):
-        run.save(run.folder.model, valid_nats_per_token=valid.nats_per_token, epoch=progress.epoch)
-    if run.args.anneal == "plateau":
-        now.optimizer.learning_rate *= now.plateau.factor_after(valid.nats_per_token)
-    return line
+    for name in ("valid", "train"):
+        found = evaluate(
+            run.training.params, run.config, run.songs.of(name), args.window, args.batch, args.threads,
+            next_only=args.predict == "next",
+        )  # fmt: skip
+        if found.scored.any():
+            break
+    return found
 
 
 # The end: the best weights, their score beside the n-grams', pictures, and a tune.
@@ -554,16 +509,15 @@ def report(run: Run) -> None:
         "tokens": args.tokens, "vocabulary": len(run.vocabulary), "songs": len(songs.songs),
         **{f"{part}_tokens": songs.of(part).songs.targets for part in SPLITS},
         "unknown_share": songs.of("valid").unknown_share, **figures,
-        "tokens_per_second": steady_rate(folder.history), "padding_share": read_epoch(run, 0).padding_share,
+        "tokens_per_second": steady_rate(folder.history), "padding_share": read_epoch(run).padding_share,
         "epochs": progress.epoch, "best_epoch": progress.best_epoch, "seconds": progress.seconds,
         "threads": args.threads, "transpose": args.transpose, "versions": versions(),
         "command": shlex.join(["python", "train.py", *sys.argv[1:]]), "settings": settings(args),
     })  # fmt: skip
-    print("\n" + figures_table(figures, f"(trained in {2 * args.transpose + 1} keys)" if args.transpose else ""))
-    pictures = draw_run(folder.path)
-    print("pictures: " + ", ".join(picture.name for picture in pictures))
+    print(figures_table(figures, f"(trained in {2 * args.transpose + 1} keys)" if args.transpose else ""))
+    print("pictures: " + ", ".join(picture.name for picture in draw_run(folder.path)))
     compose_sample(folder.path, args.seed)
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    leave(main(sys.argv[1:]))

@@ -60,6 +60,13 @@ class Parser(argparse.ArgumentParser):
         found = self.parse_args(argv, argparse.Namespace(**dict.fromkeys(vars(args), nothing)))
         return args, {name for name, value in vars(found).items() if value is not nothing}
 
+    def changed(self, args: argparse.Namespace, before: argparse.Namespace, given: set[str]) -> str | None:
+        """The flag of the first argument in `given` whose values are not the same."""
+        for action in self._actions:
+            if action.dest in given and getattr(args, action.dest) != getattr(before, action.dest):
+                return action.option_strings[0]
+        return None
+
     def checked(self, values: Mapping[str, Any]) -> argparse.Namespace:
         """Arguments that were stored as JSON, the default for each that is missing.
 

@@ -8,7 +8,7 @@ not fill is padding: its target is -1, which is not scored.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeAlias
 
@@ -192,30 +192,6 @@ def paper_windows(songs: Songs, T: int, B: int, rng: np.random.Generator | None 
     lengths.ravel()[len(starts) :] = 0
     starts = np.append(starts, np.zeros(idle, np.int64)).reshape(shape)
     return Windows(songs, T, starts, lengths, fresh=np.ones(shape, dtype=bool), last_only=True)
-
-
-def split_songs(keys: Sequence[Hashable], shares: Sequence[float], rng: np.random.Generator) -> list[Array]:
-    """Split songs, never windows: the first result is what remains, then a part for each of `shares` (of the songs).
-
-    keys: one for each song, equal where the content is (its SHA-256, or its ids as bytes): equal songs stay on one
-    side.  Each part, the first included, gets at least one song while there are enough different ones.  Returns
-    sorted song numbers.
-    """
-    if not all(0 <= share < 1 for share in shares) or sum(shares) >= 1:
-        raise ValueError("split: shares are from 0 to less than 1, and something remains")
-    alike: dict[Hashable, list[int]] = {}
-    for song, key in enumerate(keys):
-        alike.setdefault(key, []).append(song)
-    groups = list(alike.values())
-    shuffled = [groups[k] for k in rng.permutation(len(groups))]
-    parts = []
-    for share in shares:
-        part: list[int] = []
-        while share and len(shuffled) > 1 and (not part or len(part) + len(shuffled[-1]) <= share * len(keys)):
-            part += shuffled.pop()
-        parts.append(part)
-    remaining = [song for group in shuffled for song in group]
-    return [np.array(sorted(part), dtype=np.int64) for part in (remaining, *parts)]
 
 
 def _lanes(

@@ -133,6 +133,8 @@ def heard_songs(songs: Songs, transposition: Transposition | None) -> Songs:
 
 def figures_table(figures: Mapping[str, float], remark: str = "") -> str:
     """The final table: the network's nats per token beneath those of the n-grams, and a warning if it is not below."""
+    if not figures:
+        return "no song of valid or test can be scored: there is nothing to compare the network with"
     lines = [f"nats per token{'valid':>10}{'test':>8}   {remark}".rstrip()]
     names = ("uniform", "unigram", "bigram", "trigram")
     for name in (*names, "network"):
@@ -140,7 +142,7 @@ def figures_table(figures: Mapping[str, float], remark: str = "") -> str:
         cells = [figures.get(f"{prefix}nats_per_token") for prefix in (valid, test)]
         lines.append(f"  {name:14}" + "".join(f"{'-':>8}" if nats is None else f"{nats:8.3f}" for nats in cells))
     if "valid_nats_per_token" in figures:
-        lines.append(f"accuracy on valid: {100 * figures['valid_accuracy']:.1f} %")
+        lines.append(f"accuracy on valid: {figures['valid_accuracy']:.1%}")
         if figures["valid_nats_per_token"] >= min(figures[f"{name}_nats_per_token"] for name in names):
             lines.append(
                 "warning: the network predicts no better than counting does; train it longer, or on more songs"

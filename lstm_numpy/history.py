@@ -187,6 +187,19 @@ def saturation(trace: Trace) -> dict[str, float]:
     return shares
 
 
+class Look:
+    """A close look at one step: the columns that take time.  To be begun before the gradients are clipped and used."""
+
+    def __init__(self, params: Mapping[str, Array], grads: Mapping[str, Array], trace: Trace) -> None:
+        self._columns = norms_by_layer(grads, "gradient_") | saturation(trace)
+        self._before = {name: parameter.copy() for name, parameter in params.items()}
+
+    def columns(self, params: Mapping[str, Array]) -> dict[str, float]:
+        """With the parameters after the step."""
+        steps = {name: params[name] - before for name, before in self._before.items()}
+        return self._columns | norms_by_layer(steps, "update_") | norms_by_layer(params, "weight_")
+
+
 def _line(cells: Sequence[str]) -> bytes:
     return (",".join(cells) + "\n").encode("ascii")
 

@@ -33,6 +33,11 @@ class Progress:
     epoch_correct: int = 0
     epoch_tokens: int = 0
 
+    @property
+    def scores(self) -> tuple[float, float]:
+        """Of the present epoch: nats per token, and accuracy, as they were when each batch was read."""
+        return self.epoch_nats / max(self.epoch_tokens, 1), self.epoch_correct / max(self.epoch_tokens, 1)
+
     def add(self, nats: float, correct: int, tokens: int) -> None:
         """A batch is finished."""
         self.batch, self.step, self.tokens = self.batch + 1, self.step + 1, self.tokens + tokens
@@ -47,6 +52,25 @@ class Progress:
             return False
         self.best_epoch, self.best_valid = self.epoch, valid
         return True
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """When a run ends: after so many epochs or minutes (None: no matter), or when patience is exhausted."""
+
+    epochs: int | None
+    minutes: float | None
+    patience: int  # epochs without a better valid loss
+
+    def share_done(self, progress: Progress, batches: int = 1) -> float:
+        """How much of the run is done, from 0 to 1; batches: those of the present epoch."""
+        by_epochs = (progress.epoch + progress.batch / batches) / self.epochs if self.epochs else 0.0
+        return max(by_epochs, progress.seconds / 60 / self.minutes if self.minutes else 0.0)
+
+    def is_over(self, progress: Progress) -> bool:
+        """A run ends with an epoch, if only with one that was cut short."""
+        waited = progress.epoch - progress.best_epoch
+        return progress.batch == 0 and (self.share_done(progress) >= 1 or waited >= self.patience)
 
 
 @dataclass
@@ -74,6 +98,13 @@ class TrainingState:
     def begin_epoch(self, config: ModelConfig, B: int) -> None:
         """Nothing is carried into an epoch."""
         self.state, self.masks = zero_state(config, B), {}
+
+    def end_epoch(self, valid: float, *, lower_on_plateau: bool) -> bool:
+        """The valid songs cost so many nats per token now.  Returns whether these weights are the best so far."""
+        self.row = {}
+        if lower_on_plateau:
+            self.optimizer.learning_rate *= self.plateau.factor_after(valid)
+        return self.progress.end_epoch(valid)
 
     def saved(self) -> dict[str, Any]:
         """All but the weights, as save_checkpoint takes it."""

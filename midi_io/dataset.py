@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from midi_io.corpus import Corpus, CorpusError, CorpusSong
+from midi_io.corpus import CorpusError, CorpusSong
 from midi_io.instruments import programs_of
+from midi_io.split import Part
 from midi_io.tokens import spelling_cost, transpose_token
 from midi_io.vocabulary import UNK_ID, Vocabulary
 from midi_io.words import END, SPECIALS, START, parse
@@ -35,7 +36,7 @@ class Dataset:
 
 
 def build_dataset(
-    parts: Sequence[tuple[Corpus, Sequence[int] | Array]],
+    parts: Sequence[Part],
     scheme: str,
     *,
     min_count: int = 1,
@@ -80,7 +81,7 @@ def build_dataset(
     )
 
 
-def _counts(part: tuple[Corpus, Sequence[int] | Array], scheme: str, transpose: int) -> dict[str, int]:
+def _counts(part: Part, scheme: str, transpose: int) -> dict[str, int]:
     """How often each token occurs in these songs, each of them heard in every transposition."""
     corpus, numbers = part
     occurrences = np.zeros(len(corpus.tokens), np.int64)

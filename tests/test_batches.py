@@ -14,7 +14,6 @@ from lstm_numpy.batches import (
     Windows,
     evaluation_batches,
     paper_windows,
-    split_songs,
     training_batches,
 )
 
@@ -148,28 +147,6 @@ def test_the_papers_windows_score_the_one_id_after_each() -> None:
         assert len([window for window in read if window[1] >= 0]) == batches.targets == 3
     with pytest.raises(ValueError, match="more than 9 ids"):
         paper_windows(songs, 9, 2)
-
-
-def test_equal_songs_stay_on_one_side() -> None:
-    keys = [f"song {k % 40}" for k in range(100)]
-    train, valid, test = split_songs(keys, [0.2, 0.1], np.random.default_rng(5))
-    assert sorted([*train, *valid, *test]) == list(range(100))
-    contents = [{keys[song] for song in part} for part in (train, valid, test)]
-    assert not contents[0] & contents[1]
-    assert not contents[0] & contents[2]
-    assert not contents[1] & contents[2]
-    assert 15 <= len(valid) <= 20
-    assert 7 <= len(test) <= 10
-    again = split_songs(keys, [0.2, 0.1], np.random.default_rng(5))
-    assert all(np.array_equal(*parts) for parts in zip((train, valid, test), again, strict=True))
-
-
-def test_a_part_gets_a_song_while_there_are_enough() -> None:
-    sizes = [[len(part) for part in split_songs("abcd"[:n], [0.1], np.random.default_rng(0))] for n in range(1, 5)]
-    assert sizes == [[1, 0], [1, 1], [2, 1], [3, 1]]
-    assert [len(part) for part in split_songs("aaaa", [0.5, 0], np.random.default_rng(0))] == [4, 0, 0]
-    with pytest.raises(ValueError, match="something remains"):
-        split_songs("abc", [0.5, 0.5], np.random.default_rng(0))
 
 
 def test_songs_take_the_smallest_integers_and_give_views() -> None:

@@ -1,0 +1,74 @@
+"""Which songs are trained on, which choose the model, and which only judge it: whole songs, and no music twice."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from midi_io.corpus import Corpus, CorpusError
+
+HELD_OUT = 0.1  # of the songs, for valid, and as many for test
+
+
+class Part(NamedTuple):
+    """Some songs of a corpus."""
+
+    corpus: Corpus
+    numbers: Sequence[int] | npt.NDArray[Any]
+
+
+def split_corpora(songs: Corpus, valid: Corpus | None, test: Corpus | None, rng: np.random.Generator) -> list[Part]:
+    """The parts train, valid and test.  Without a corpus for valid or test, a tenth of `songs` is held out for it.
+
+    What stands in two corpora, test keeps, or else valid: it is not trained on.  Raises CorpusError if nothing is left
+    to train on.
+    """
+    elsewhere: set[str] = set()
+    parts = {}
+    for name, corpus in (("test", test), ("valid", valid), ("train", songs)):
+        if corpus:
+            own = [number for number, song in enumerate(corpus.songs) if song.content not in elsewhere]
+            elsewhere |= {song.content for song in corpus.songs}
+            parts[name] = Part(corpus, own)
+    own = list(parts["train"].numbers)
+    if not own:
+        raise CorpusError("no song is left to train on: all of --midi also stand in --valid or --test")
+    shares = [0 if corpus else HELD_OUT for corpus in (valid, test)]
+    numbers = split_songs([songs.songs[number].content for number in own], shares, rng)
+    drawn = {
+        name: Part(songs, [own[k] for k in part])
+        for name, part in zip(("train", "valid", "test"), numbers, strict=True)
+    }
+    return [
+        drawn["train"],
+        *((parts if corpus else drawn)[name] for name, corpus in (("valid", valid), ("test", test))),
+    ]
+
+
+def split_songs(
+    keys: Sequence[Hashable], shares: Sequence[float], rng: np.random.Generator
+) -> list[npt.NDArray[np.int64]]:
+    """Split songs, never windows: the first result is what remains, then a part for each of `shares` (of the songs).
+
+    keys: one for each song, equal where the content is (its SHA-256, or its ids as bytes): equal songs stay on one
+    side.  Each part, the first included, gets at least one song while there are enough different ones.  Returns
+    sorted song numbers.
+    """
+    if not all(0 <= share < 1 for share in shares) or sum(shares) >= 1:
+        raise ValueError("split: shares are from 0 to less than 1, and something remains")
+    alike: dict[Hashable, list[int]] = {}
+    for song, key in enumerate(keys):
+        alike.setdefault(key, []).append(song)
+    groups = list(alike.values())
+    shuffled = [groups[k] for k in rng.permutation(len(groups))]
+    parts = []
+    for share in shares:
+        part: list[int] = []
+        while share and len(shuffled) > 1 and (not part or len(part) + len(shuffled[-1]) <= share * len(keys)):
+            part += shuffled.pop()
+        parts.append(part)
+    remaining = [song for group in shuffled for song in group]
+    return [np.array(sorted(part), dtype=np.int64) for part in (remaining, *parts)]
