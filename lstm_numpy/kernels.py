@@ -55,14 +55,10 @@ def cell_forward(gates: Array, c_prev: Array, m: Array, c: Array) -> None:
     half, one = gates.dtype.type(0.5), gates.dtype.type(1.0)
     B, H = c.shape
     for n in range(B):
+        for k in range(3 * H):
+            gates[n, k] = half * (one + gates[n, k])
         for k in range(H):
-            i = half * (one + gates[n, k])
-            f = half * (one + gates[n, H + k])
-            o = half * (one + gates[n, 2 * H + k])
-            g = gates[n, 3 * H + k]
-            gates[n, k] = i
-            gates[n, H + k] = f
-            gates[n, 2 * H + k] = o
+            i, f, g = gates[n, k], gates[n, H + k], gates[n, 3 * H + k]
             c[n, k] = m[n, k] * (f * c_prev[n, k] + i * g)
 
 
@@ -84,19 +80,30 @@ def step_backward(
     """(5) to (2), backwards: from dy and d_rh, and what dc holds of the step after, to dh, dc, dz and dc_prev."""
     one = gates.dtype.type(1.0)
     B, H = dh.shape
+    d_shown = np.empty(H, gates.dtype)  # d loss / d (o * tanh(c)), of one sequence
+    d_update = np.empty(H, gates.dtype)  # d loss / d (f * c_prev + i * g)
     for n in range(B):
         for k in range(H):
-            i, f = gates[n, k], gates[n, H + k]
-            o, g = gates[n, 2 * H + k], gates[n, 3 * H + k]
+            f, o = gates[n, H + k], gates[n, 2 * H + k]
             dh[n, k] = dy[n, k] + r[n, k] * d_rh[n, k]  # seen by the layer above, and by the next step's gates (11)
-            d_shown = s[n, k] * dh[n, k]  # d loss / d (o * tanh(c)) (12)
-            dc[n, k] += d_shown * o * (one - tanh_c[n, k] * tanh_c[n, k])  # (13)
-            d_update = m[n, k] * dc[n, k]  # d loss / d (f * c_prev + i * g) (14)
-            dz[n, k] = d_update * g * i * (one - i)  # (14)
-            dz[n, H + k] = d_update * c_prev[n, k] * f * (one - f)
-            dz[n, 2 * H + k] = d_shown * tanh_c[n, k] * o * (one - o)
-            dz[n, 3 * H + k] = d_update * i * (one - g * g)
-            dc_prev[n, k] = d_update * f  # (15)
+            d_shown[k] = s[n, k] * dh[n, k]  # (12)
+            dc[n, k] += d_shown[k] * o * (one - tanh_c[n, k] * tanh_c[n, k])  # (13)
+            d_update[k] = m[n, k] * dc[n, k]  # (14)
+            dc_prev[n, k] = d_update[k] * f  # (15)
+        # (14), a loop for each gate: one that writes to several parts of a row would not be compiled to SIMD, because
+        # the compiler cannot tell that they do not overlap.
+        for k in range(H):
+            i, g = gates[n, k], gates[n, 3 * H + k]
+            dz[n, k] = d_update[k] * g * i * (one - i)
+        for k in range(H):
+            f = gates[n, H + k]
+            dz[n, H + k] = d_update[k] * c_prev[n, k] * f * (one - f)
+        for k in range(H):
+            o = gates[n, 2 * H + k]
+            dz[n, 2 * H + k] = d_shown[k] * tanh_c[n, k] * o * (one - o)
+        for k in range(H):
+            i, g = gates[n, k], gates[n, 3 * H + k]
+            dz[n, 3 * H + k] = d_update[k] * i * (one - g * g)
 
 
 @kernel
@@ -154,10 +161,10 @@ def cross_entropy_backward(p: Array, targets: Array, share: float, dlogits: Arra
 
 
 @kernel
-def threshold_mask(uniform: Array, drop: float, scale: float) -> None:
-    """In place: numbers from [0, 1) become `scale` where the unit is kept and 0 where it is dropped."""
-    for n in range(uniform.size):
-        uniform[n] = scale if uniform[n] >= drop else 0
+def threshold_mask(bits: Array, drop_below: int, keep: float, mask: Array) -> None:
+    """mask becomes 0 where a unit is dropped, which is where its 16 random bits are below drop_below; else `keep`."""
+    for n in range(mask.size):
+        mask[n] = keep if bits[n] >= drop_below else 0
 
 
 @kernel

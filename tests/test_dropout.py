@@ -50,9 +50,9 @@ def test_without_dropout_there_are_no_masks() -> None:
 
 def test_a_unit_is_kept_with_the_rest_of_the_probability() -> None:
     for dtype in (np.float32, np.float64):
-        uniform = np.array([0, 0.24, 0.25, 0.5, 0.99], dtype)
-        threshold_mask(uniform, dtype(0.25), dtype(4 / 3))
-        np.testing.assert_allclose(uniform, [0, 0, 4 / 3, 4 / 3, 4 / 3], rtol=1e-6)
+        bits, mask = np.array([0, 2**14 - 1, 2**14, 2**15, 2**16 - 1], np.uint16), np.empty(5, dtype)
+        threshold_mask(bits, 2**14, dtype(4 / 3), mask)
+        np.testing.assert_allclose(mask, [0, 0, 4 / 3, 4 / 3, 4 / 3], rtol=1e-6)
     assert masks_of("none", dropout=0.2, dtype=np.float64)["lstm1.output"].max() == 1 / 0.8
 
 
