@@ -192,7 +192,7 @@ def dropout(networks: dict[str, Arrays], songs: Songs) -> Figure:
     left.set_ylim(0.05, 1e40)
     left.axhline(np.finfo(np.float32).max, color=panels.GREY, linestyle=":")
     left.annotate("float32 ends here", (0, 3.4e38), (0, -14), textcoords="offset points", fontsize=10)
-    left.legend(loc=(0.02, 0.12))
+    figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=2)
     right.set_ylim(0, 30)
     for axes in (left, right):
         axes.set_xlabel("time step")

@@ -14,6 +14,7 @@ so each finding stands beside three others:
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeAlias
@@ -85,11 +86,11 @@ def last_bar_of_four(reading: Reading) -> Array:
     bar = bar_length(reading.song.meter)
     upbeat = not divides(bar, reading.onsets[:1])[0]
     number = np.floor(reading.onsets / bar + 1e-6) - np.floor(reading.onsets[0] / bar + 1e-6) - upbeat
-    return number % 4 == 3
+    return np.asarray(number % 4 == 3)
 
 
 def last_bar_of_all(reading: Reading) -> Array:
-    return reading.onsets > reading.ends[-1] - bar_length(reading.song.meter) - 1e-6
+    return np.asarray(reading.onsets > reading.ends[-1] - bar_length(reading.song.meter) - 1e-6)
 
 
 def chord_changes(reading: Reading) -> Array:
@@ -101,7 +102,7 @@ def chord_changes(reading: Reading) -> Array:
 def home(reading: Reading) -> Array:
     """The chord that sounds has the bass of the last one, on which tunes end: the tonic."""
     basses = [notes[0] % 12 if notes else -1 for notes in lower_notes(reading)]
-    return np.array(basses) == tonic(reading)
+    return np.asarray(np.array(basses) == tonic(reading))
 
 
 def minor(reading: Reading) -> Array:
@@ -146,7 +147,7 @@ def tonic(reading: Reading) -> int:
 
 
 def gone_on(reading: Reading) -> Array:
-    return reading.onsets - reading.onsets[0]
+    return np.asarray(reading.onsets - reading.onsets[0])
 
 
 def divides(length: float, times: Array) -> Array:
@@ -190,7 +191,7 @@ class Finding(NamedTuple):
     @property
     def holds(self) -> bool:
         """It is beyond chance where it was found, and again, with the same sign, on other songs."""
-        return min(abs(self.r), self.heard * np.sign(self.r)) > self.chance
+        return min(abs(self.r), math.copysign(self.heard, self.heard * self.r)) > self.chance
 
 
 def named(readings: Sequence[Reading]) -> list[Array]:
