@@ -9,14 +9,19 @@ python generate.py runs/1 --prime SONG.mid      # go on where a song stops
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lstm_numpy.arguments import above_zero, real, whole
+from lstm_numpy.arguments import Parser, above_zero, real, whole
+from lstm_numpy.console import lasting_output, leave, one_line
+from lstm_numpy.interrupts import Interrupts, Stopped
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy as np
     import numpy.typing as npt
 
@@ -30,10 +35,8 @@ PRIME_TOKENS = 50  # from a random place: the paper's window
 MOST_HELD_OUT = 100  # songs are enough to compare with
 
 
-def parse_arguments(argv: list[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="generate.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+def parse_arguments(argv: Sequence[str]) -> argparse.Namespace:
+    parser = Parser(prog="generate.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     # fmt: off
     add = parser.add_argument
     add("run", nargs="?", metavar="RUN", help="a run's folder, or a checkpoint in one (default: the newest run in runs/)")
@@ -62,7 +65,12 @@ def parse_arguments(argv: list[str]) -> argparse.Namespace:
     add("--bpm", type=above_zero, metavar="X", help="beats per minute (default: that of --prime, or 120)")
     add("--instrument", metavar="NAME", help="play everything but drums with this instrument: violin, harp, ..., or 0..127")
     # fmt: on
-    return parser.parse_args(argv)
+    args = parser.parse_args(argv)
+    if args.key and not args.prime:
+        parser.error("--key moves the song of --prime: give that, too")
+    if args.prime and args.start == "random":
+        parser.error("--prime and --start random are two beginnings: choose one")
+    return args
 
 
 @dataclass(frozen=True)
@@ -83,12 +91,13 @@ class Model:
         from midi_io.vocabulary import Vocabulary
 
         path = run / "model.npz" if run.is_dir() else run
+        if run.is_dir() and not path.exists():
+            path = run / "last.npz"  # the run has not finished an epoch yet
         params, _, tokens, facts = load_checkpoint(path)
         try:
             settings = facts["settings"]
-            return cls(
-                path, params, Vocabulary(tokens), settings["tokens"], settings["grid"], settings.get("transpose", 0)
-            )
+            scheme, grid, transpose = str(settings["tokens"]), int(settings["grid"]), int(settings["transpose"])
+            return cls(path, params, Vocabulary(tokens), scheme, grid, transpose)
         except (KeyError, TypeError, ValueError) as error:
             raise CheckpointError(f"{path}: does not say what its tokens are ({error}); is it from train.py?") from None
 
@@ -110,28 +119,31 @@ class Model:
         return decode(self.vocabulary.tokens_of(ids), self.scheme, self.grid)
 
 
-def main(argv: list[str]) -> int:
+def main(argv: Sequence[str]) -> int:
     args = parse_arguments(argv)
-    from lstm_numpy.checkpoint import CheckpointError
-    from lstm_numpy.run_folder import RunError, newest_run
-    from midi_io import MidiError
+    with lasting_output():
+        try:
+            with Interrupts():
+                from lstm_numpy.checkpoint import CheckpointError
+                from lstm_numpy.run_folder import RunError, newest_run
+                from midi_io import MidiError
 
-    try:
-        model = Model.load(Path(args.run) if args.run else newest_run())
-        compose(model, args)
-    except (CheckpointError, MidiError, RunError, ValueError) as error:
-        print(f"generate.py: error: {error}", file=sys.stderr)
-        return 2
-    except OSError as error:
-        print(f"generate.py: error: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        return 130
-    return 0
+                compose(Model.load(Path(args.run) if args.run else newest_run()), args)
+            return 0
+        except Stopped as stopped:
+            return stopped.status
+        except (CheckpointError, MidiError, RunError, ValueError) as error:
+            status, fault = 2, str(error)
+        except OSError as error:
+            status, fault = 1, f"{error.filename or args.out or args.run}: {error.strerror or error}"
+        except MemoryError:
+            status, fault = 1, "not enough memory; take a smaller --count"
+        print(f"generate.py: error: {one_line(fault)}", file=sys.stderr)
+    return status
 
 
 def compose(model: Model, args: argparse.Namespace) -> None:
-    """Write the tunes, and show what was written."""
+    """Write the tunes, show what was written, and draw it."""
     import numpy as np
 
     from midi_io.instruments import programs_of
@@ -141,29 +153,29 @@ def compose(model: Model, args: argparse.Namespace) -> None:
     from midi_io.writer import write_song
 
     program = programs_of(args.instrument)[0] if args.instrument else None
+    paths = tune_paths(Path(args.out) if args.out else model.path.parent / "tune.mid", args.count)
     rng = np.random.default_rng(args.seed)
     opening = begin(model, args, rng)
     written = model.write(opening.ids, args, rng)
-    copies = originality(model, written)
-    for number, tune in enumerate(written, start=1):
-        path = numbered(Path(args.out) if args.out else model.path.parent / "tune.mid", number, args.count)
+    songs = []
+    for path, tune in zip(paths, written, strict=True):
         notes = model.notes(tune.ids)
         if program is not None:
             notes = [note if note.drum else note._replace(program=program) for note in notes]
         beats = max((note.start + note.duration for note in notes), default=0)
         notes, meter = (notes, opening.meter) if opening.meter else on_bars(notes)
-        write_song(Song(notes, path.stem, args.bpm or opening.bpm, meter), path)
-        draw_piano_roll(notes, path.with_suffix(".png"), title=path.stem, meter=meter)
+        songs.append(Song(notes, path.stem, args.bpm or opening.bpm, meter))
+        write_song(songs[-1], path)
         print(
-            f"{path}: {len(tune.ids)} tokens, {beats:g} beats, {'ended by itself' if tune.ended else 'cut at --length'}; "
+            f"{one_line(str(path))}: {len(tune.ids)} tokens, {beats:g} beats, "
+            f"{'ended by itself' if tune.ended else 'cut at --length'}; "
             f"entropy {tune.entropy:.2f} nats, longest loop {tune.longest_loop} tokens"
         )
-        if copies:
-            print(f"  {copies[number - 1]}")
-        if number == 1:
-            print(piano_roll(notes, meter=meter))
-    if len(copies) > len(written):
-        print(copies[-1])
+    print(showable(piano_roll(songs[0].notes, meter=songs[0].meter)))
+    for line in originality(model, written):
+        print(line)
+    for path, song in zip(paths, songs, strict=True):
+        draw_piano_roll(song.notes, path.with_suffix(".png"), title=path.stem, meter=song.meter)
 
 
 def compose_sample(folder: Path, seed: int) -> None:
@@ -216,7 +228,8 @@ def begin(model: Model, args: argparse.Namespace, rng: np.random.Generator) -> O
         known = [model.vocabulary.nearest(token, model.scheme) for token in tokens]
         replaced = sum(token != other for token, other in zip(tokens, known, strict=True))
         print(
-            f"{args.prime}: {len(tokens)} tokens, {replaced} of them unknown to the network: the nearest known are taken"
+            f"{one_line(args.prime)}: {len(tokens)} tokens, {replaced} of them unknown to the network: "
+            "the nearest known are taken"
         )
         return Opening(np.array([START, *model.vocabulary.ids(known)]), song.bpm, song.meter)
     if args.start == "random":
@@ -250,22 +263,39 @@ def originality(model: Model, written: list[Written]) -> list[str]:
     keys = model.vocabulary.transposition_table(range(-model.transpose, model.transpose + 1), model.scheme)
     keys[:, UNKNOWN] = -1  # what it stands for nobody knows
     found = copied(Songs.of([*tunes, *(song[1:-1] for song in held_out)]), train, readings=keys)
-    lines = [f"copied: longest run {one.longest} tokens, {100 * one.shares[8]:.0f} % of its 8-grams" for one in found]
-    others = found[len(written) :]
+    lines = [f"copied: longest run {one.longest} tokens, {one.shares[8]:.0%} of its 8-grams" for one in found]
+    if len(tunes) > 1:
+        lines = [f"{number}: {line}" for number, line in enumerate(lines, start=1)]
+    others = found[len(tunes) :]
     if others:
         longest = sorted(one.longest for one in others)
         share = sum(one.shares[8] for one in others) / len(others)
-        lines[len(written) :] = [
-            f"of {len(others)} songs that it has not seen: longest run {longest[len(longest) // 2]} (median) to "
-            f"{longest[-1]} tokens, {100 * share:.0f} % of their 8-grams"
+        lines[len(tunes) :] = [
+            f"songs that it has not seen ({len(others)}): longest run {longest[len(longest) // 2]} (median) to "
+            f"{longest[-1]} tokens, {share:.0%} of their 8-grams"
         ]
     return lines
 
 
-def numbered(path: Path, number: int, count: int) -> Path:
-    """tune.mid, or tune-1.mid, tune-2.mid, ... where there are several."""
-    return path if count == 1 else path.with_name(f"{path.stem}-{number}{path.suffix}")
+def tune_paths(path: Path, count: int) -> list[Path]:
+    """tune.mid, or tune-1.mid, tune-2.mid, ... where there are several.  RunError where they cannot be written."""
+    from lstm_numpy.run_folder import RunError
+
+    if path.suffix.lower() not in (".mid", ".midi"):
+        raise RunError(f"{path}: the name of a MIDI file ends in .mid")
+    if not os.access(path.parent, os.W_OK) or path.is_dir():
+        raise RunError(f"{path}: cannot be written; name another file with --out, in a folder that there is")
+    return [path] if count == 1 else [path.with_name(f"{path.stem}-{n}{path.suffix}") for n in range(1, count + 1)]
+
+
+def showable(roll: str) -> str:
+    """A piano roll in letters that the terminal has."""
+    try:
+        roll.encode(sys.stdout.encoding or "ascii")
+    except UnicodeEncodeError:
+        return roll.translate(str.maketrans("●━│·", "o-|."))
+    return roll
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    leave(main(sys.argv[1:]))

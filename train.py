@@ -136,7 +136,8 @@ def main(argv: Sequence[str]) -> int:
                             going_on = args.resume and folder.last.exists()
                             run = resume(args, given, folder) if going_on else begin(args, folder)
                             train(run, interrupts)
-                        report(run)
+                            result = report(run)
+                        print(result)
                     finally:
                         if folder.last.exists():
                             saved = f"to go on: {how_to_go_on(folder.path)}"
@@ -490,14 +491,16 @@ def score(run: Run) -> Evaluation:
 # The end: the best weights, their score beside the n-grams', pictures, and a tune.
 
 
-def report(run: Run) -> None:
-    from generate import compose_sample
+def report(run: Run) -> str:
+    """Write what is left to be written, and return the final tables."""
+    from generate import compose_sample, music_beside_held_out
     from lstm_numpy.checkpoint import load_checkpoint
     from lstm_numpy.evaluation import figures_table, final_figures, heard_songs
     from lstm_numpy.history import steady_rate
     from lstm_numpy.machine import versions
     from lstm_numpy.plots import draw_run
     from lstm_numpy.run_songs import SPLITS
+    from midi_io.statistics import table
 
     args, folder, progress, songs = run.args, run.folder, run.training.progress, run.songs
     heard = heard_songs(songs.of("train").songs, run.transposition)
@@ -505,18 +508,21 @@ def report(run: Run) -> None:
         load_checkpoint(folder.model).params, run.config, songs, heard, args.window, args.batch, args.threads,
         next_only=args.predict == "next",
     )  # fmt: skip
+    music = music_beside_held_out(folder.path, args.seed)
     folder.write_summary({
         "tokens": args.tokens, "vocabulary": len(run.vocabulary), "songs": len(songs.songs),
         **{f"{part}_tokens": songs.of(part).songs.targets for part in SPLITS},
         "unknown_share": songs.of("valid").unknown_share, **figures,
+        "music": {name: {"generated": one.written, "held_out": one.others} for name, one in music.items()},
         "tokens_per_second": steady_rate(folder.history), "padding_share": read_epoch(run).padding_share,
         "epochs": progress.epoch, "best_epoch": progress.best_epoch, "seconds": progress.seconds,
         "threads": args.threads, "transpose": args.transpose, "versions": versions(),
         "command": shlex.join(["python", "train.py", *sys.argv[1:]]), "settings": settings(args),
     })  # fmt: skip
-    print(figures_table(figures, f"(trained in {2 * args.transpose + 1} keys)" if args.transpose else ""))
     print("pictures: " + ", ".join(picture.name for picture in draw_run(folder.path)))
     compose_sample(folder.path, args.seed)
+    remark = f"(trained in {2 * args.transpose + 1} keys)" if args.transpose else ""
+    return "\n\n".join([table(music), figures_table(figures, remark)])
 
 
 if __name__ == "__main__":
