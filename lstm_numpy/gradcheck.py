@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lstm_numpy.bugs import BUGS, plant
+from lstm_numpy.console import lasting_output
 
 if TYPE_CHECKING:
     from lstm_numpy.gradient_checks import Line
@@ -113,8 +114,5 @@ def answer(number: int) -> int:
 
 
 if __name__ == "__main__":
-    try:
+    with lasting_output():  # a reader of the table, such as `head`, may have seen enough
         sys.exit(main())
-    except BrokenPipeError:  # whoever reads the table, such as `head`, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)

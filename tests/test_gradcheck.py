@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import subprocess
 import sys
@@ -17,10 +18,15 @@ from lstm_numpy.gradient_checks import CASES, CHECKS, Line, build, compare, nume
 ROOT = Path(__file__).parent.parent
 
 
+@functools.cache
+def lines_of(title: str) -> list[Line]:
+    return list(CHECKS[title]())
+
+
 @pytest.mark.math
-@pytest.mark.parametrize("check", CHECKS.values(), ids=CHECKS)
-def test_every_gradient_is_right(check) -> None:
-    lines = list(check())
+@pytest.mark.parametrize("title", CHECKS)
+def test_every_gradient_is_right(title: str) -> None:
+    lines = lines_of(title)
     assert lines
     assert [line for line in lines if not line.right] == []
 
@@ -29,7 +35,7 @@ def test_every_gradient_is_right(check) -> None:
 def test_the_checks_cover_every_parameter_state_input_gate_and_step() -> None:
     for layers in (1, 2, 3):
         title = next(title for title, case in CASES.items() if case.layers == layers)
-        names = [line.name for line in CHECKS[title]()]
+        names = [line.name for line in lines_of(title)]
         wanted = {"loss", "loss.dlogits", "dense.W", "dense.b", "dense.input.dx"}
         for k in range(1, layers + 1):
             wanted |= {f"lstm{k}.{part}" for part in ("Wx", "Wh", "b", "dh[0]", "dc[0]", "input.dx")}

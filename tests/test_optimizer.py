@@ -77,6 +77,8 @@ def test_the_learning_rate_is_halved_when_the_loss_has_not_fallen_for_as_long_as
 def test_a_plateau_begins_without_a_best_loss_and_takes_any_factor() -> None:
     plateau = Plateau(patience=1, factor=0.1)
     assert [plateau.factor_after(loss) for loss in (1e9, 1e9, 1e9)] == [1, 0.1, 0.1]
+    patient = Plateau(patience=2)
+    assert [patient.factor_after(loss) for loss in (math.inf, math.nan, math.inf)] == [1, 0.5, 1]
 
 
 def test_cosine_falls_from_1_to_0() -> None:

@@ -1,0 +1,147 @@
+"""A table of every parameter, intermediate and gradient of a network: python -m lstm_numpy.describe RUN.
+
+rms is the root mean square of an array, largest its largest |entry|.  A gate is saturated where its sigmoid is
+below 0.1 or above 0.9, a tanh where it is beyond -0.9 or 0.9: there it hardly moves, and hardly learns.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from lstm_numpy.console import lasting_output, one_line
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from lstm_numpy.model import State
+    from lstm_numpy.workspace import Trace
+
+    Array = npt.NDArray[Any]
+
+T, B = 64, 16  # the batch that the command runs
+
+
+class Row(NamedTuple):
+    """One array.  Shares and sizes are None where they mean nothing, as for ids."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    rms: float | None
+    largest: float
+    saturated: float | None  # share of the entries, 0 to 1; None for what no gate and no tanh has made
+
+
+def describe(
+    params: Mapping[str, Array],
+    ids: Array,
+    targets: Array,
+    state: State | None = None,
+    masks: Mapping[str, Array] | None = None,
+) -> tuple[float, dict[str, list[Row]]]:
+    """The loss of one batch, and rows under the headings "parameters", "forward" and "backward".
+
+    Arguments are those of loss_and_gradients.  A row is named as the array is in the trace, and the gradient of
+    lstm1.Wx is lstm1.dWx.
+    """
+    from lstm_numpy.model import loss_and_gradients
+
+    loss, grads, _, trace = loss_and_gradients(params, ids, targets, state, masks)
+    rows: dict[str, list[Row]] = {"parameters": [], "forward": [], "backward": []}
+    rows["parameters"] = [row(name, parameter) for name, parameter in params.items()]
+    for name, array in _intermediates(params, trace):
+        backward = name.rpartition(".")[2].startswith("d")
+        rows["backward" if backward else "forward"].append(row(name, array))
+    for name, gradient in grads.items():
+        layer, _, letter = name.rpartition(".")
+        rows["backward"].append(row(f"{layer}.d{letter}", gradient))
+    return loss, rows
+
+
+def _intermediates(params: Mapping[str, Array], trace: Trace) -> Iterator[tuple[str, Array]]:
+    """Every array of the trace that is not a part of another, in the order in which the forward pass makes them."""
+    from lstm_numpy.model import onehot_input_gradient
+
+    for part, values in trace.items():
+        for field, array in values._asdict().items():
+            if f"{part}.{field}" == "lstm1.input.dx" and array.size == 0:
+                array = onehot_input_gradient(params, trace)
+            if field not in ("gates", "correct"):
+                yield f"{part}.{field}", array
+
+
+def row(name: str, array: Array) -> Row:
+    """The row of one array."""
+    import numpy as np
+
+    size = np.abs(array.astype(np.float64))
+    rms = float(np.sqrt(np.mean(size**2))) if array.dtype.kind == "f" else None
+    saturated = None
+    field = name.rpartition(".")[2]
+    if field in ("i", "f", "o"):
+        saturated = float(np.mean((array < 0.1) | (array > 0.9)))
+    elif field in ("g", "tanh_c"):
+        saturated = float(np.mean(size > 0.9))
+    return Row(name, array.shape, str(array.dtype), rms, float(size.max()), saturated)
+
+
+def table(headings: Mapping[str, Sequence[Row]]) -> str:
+    """The rows as text, one to a line."""
+    lines = []
+    for heading, rows in headings.items():
+        lines += ["", f"{heading:<18}{'shape':>16}  {'dtype':8}{'rms':>10}{'largest':>11}{'saturated':>11}"]
+        for one in rows:
+            rms = "" if one.rms is None else f"{one.rms:.3g}"
+            saturated = "" if one.saturated is None else f"{one.saturated:.1%}"
+            lines.append(
+                f"{one.name:<18}{one.shape!s:>16}  {one.dtype:8}{rms:>10}{one.largest:>11.3g}{saturated:>11}".rstrip()
+            )
+    return "\n".join(lines)
+
+
+def first_batch(run: Path) -> tuple[dict[str, Array], Array, Array]:
+    """A run's best weights, and ids and targets of the beginnings of its longest songs.  RunError, CheckpointError."""
+    from lstm_numpy.batches import evaluation_batches
+    from lstm_numpy.checkpoint import load_checkpoint
+    from lstm_numpy.run_folder import RunError
+    from lstm_numpy.run_songs import RunSongs
+
+    songs = RunSongs.load(run / "songs.npz").songs
+    if songs.targets == 0:
+        raise RunError(f"{run / 'songs.npz'}: no song in it has two tokens, so there is nothing to predict")
+    checkpoint = load_checkpoint(run / "model.npz")
+    if songs.flat.max() >= checkpoint.config.vocab_size:
+        raise RunError(f"{run}: songs.npz has tokens that model.npz does not know; they are not of one run")
+    batch = evaluation_batches(songs, T, B)[0]
+    return checkpoint.params, batch.ids, batch.targets
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m lstm_numpy.describe",
+        description="A table of every weight, intermediate and gradient, for one batch of a run's songs.",
+    )
+    parser.add_argument("run", type=Path, metavar="RUN", help="the run's folder, as runs/NAME")
+    run = parser.parse_args(arguments).run
+    from lstm_numpy.checkpoint import CheckpointError
+    from lstm_numpy.run_folder import RunError
+
+    with lasting_output():
+        try:
+            params, ids, targets = first_batch(run)
+        except (RunError, CheckpointError) as error:
+            parser.exit(2, f"{parser.prog}: error: {one_line(str(error))}\n")
+        loss, headings = describe(params, ids, targets)
+        steps, songs = ids.shape
+        print(f"The first {steps} steps of {songs} of the run's songs, without dropout: {loss:.4f} nats per token.")
+        print(table(headings))
+        print("\nsaturated: i, f and o below 0.1 or above 0.9; g and tanh_c beyond -0.9 or 0.9.")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

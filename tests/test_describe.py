@@ -1,0 +1,101 @@
+"""Every number of a run by name, in a table."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lstm_numpy import ModelConfig, init_params, loss_and_gradients, save_checkpoint
+from lstm_numpy.batches import Songs
+from lstm_numpy.describe import Row, describe, main, row
+from lstm_numpy.run_songs import RunSongs
+
+ROOT = Path(__file__).parent.parent
+STEP = ("i", "f", "o", "g", "c", "tanh_c", "h", "rh", "dz", "dh", "dc")
+
+
+@pytest.mark.parametrize("kind", ["onehot", "scalar"])
+def test_every_array_has_a_row_with_its_name_shape_and_dtype(kind: str) -> None:
+    config = ModelConfig(6, 3, layers=2, input=kind)  # type: ignore[arg-type]
+    rng = np.random.default_rng(0)
+    params, ids, targets = init_params(config, rng), *rng.integers(0, 6, (2, 4, 2))
+    loss, headings = describe(params, ids, targets)
+    wanted, grads, _, trace = loss_and_gradients(params, ids, targets)
+    assert loss == wanted
+    rows = {one.name: one for ones in headings.values() for one in ones}
+    assert sum(map(len, headings.values())) == len(rows)  # no name twice
+    names = set(params) | {f"{layer}.d{letter}" for layer, letter in (name.split(".") for name in params)}
+    names |= {f"lstm{n}.{field}" for n in (1, 2) for field in STEP}
+    names |= {f"{layer}.input.{field}" for layer in ("lstm1", "lstm2", "dense") for field in ("x", "dx")}
+    names |= {"loss.logits", "loss.probabilities", "loss.dlogits", "score.nats"}
+    assert rows.keys() == names
+    for name, array in params.items():
+        assert rows[name].shape == array.shape
+        assert rows[name.replace(".", ".d")].largest == pytest.approx(np.abs(grads[name]).max())
+    assert rows["lstm2.f"].rms == pytest.approx(np.sqrt((trace["lstm2"].f.astype(float) ** 2).mean()))
+    assert rows["lstm1.input.dx"].shape == (4, 2, 6 if kind == "onehot" else 1)
+    assert {one.dtype for one in rows.values()} <= {"float32", "int64"}
+    assert {name for ones in headings["backward"] for name in [ones.name]} >= {"lstm1.dz", "loss.dlogits", "dense.dW"}
+
+
+def test_what_counts_as_saturated() -> None:
+    gate = np.array([0.05, 0.15, 0.85, 0.95], np.float32)
+    assert row("lstm1.f", gate).saturated == 0.5
+    tanh = np.array([-0.95, 0.05, 0.85, 0.95], np.float32)
+    assert row("lstm1.g", tanh).saturated == row("lstm3.tanh_c", tanh).saturated == 0.5
+    assert row("lstm1.h", gate).saturated is None
+    assert row("x", np.array([-3.0, 4.0])) == Row("x", (2,), "float64", pytest.approx(12.5**0.5), 4.0, None)
+    assert row("lstm1.input.x", np.array([2, 3])).rms is None
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    """The folder of a run, as far as the command reads it."""
+    config, rng = ModelConfig(6, 4), np.random.default_rng(0)
+    songs = Songs.of([[0, *rng.integers(3, 6, n), 1] for n in (9, 5, 7)])
+    RunSongs(songs, np.zeros(3, np.uint8), np.ones(3), np.zeros(0)).save(tmp_path / "songs.npz")
+    save_checkpoint(tmp_path / "model.npz", init_params(config, rng), config, list("ABCDEF"))
+    return tmp_path
+
+
+def test_the_command_prints_the_table(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([str(run)]) == 0
+    printed = capsys.readouterr().out
+    assert "3 of the run's songs, without dropout: 1." in printed
+    for name in ("lstm1.Wx", "lstm1.f ", "loss.probabilities", "lstm1.dz", "dense.db"):
+        assert f"\n{name}" in printed
+    assert any(line.split() and line.split()[0] == "lstm1.f" and line.endswith("%") for line in printed.splitlines())
+
+
+def test_what_is_no_run_is_one_line_and_status_2(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def refused(folder: Path) -> str:
+        with pytest.raises(SystemExit) as end:
+            main([str(folder)])
+        assert end.value.code == 2
+        message = capsys.readouterr().err
+        assert message.startswith("python -m lstm_numpy.describe: error: ")
+        assert message.count("\n") == 1
+        return message
+
+    assert "no such file" in refused(run / "none")
+    config = ModelConfig(4, 4)
+    save_checkpoint(run / "model.npz", init_params(config, np.random.default_rng(0)), config, list("ABCD"))
+    assert "not of one run" in refused(run)
+    (run / "model.npz").write_bytes(b"no checkpoint")
+    assert "model.npz" in refused(run)
+    RunSongs(Songs.of([[0]]), np.zeros(1, np.uint8), np.ones(1), np.zeros(0)).save(run / "songs.npz")
+    assert "nothing to predict" in refused(run)
+    (run / "songs.npz").unlink()
+    assert "no such file" in refused(run)
+
+
+def test_help_loads_nothing_heavy() -> None:
+    script = (
+        "import sys; from lstm_numpy import describe\ntry: describe.main(['--help'])\n"
+        "except SystemExit as end: assert end.code == 0\nassert not {'numpy', 'numba'} & sys.modules.keys()"
+    )
+    subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, check=True)

@@ -1,0 +1,133 @@
+"""The loops that write songs and look for copies, each against the plain sentence that it stands for.
+
+(The loops of the network are tested where they are used: test_lstm, test_layers, test_optimizer, test_dropout.)
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from lstm_numpy import kernels
+from lstm_numpy.activations import softmax
+from lstm_numpy.baselines import copied
+from lstm_numpy.batches import Songs
+
+pytestmark = pytest.mark.math
+
+inf, nan = np.inf, np.nan
+
+
+def test_each_row_is_shifted_so_that_its_largest_is_0() -> None:
+    logits = np.array([[1.0, 5.0, 3.0], [-7.0, -inf, -8.0]], np.float32)
+    assert kernels.shift_rows(logits)
+    np.testing.assert_array_equal(logits, [[-4, 0, -2], [0, -inf, -1]])
+
+
+@pytest.mark.parametrize(
+    "row", [[nan, 1, 2], [1, nan, 2], [1, 2, nan], [-inf, -inf, -inf], [1, inf, 2], [nan, nan, 1], [-inf, nan, nan]]
+)
+def test_rows_that_leave_nothing_to_draw_from_are_told(row: list[float]) -> None:
+    assert not kernels.shift_rows(np.array([[0.0, 1.0, 2.0], row]))
+    assert not kernels.shift_rows(np.array([row, [0.0, 1.0, 2.0]]))
+
+
+def test_entropy_is_the_mean_of_minus_ln_p() -> None:
+    logits = np.array([[0.0, -1.0, -2.0, -inf], [0.0, 0.0, 0.0, 0.0], [0.0, -inf, -inf, -inf]])
+    entropies = np.empty(3)
+    kernels.entropy_rows(logits, np.exp(logits), entropies)
+    p = softmax(logits[0, :3])
+    np.testing.assert_allclose(entropies, [-(p * np.log(p)).sum(), np.log(4), 0], rtol=1e-14, atol=1e-15)
+
+
+def test_a_number_from_0_to_1_draws_in_proportion() -> None:
+    p = np.array([[0.0, 2.0, 0.0, 1.0, 1.0, 0.0]])
+    for uniform, wanted in ((0, 1), (0.49, 1), (0.5, 3), (0.74, 3), (0.75, 4), (0.99, 4), (1 - 2**-53, 4), (1.0, 4)):
+        chosen = np.full(2, -1, np.intp)
+        kernels.draw_rows(np.repeat(p, 2, axis=0), np.array([uniform, 0.6]), chosen)
+        assert chosen.tolist() == [wanted, 3]
+
+
+LOOP = [7, 8, 5, 6, 5, 6, 5, 6, 5]  # from place 2 on, 5 6 is said three and a half times
+
+
+def runs_after(ids: list[int], periods: int = 4) -> tuple[np.ndarray, np.ndarray]:
+    runs, longest = np.zeros((2, periods + 1), np.intp), np.zeros(2, np.intp)
+    for t in range(1, len(ids)):
+        kernels.extend_loops(np.array([[9] * len(ids), ids]), np.array([1]), t, runs, longest)
+    return runs, longest
+
+
+def test_a_loop_is_as_long_as_all_that_it_repeats() -> None:
+    runs, longest = runs_after(LOOP)
+    assert runs[1].tolist() == [0, 0, 5, 0, 3]  # the last five ids are those two places before them
+    assert longest.tolist() == [0, 7]
+    assert not runs[0].any()  # a song that was not asked for
+    for end, wanted in ((7, 0), (8, 6), (9, 7)):  # 5 6 5 6 5 is no loop yet: three times, or none
+        assert runs_after(LOOP[:end])[1][1] == wanted
+    assert runs_after([5, 5, 5])[1][1] == 3
+    assert runs_after([5, 5, 1, 5, 5])[1][1] == 0
+    assert runs_after([*LOOP, 1, 2])[1][1] == 7  # the longest there was
+    assert runs_after([1, 1, 1, 1, 2, 3, 3, 3])[1][1] == 4
+    assert runs_after([1, 2, 3, 4, 5] * 3)[1][1] == 0  # a pattern of five is longer than what is looked for
+    assert runs_after([1, 2, 3, 4] * 3)[1][1] == 12
+
+
+def forbidden(ids: list[int], possible: list[int], repeats: int = 3, shortest: int = 1) -> list[int]:
+    """Which of the possible ids 0 to 9 may not follow."""
+    runs, _ = runs_after(ids)
+    before = np.full((2, 10), -inf)
+    before[1, possible] = 0.5
+    before[0] = 0.25  # another song, that is not stuck
+    logits = before.copy()
+    table = np.array([[9] * len(ids) + [0], [*ids, 0]])
+    kernels.forbid_loops(logits, table, np.array([0, 1]), len(ids), runs, repeats, shortest)
+    np.testing.assert_array_equal(logits[0], before[0])
+    return np.flatnonzero(logits[1] != before[1]).tolist()
+
+
+def test_what_would_go_on_with_a_loop_becomes_impossible() -> None:
+    every = list(range(10))
+    assert forbidden([7, 5, 6, 5, 6], every) == []
+    assert forbidden([7, 5, 6, 5, 6, 5, 6], every) == [5]
+    assert forbidden(LOOP, every) == [6]
+    assert forbidden([5, 6, 5, 6, 5, 6], every, repeats=4) == []
+    assert forbidden([7, 5, 6, 5, 6], every, repeats=2) == [5]
+    assert forbidden([3, 3, 3], every) == [3]
+    assert forbidden([1, 2, 3, 4] * 3, every) == [1]
+
+
+def test_but_not_if_it_is_all_that_can_follow_or_the_loop_is_short() -> None:
+    loop = [7, 5, 6, 5, 6, 5, 6]
+    assert forbidden(loop, [5]) == []
+    assert forbidden(loop, [5, 9]) == [5]
+    assert forbidden(loop, [0, 5]) == [5]
+    assert forbidden(loop, list(range(10)), shortest=6) == [5]
+    assert forbidden(loop, list(range(10)), shortest=7) == []
+
+
+def longest_common_run(song: list[int], others: list[list[int]]) -> int:
+    runs = [(b, e) for b in range(len(song)) for e in range(b + 1, len(song) + 1)]
+    text = [",".join(map(str, other)) for other in others]
+    return max(
+        (e - b for b, e in runs if any(f",{','.join(map(str, song[b:e]))}," in f",{t}," for t in text)), default=0
+    )
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_the_longest_copied_run_is_the_one_that_looking_everywhere_finds(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    few = 2 + seed % 4  # ids: with two there are many long copies
+    train, songs = ([rng.integers(0, few, rng.integers(1, 14)).tolist() for _ in range(5)] for _ in range(2))
+    found = [one.longest for one in copied(Songs.of(songs), Songs.of(train))]
+    assert found == [longest_common_run(song, train) for song in songs]
+
+
+@pytest.mark.parametrize("n", [2, 4])
+def test_every_run_of_n_ids_is_known_to_be_copied_or_not(n: int) -> None:
+    rng = np.random.default_rng(n)
+    train, songs = ([rng.integers(0, 3, rng.integers(4, 14)).tolist() for _ in range(8)] for _ in range(2))
+    known = {tuple(song[k : k + n]) for song in train for k in range(len(song) - n + 1)}
+    for song, one in zip(songs, copied(Songs.of(songs), Songs.of(train), sizes=(n,)), strict=True):
+        runs = [tuple(song[k : k + n]) for k in range(len(song) - n + 1)]
+        assert one.shares[n] == pytest.approx(np.mean([run in known for run in runs]))
