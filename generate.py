@@ -53,10 +53,10 @@ def parse_arguments(argv: Sequence[str]) -> argparse.Namespace:
     add("--key", type=whole(-60, 60), default=0, metavar="N", help="move --prime by N semitones first (default: %(default)s)")
 
     add = parser.add_argument_group("choosing the next token").add_argument
-    add("--temperature", type=real(0), default=0.9, metavar="X",
+    add("--temperature", type=real(0), default=0.8, metavar="X",
         help="below 1 safer, above 1 wilder, 0 always the most probable (default: %(default)s)")
     add("--top-k", type=whole(0), default=0, metavar="N", help="only the N most probable tokens; 0: all (default: %(default)s)")
-    add("--top-p", type=real(0, 1, open_below=True), default=0.98, metavar="X",
+    add("--top-p", type=real(0, 1, open_below=True), default=0.95, metavar="X",
         help="only the most probable tokens that together have probability X (default: %(default)s)")
     add("--repeats", type=whole(0), default=4, metavar="N",
         help="a short pattern may stand N times in a row; 0: any number (default: %(default)s)")
