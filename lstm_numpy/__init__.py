@@ -14,11 +14,11 @@
         layers.py        what surrounds it: the input, dropout, the dense layer, the loss
         model.py         the stack: loss_and_gradients
         optimizer.py     clipping and RMSprop
-        gradcheck.py     is every gradient right?
+        gradient_checks.py  is every gradient right?  (gradcheck.py prints it, bugs.py breaks it)
         batches.py       songs to batches, for truncated backpropagation through time
         sampling.py      from probabilities to a new song
     and then as you need: workspace.py, buffers.py and blas.py (memory and threads), baselines.py (n-grams),
-    checkpoint.py, describe.py, plots.py.
+    checkpoint.py, describe.py, plots.py.  docs/lstm.md derives every equation.
 
 The public names below are loaded when they are first used, so that a command can print its --help at once.
 """

@@ -115,4 +115,7 @@ def answer(number: int) -> int:
 
 if __name__ == "__main__":
     with lasting_output():  # a reader of the table, such as `head`, may have seen enough
-        sys.exit(main())
+        try:
+            sys.exit(main())
+        except KeyboardInterrupt:
+            sys.exit(130)
