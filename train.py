@@ -351,8 +351,8 @@ def train(run: Run, interrupts: Interrupts) -> None:
     windows = read_epoch(run)
     workspace = Workspace(run.config, args.window, windows.fresh.shape[1], args.threads)
     layers, logged = [*lstm_names(now.params), "dense"], progress.step - bool(now.row)
-    history = History.resume(folder.history, layers, logged) if progress.step else History(folder.history, layers)
     distributions = Distributions.resume(folder.distributions, progress.epoch) if progress.step else Distributions()
+    history = History.resume(folder.history, layers, logged) if progress.step else History(folder.history, layers)
     begun, saved_at = time.monotonic() - progress.seconds, time.monotonic()
 
     def save() -> None:
@@ -465,7 +465,8 @@ def take_step(run: Run, batch: Batch, workspace: Workspace) -> dict[str, float]:
         )
 
     scored, correct = int(np.count_nonzero(batch.targets >= 0)), trace["score"].correct
-    now.state, now.masks = state, {name: mask for name, mask in masks.items() if mask.ndim == 2}
+    now.state = state
+    now.masks = {name: mask.copy() for name, mask in masks.items() if mask.ndim == 2}  # the workspace draws anew
     progress.add(loss * scored, correct, scored)
     return {
         "epoch": progress.epoch + 1, "loss": loss, "accuracy": correct / max(scored, 1), "tokens": progress.tokens,

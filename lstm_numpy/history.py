@@ -86,7 +86,11 @@ class History:
         self._pending = bytearray()
         if path.stat().st_size == 0:
             self._pending += _line(self._columns)
-        self.flush()
+        try:
+            self.flush()
+        except OSError:
+            self._file.close()
+            raise
 
     def append(self, *, step: int, **values: float | None) -> None:
         """Add the row of a step.  None and columns that are not named stay empty.

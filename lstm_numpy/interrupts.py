@@ -37,8 +37,10 @@ class Interrupts:
 
     def __enter__(self) -> Interrupts:
         for number in SIGNALS:
-            if number == signal.SIGINT or signal.getsignal(number) is not signal.SIG_IGN:  # nohup means what it says
-                self._before[number] = signal.signal(number, self._handle)
+            before = signal.getsignal(number)
+            if number in (signal.SIGINT, signal.SIGTERM) or before is not signal.SIG_IGN:  # nohup means what it says
+                self._before[number] = before
+                signal.signal(number, self._handle)
         self._hook, sys.unraisablehook = sys.unraisablehook, self._raise_later
         return self
 
