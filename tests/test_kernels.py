@@ -131,3 +131,18 @@ def test_every_run_of_n_ids_is_known_to_be_copied_or_not(n: int) -> None:
     for song, one in zip(songs, copied(Songs.of(songs), Songs.of(train), sizes=(n,)), strict=True):
         runs = [tuple(song[k : k + n]) for k in range(len(song) - n + 1)]
         assert one.shares[n] == pytest.approx(np.mean([run in known for run in runs]))
+
+
+@pytest.mark.parametrize(
+    ("songs", "train", "longest"),
+    [
+        ([[1, 2, 3, 5], [1, 2, 3, 6], [1, 2, 3, 7]], [[1, 2, 3, 4]], [3, 3, 3]),  # all three come after it in order
+        ([[1, 2, 3, 5], [1, 2, 3, 6], [1, 2, 3, 7]], [[1, 2, 3, 8]], [3, 3, 3]),  # and before it
+        ([[7, 1], [7, 2]], [[7, 3]], [1, 1]),
+        ([[1], [3], [5]], [[3]], [0, 1, 0]),
+        ([[1, 2], [3, 4]], [[1, 2, 3, 4]], [2, 2]),
+        ([[1, 2, 3, 4]], [[1, 2], [3, 4]], [2]),
+    ],
+)
+def test_a_run_that_several_songs_share_is_found_in_each(songs, train, longest) -> None:
+    assert [one.longest for one in copied(Songs.of(songs), Songs.of(train))] == longest
