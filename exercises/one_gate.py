@@ -1,0 +1,52 @@
+"""Exercise 2: a recurrent layer with one gate.  Its forward pass stands; write its backward pass.
+
+    z      = xWx[t] + h[t] @ Wh + b        (B, 2H): z_f and z_g side by side
+    f      = sigmoid(z_f)                  (B, H)  how much to keep
+    g      = tanh(z_g)                     (B, H)  what to put in the place of the rest
+    h[t+1] = f * h[t] + (1 - f) * g        (B, H)
+
+T time steps, B sequences, H units.  dX is d loss / d X.  Ask of each letter on the right: where does it go?  h[t] goes
+to three places, and what comes back from them is added.  pytest exercises/test_one_gate.py tells how far you are.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from lstm_numpy.activations import sigmoid
+
+Array = npt.NDArray[Any]
+
+
+class Trace(NamedTuple):
+    f: Array  # (T, B, H)
+    g: Array  # (T, B, H)
+    h: Array  # (T+1, B, H), h[0] is the initial state
+
+
+def forward(xWx: Array, Wh: Array, b: Array, h0: Array) -> Trace:
+    """xWx (T, B, 2H), Wh (H, 2H), b (2H,), h0 (B, H)."""
+    T, B, H = len(xWx), *h0.shape
+    f, g, h = np.zeros((T, B, H)), np.zeros((T, B, H)), np.zeros((T + 1, B, H))
+    h[0] = h0
+    for t in range(T):
+        z = xWx[t] + h[t] @ Wh + b
+        f[t] = sigmoid(z[:, :H])
+        g[t] = np.tanh(z[:, H:])
+        h[t + 1] = f[t] * h[t] + (1 - f[t]) * g[t]
+    return Trace(f, g, h)
+
+
+def step_backward(dh_after: Array, f: Array, g: Array, h_before: Array) -> tuple[Array, Array]:
+    """One step.  From d loss / d h[t+1] (B, H) to dz (B, 2H), and to the part of d loss / d h[t] that does not go
+    through z (B, H)."""
+    raise NotImplementedError("write me")
+
+
+def backward(dy: Array, Wh: Array, trace: Trace) -> tuple[Array, Array, Array, Array]:
+    """From dy (T, B, H), what each h[1:] did to the loss at its own step, to dxWx (T, B, 2H), dWh (H, 2H), db (2H,) and
+    dh0 (B, H)."""
+    raise NotImplementedError("write me")
