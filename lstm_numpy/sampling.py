@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+from threadpoolctl import ThreadpoolController
 
 from lstm_numpy import kernels
 from lstm_numpy.buffers import Buffers
@@ -99,26 +100,27 @@ def generate(
     writing = np.arange(count)  # the songs that have not ended: a row of logits and of the state for each
     entropies, buffers = np.empty(count), Buffers()
     never = np.array(banned, dtype=np.intp)
-    for t in range(n, total):
-        logits[:, never] = -np.inf
-        for row, song in enumerate(writing if walks else ()):
-            logits[row, ~walks[song](int(ids[song, t - 1]))] = -np.inf
-        if sampling.repeats:
-            loops.forbid(logits, writing, t, sampling.repeats)
-        chosen = _choose(logits, draws.at(t - n, writing), sampling, entropies)
-        ids[writing, t] = chosen
-        entropy_sums[writing] += entropies[: len(writing)]
-        loops.extend(writing, t)
+    with ThreadpoolController().limit(limits=1, user_api="blas"):  # a step's products are too small to be shared out
+        for t in range(n, total):
+            logits[:, never] = -np.inf
+            for row, song in enumerate(writing if walks else ()):
+                logits[row, ~walks[song](int(ids[song, t - 1]))] = -np.inf
+            if sampling.repeats:
+                loops.forbid(logits, writing, t, sampling.repeats)
+            chosen = _choose(logits, draws.at(t - n, writing), sampling, entropies)
+            ids[writing, t] = chosen
+            entropy_sums[writing] += entropies[: len(writing)]
+            loops.extend(writing, t)
 
-        going = chosen != end
-        if not going.all():
-            lengths[writing[~going]] = t + 1
-            writing, chosen = writing[going], chosen[going]
-            state = {name: LSTMState(h[going], c[going]) for name, (h, c) in state.items()}
-        if t + 1 == total or not len(writing):
-            break
-        outputs, state, _ = stack_forward(params, chosen[None, :], state, {}, buffers)
-        logits = outputs[0]
+            going = chosen != end
+            if not going.all():
+                lengths[writing[~going]] = t + 1
+                writing, chosen = writing[going], chosen[going]
+                state = {name: LSTMState(h[going], c[going]) for name, (h, c) in state.items()}
+            if t + 1 == total or not len(writing):
+                break
+            outputs, state, _ = stack_forward(params, chosen[None, :], state, {}, buffers)
+            logits = outputs[0]
 
     return [
         Written(ids[k, :m].copy(), bool(m > n and ids[k, m - 1] == end), entropy / max(m - n, 1), int(loop))

@@ -1,0 +1,81 @@
+"""How long one training step takes, beside PyTorch, JAX and Keras, as far as they are installed.
+
+    python benchmarks/step.py                                   # the sizes of the table in README.md
+    python benchmarks/step.py 200,40,500 384,64,300,32          # H,B,V or H,B,V,T
+    python benchmarks/step.py --python torchenv/bin/python jaxenv/bin/python
+
+PyTorch's settings (embedding or one-hot, oneDNN on or off, 1 thread or all) are tried first, and the fastest of each
+input takes part.  The wall is what the matrix products of a step would take at the speed of one large product.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import sys
+from statistics import median
+from typing import Any
+
+from contest import CORES, Contestant, add_python_argument, in_turn, installed, ratio, table
+
+SIZES = ("128,32,300", "256,64,300", "512,64,1000", "64,16,300", "384,64,300", "256,64,300,32", "256,64,2000")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("sizes", nargs="*", default=SIZES, metavar="H,B,V[,T]", help=f"default: {' '.join(SIZES)}")
+    parser.add_argument("--rounds", type=int, default=7, help="how often everyone has a turn (default: 7)")
+    parser.add_argument("--seconds", type=float, default=0.3, help="the least that a turn lasts (default: 0.3)")
+    add_python_argument(parser)
+    args = parser.parse_args()
+
+    ours = Contestant("numpy", sys.executable)
+    avx2 = Contestant("numpy", sys.executable, {"OPENBLAS_CORETYPE": "Haswell"})
+    peers = installed(["torch", "jax", "keras"], args.python)
+    print(f"{CORES} cores; NumPy {ours.version}", *(f"{name} {peer.version}" for name, peer in peers.items()), sep=", ")
+    rows = []
+    for given in args.sizes:
+        H, B, V, T = (*map(int, given.split(",")), 50)[:4]
+        request = {"kind": "step", "T": T, "B": B, "H": H, "V": V, "least_seconds": args.seconds}
+        entries: dict[str, tuple[Contestant, dict[str, Any]]] = {
+            "ours": (ours, {**request, "setting": CORES}),
+            "ours, AVX2": (avx2, {**request, "setting": CORES}),
+        }
+        if "torch" in peers:
+            for x in ("embedding", "onehot"):
+                entries[f"torch, {x}"] = (peers["torch"], {**request, "setting": fastest(peers["torch"], x, request)})
+        if "jax" in peers:
+            entries["jax"] = (peers["jax"], {**request, "setting": None})
+        if "keras" in peers:
+            entries["keras"] = (peers["keras"], {**request, "setting": False})
+        entries["sgemm"] = (ours, {"kind": "sgemm", "setting": None, "size": 2048, "least_seconds": args.seconds})
+        seconds = in_turn(entries, args.rounds)
+
+        products = 3 * 2 * T * B * H * (4 * H + V)  # one forward, two backward; an input of ids costs none
+        shares = [products * flop / taken for flop, taken in zip(seconds["sgemm"], seconds["ours"], strict=True)]
+        row = [f"{H}, {B}, {V}, {T}", f"{1e3 * median(seconds['ours']):.1f}", f"{100 * median(shares):.0f} %"]
+        row.append(f"{1e3 * median(seconds['ours, AVX2']):.1f}")
+        for peer in ("torch, embedding", "torch, onehot", "jax", "keras"):
+            if peer in seconds:
+                row.append(
+                    f"{1e3 * median(seconds[peer]):.1f} (**{ratio(seconds[peer], seconds['ours']):.2f}**, "
+                    f"{ratio(seconds[peer], seconds['ours, AVX2']):.2f})"
+                )
+        rows.append(row)
+        print("  ".join(row), flush=True)
+    head = ["H, B, V, T", "ours, ms", "of the wall", "with AVX2 kernels"]
+    print("\n" + table([*head, *(name for name in seconds if name.split(",")[0] in peers)], rows))
+
+
+def fastest(torch: Contestant, given: str, request: dict[str, Any]) -> tuple[str, bool, int]:
+    """PyTorch's fastest setting for an input: each has two turns, and its better one counts."""
+    settings = [(given, onednn, threads) for onednn, threads in itertools.product((True, False), sorted({1, CORES}))]
+    quick = {**request, "least_seconds": request["least_seconds"] / 2}
+    times = {setting: min(torch.seconds(**quick, setting=setting) for _ in range(2)) for setting in settings}
+    best = min(times, key=times.__getitem__)
+    print(f"  torch: {best[0]}, oneDNN {'on' if best[1] else 'off'}, threads {best[2]}", file=sys.stderr)
+    return best
+
+
+if __name__ == "__main__":
+    main()
