@@ -67,7 +67,7 @@ def flags() -> Parser:
     add("--max-size", type=above_zero, default=10.0, metavar="MB", help=f"skip larger files {is_set}")
 
     add = parser.add_argument_group("tokens").add_argument
-    add("--tokens", choices=["chord", "note", "paper"], default="chord", help=f"chord: what is struck together and its duration is one token; note: chords are spelled note by note, with instruments; paper: as chord, without durations {is_set}")
+    add("--tokens", choices=["chord", "note", "paper"], default="note", help=f"chord: what is struck together and its duration is one token; note: chords are spelled note by note, with instruments; paper: as chord, without durations {is_set}")
     add("--grid", type=whole(1, 960), default=12, metavar="N", help=f"positions per beat that notes are put on {is_set}")
     add("--min-count", type=whole(1), default=2, metavar="N", help=f"rarer tokens become <unk> {is_set}")
     add("--transpose", type=whole(0, 60), default=0, metavar="N", help=f"each time that a train song is read, move it by -N..N semitones {is_set}")
@@ -81,12 +81,12 @@ def flags() -> Parser:
     add("--recurrent-dropout", choices=["none", "rnndrop", "variational"], default="none", help=f"none: drop outputs; rnndrop: drop cells instead, for a whole song; variational: drop outputs, and h on its way to the next step for a whole song {is_set}")
 
     add = parser.add_argument_group("training").add_argument
-    add("--epochs", type=whole(1), default=40, metavar="N", help=f"how often every train song is read; another N with --resume moves the end, and with it the cosine of --anneal {is_set}")
+    add("--epochs", type=whole(1), default=16, metavar="N", help=f"how often every train song is read; another N with --resume moves the end, and with it the cosine of --anneal {is_set}")
     add("--minutes", type=above_zero, metavar="X", help="end after X minutes (with --epochs: or after N epochs); not reproducible, for machines differ in speed")
-    add("--window", type=whole(1, 2**16), default=50, metavar="T", help=f"time steps from one update to the next {is_set}")
+    add("--window", type=whole(1, 2**16), default=64, metavar="T", help=f"time steps from one update to the next {is_set}")
     add("--batch", type=whole(1, 2**16), default=32, metavar="B", help=f"songs read side by side {is_set}")
     add("--predict", choices=["every", "next"], default="every", help=f"score every token; or only the one after each window, from a zero state, a window beginning at every token, as the paper does {is_set}")
-    add("--lr", type=above_zero, default=2e-3, metavar="X", help=f"RMSprop's learning rate {is_set}")
+    add("--lr", type=above_zero, default=4e-3, metavar="X", help=f"RMSprop's learning rate {is_set}")
     add("--anneal", choices=["cosine", "plateau", "none"], default="cosine", help=f"lower the learning rate over the run, or halve it when the valid loss has not fallen for 2 epochs {is_set}")
     add("--clip", type=above_zero, default=5.0, metavar="X", help=f"the largest norm that a gradient may have {is_set}")
     add("--patience", type=whole(1), default=10, metavar="N", help=f"stop when the valid loss has not fallen for N epochs {is_set}")

@@ -2,14 +2,16 @@
 
 import contextlib
 import io
+import signal
 from pathlib import Path
 
 import pytest
 
 import train
+from lstm_numpy.interrupts import SIGNALS
 from midi_io import Note, Song, write_song
 
-SMALL = ("--hidden", "8", "--window", "16", "--batch", "4", "--threads", "1", "--epochs", "2")
+SMALL = ("--tokens", "chord", "--hidden", "8", "--window", "16", "--batch", "4", "--threads", "1", "--epochs", "2")
 
 
 def tune(number):
@@ -38,6 +40,15 @@ def music(tmp_path_factory):
 def _nothing_is_remembered(tmp_path_factory, monkeypatch):
     """No cache of MIDI files but the tests' own, and no run folder but in a folder of the test's own."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.getbasetemp() / "cache"))
+
+
+@pytest.fixture(autouse=True)
+def _signals_are_put_back():
+    """A command that was stopped leaves the signals ignored, for its process would end now."""
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture
