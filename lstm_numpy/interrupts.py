@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import _thread
 import signal
 import sys
 import threading
@@ -69,6 +68,6 @@ class Interrupts:
     def _raise_later(self, unraisable: Any) -> None:
         if isinstance(unraisable.exc_value, Stopped):
             number, self.status = self.status - 128, 0
-            threading.Timer(0.01, _thread.interrupt_main, [number]).start()
+            threading.Timer(0.01, signal.pthread_kill, [threading.main_thread().ident, number]).start()
         else:
             self._hook(unraisable)

@@ -59,15 +59,18 @@ def held_folder(path: Path | None, runs: Path = Path("runs")) -> Iterator[RunFol
     path: which; it is made if it does not exist.  None: a new one in `runs`: 1, 2, 3, ...  RunError where it cannot be
     written, or another run is in it.  What this process made is removed again if nothing worth keeping came into it.
     """
-    place = path or next_run(runs)
-    made = [folder for folder in (place, *place.parents) if not folder.exists()]
+    made: list[Path] = []
     try:
-        while not _make(place, may_exist=path is not None):
-            made[0] = place = next_run(runs)
+        while True:
+            place = path or next_run(runs)
+            made = [folder for folder in (place, *place.parents) if not folder.exists()]
+            if _make(place, may_exist=path is not None):
+                break
         lock = _locked(place / ".lock")
     except OSError as error:
         _remove_empty(made)
-        raise RunError(f"{place}: cannot be written ({error.strerror}); name another folder with --out") from None
+        fault = "it is no folder" if isinstance(error, FileExistsError | NotADirectoryError) else error.strerror
+        raise RunError(f"{place}: cannot be written ({fault}); name another folder with --out") from None
     folder = RunFolder(place)
     try:
         sweep_temporary_files(place)

@@ -77,7 +77,7 @@ class RunSongs(NamedTuple):
     def load(cls, path: Path) -> RunSongs:
         """Raises RunError where there is no such file, or it is not one."""
         try:
-            with np.load(path, allow_pickle=False) as file:
+            with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as file:
                 loaded = cls(Songs(file["ids"], file["offsets"]), file["split"], file["beats"], file["spelling"])
         except FileNotFoundError:
             raise RunError(f"{path}: no such file; is this the folder of a run?") from None

@@ -1,0 +1,80 @@
+"""What a command line may say, and what it is told when it may not."""
+
+import argparse
+
+import pytest
+
+from lstm_numpy.arguments import Parser, above_zero, real, whole
+
+
+@pytest.mark.parametrize(("text", "value"), [("3", 3), (" 10 ", 10), ("+4", 4)])
+def test_whole_numbers(text, value):
+    assert whole(3, 10)(text) == value
+
+
+@pytest.mark.parametrize("text", ["2", "11", "1e3", "3.5", "", "-", "+-5", "٣", "9" * 5000, "nan", "0x4"])
+def test_what_is_no_whole_number(text):
+    with pytest.raises(argparse.ArgumentTypeError, match="a whole number from 3 to 10, not") as refused:
+        whole(3, 10)(text)
+    assert len(str(refused.value)) < 100
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "nan", "inf", "1e999", "one", ""])
+def test_what_is_not_above_zero(text):
+    with pytest.raises(argparse.ArgumentTypeError, match="a number above 0, not"):
+        above_zero(text)
+
+
+def test_numbers_have_ends_that_are_open_or_not():
+    share = real(0, 1, open_above=True)
+    assert share("0") == 0
+    with pytest.raises(argparse.ArgumentTypeError, match="0 or more, below 1"):
+        share("1")
+    assert real(0, 1, open_below=True)("1") == 1
+
+
+@pytest.fixture
+def parser():
+    parser = Parser(prog="play")
+    parser.add_argument("--tunes", nargs="+", default=["a"])
+    parser.add_argument("--count", type=whole(1), default=2)
+    parser.add_argument("--how", choices=["fast", "slow"], default="fast")
+    parser.add_argument("--no-drums", dest="drums", action="store_false")
+    parser.add_argument("--out")
+    return parser
+
+
+def test_a_complaint_is_one_line(parser, capsys):
+    with pytest.raises(SystemExit) as left:
+        parser.parse_args(["--what\x1b[2J\nis this"])
+    assert left.value.code == 2
+    assert capsys.readouterr().err == (
+        "play: error: unrecognized arguments: --what\\x1b[2J\\nis this (--help tells more)\n"
+    )
+
+
+def test_what_is_given_is_known_even_where_it_is_the_default(parser):
+    args, given = parser.parse_with_given(["--count", "2", "--no-drums"])
+    assert (args.count, args.drums, args.how, args.tunes) == (2, False, "fast", ["a"])
+    assert given == {"count", "drums"}
+
+
+def test_the_flag_that_changed_is_named(parser):
+    before = parser.parse_args([])
+    args, given = parser.parse_with_given(["--count", "2", "--no-drums"])
+    assert parser.changed(args, before, given) == "--no-drums"
+    assert parser.changed(args, before, {"count"}) is None
+
+
+def test_stored_settings_come_back(parser):
+    args = parser.parse_args(["--tunes", "x", "y", "--count", "5", "--how", "slow", "--no-drums"])
+    assert parser.checked(vars(args)) == args
+    assert parser.checked({"unknown": 3}) == parser.parse_args([])
+
+
+@pytest.mark.parametrize(
+    "stored", [{"count": 0}, {"count": "many"}, {"count": None}, {"how": "wild"}, {"drums": 3}, {"count": [1]}]
+)
+def test_stored_settings_that_no_command_line_could_give_are_refused(parser, stored):
+    with pytest.raises(ValueError, match="its setting"):
+        parser.checked(stored)

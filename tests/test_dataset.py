@@ -1,0 +1,140 @@
+"""Corpora become songs of ids: split by song, one vocabulary, and an honest price for what it lacks."""
+
+import math
+
+import numpy as np
+import pytest
+from conftest import tune
+
+from midi_io import Song, encode, transpose, write_song
+from midi_io.corpus import CorpusError, read_corpus
+from midi_io.dataset import build_dataset, cache_folder, programs_named
+from midi_io.split import Part, split_corpora, split_songs
+
+
+def corpus_of(folder, songs, **options):
+    folder.mkdir(exist_ok=True)
+    for number, notes in enumerate(songs):
+        write_song(Song(notes), folder / f"{number:02}.mid")
+    return read_corpus([folder], workers=1, progress=False, **options)
+
+
+@pytest.fixture
+def corpus(tmp_path):
+    return corpus_of(tmp_path / "songs", [tune(number) for number in range(10)])
+
+
+def parts_of(corpus):
+    return [Part(corpus, [0, 1, 2, 3, 4, 5]), Part(corpus, [6, 7]), Part(corpus, [8, 9])]
+
+
+@pytest.mark.parametrize("scheme", ["chord", "note", "paper"])
+def test_songs_come_back_from_their_ids(tmp_path, scheme):
+    corpus = corpus_of(tmp_path / "songs", [tune(number) for number in range(10)], scheme=scheme)
+    data = build_dataset(parts_of(corpus), scheme)
+    assert data.offsets[0] == 0
+    assert data.offsets[-1] == len(data.flat)
+    for number, (begin, end) in enumerate(zip(data.offsets, data.offsets[1:], strict=False)):
+        tokens = data.vocabulary.tokens_of(data.flat[begin:end])
+        assert (tokens[0], tokens[-1]) == ("<start>", "<end>")
+        wanted = encode(tune(number), scheme)
+        known = set(data.vocabulary.tokens)
+        assert tokens[1:-1] == [token if token in known else "<unk>" for token in wanted]
+    assert data.split.tolist() == [0] * 6 + [1] * 2 + [2] * 2
+    assert [file.path[-6:] for file in data.files] == [f"{number:02}.mid" for number in range(10)]
+
+
+def test_songs_are_as_long_as_their_notes(corpus):
+    data = build_dataset(parts_of(corpus), "chord")
+    for number in range(10):
+        assert data.beats[number] == pytest.approx(max(note.start + note.duration for note in tune(number)), abs=2)
+    assert data.beats[9] > data.beats[0]
+
+
+def test_rare_tokens_cost_what_it_takes_to_spell_them(corpus):
+    data = build_dataset(parts_of(corpus), "chord", min_count=3)
+    known = data.vocabulary.tokens[3:]
+    assert min(data.counts[token] for token in known) >= 3
+    assert {token for token, count in data.counts.items() if count >= 3} == set(known)
+    durations = len({token.partition(":")[2] for token in known})
+    missing = [token for number in range(10) for token in encode(tune(number), "chord") if token not in known]
+    assert np.count_nonzero(data.flat == 2) == len(data.spelling) == len(missing) > 0
+    expected = [len(token.partition(":")[0].split(".")) * math.log(88) + math.log(durations) for token in missing]
+    assert data.spelling == pytest.approx(expected)
+
+
+def test_the_vocabulary_knows_every_key_that_songs_are_moved_to(corpus):
+    data = build_dataset(parts_of(corpus), "chord", transpose=2)
+    for semitones in range(-2, 3):
+        for number in range(6):
+            assert set(encode(transpose(tune(number), semitones), "chord")) <= set(data.vocabulary.tokens)
+
+
+def test_no_token_is_left(corpus):
+    with pytest.raises(CorpusError, match=r"no token occurs 999 times .*lower --min-count"):
+        build_dataset(parts_of(corpus), "chord", min_count=999)
+
+
+def test_instruments_by_name():
+    assert programs_named([]) is None
+    assert programs_named(["violin", "0"]) == {0, 40}
+    with pytest.raises(CorpusError, match="no instrument 'kazoo'"):
+        programs_named(["kazoo"])
+
+
+def test_the_cache_is_where_it_can_be(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "here"))
+    assert cache_folder() == tmp_path / "here" / "lstm-numpy"
+    monkeypatch.setenv("XDG_CACHE_HOME", "/dev/null/nowhere")
+    assert cache_folder() is None
+
+
+# Splitting ------------------------------------------------------------------------------------------------------------
+
+
+def contents(part):
+    return {part.corpus.songs[number].content for number in part.numbers}
+
+
+def test_a_tenth_is_held_out_twice(corpus):
+    train, valid, test = split_corpora(corpus, None, None, np.random.default_rng(1))
+    assert [len(part.numbers) for part in (train, valid, test)] == [8, 1, 1]
+    assert contents(train) | contents(valid) | contents(test) == {song.content for song in corpus.songs}
+
+
+def test_no_music_stands_on_two_sides(corpus, tmp_path):
+    valid = corpus_of(tmp_path / "valid", [tune(number) for number in (1, 2, 3, 20)])
+    test = corpus_of(tmp_path / "test", [tune(number) for number in (3, 4, 21)])
+    parts = split_corpora(corpus, valid, test, np.random.default_rng(1))
+    assert [len(part.numbers) for part in parts] == [6, 3, 3]
+    assert not contents(parts[0]) & (contents(parts[1]) | contents(parts[2]))
+    assert not contents(parts[1]) & contents(parts[2])
+    train, held_out, given = split_corpora(corpus, None, test, np.random.default_rng(1))
+    assert [len(part.numbers) for part in (train, held_out, given)] == [7, 1, 3]
+
+
+def test_nothing_left_to_train_on(corpus):
+    with pytest.raises(CorpusError, match="no song is left to train on"):
+        split_corpora(corpus, corpus, None, np.random.default_rng(1))
+
+
+def test_equal_songs_stay_on_one_side() -> None:
+    keys = [f"song {k % 40}" for k in range(100)]
+    train, valid, test = split_songs(keys, [0.2, 0.1], np.random.default_rng(5))
+    assert sorted([*train, *valid, *test]) == list(range(100))
+    contents = [{keys[song] for song in part} for part in (train, valid, test)]
+    assert not contents[0] & contents[1]
+    assert not contents[0] & contents[2]
+    assert not contents[1] & contents[2]
+    assert 15 <= len(valid) <= 20
+    assert 7 <= len(test) <= 10
+    again = split_songs(keys, [0.2, 0.1], np.random.default_rng(5))
+    assert all(np.array_equal(*parts) for parts in zip((train, valid, test), again, strict=True))
+
+
+def test_a_part_gets_a_song_while_there_are_enough() -> None:
+    sizes = [[len(part) for part in split_songs("abcd"[:n], [0.1], np.random.default_rng(0))] for n in range(1, 5)]
+    assert sizes == [[1, 0], [1, 1], [2, 1], [3, 1]]
+    assert [len(part) for part in split_songs("aaaa", [0.5, 0], np.random.default_rng(0))] == [4, 0, 0]
+    with pytest.raises(ValueError, match="something remains"):
+        split_songs("abc", [0.5, 0.5], np.random.default_rng(0))

@@ -1,0 +1,110 @@
+"""Scores: of each song as a whole, whatever the windows are, and on the same targets as the n-grams'."""
+
+import numpy as np
+import pytest
+import reference
+
+from lstm_numpy.baselines import NGrams
+from lstm_numpy.batches import Songs, Transposition
+from lstm_numpy.evaluation import evaluate, figures_table, final_figures, heard_songs, ngram_nats, reset
+from lstm_numpy.lstm import LSTMState
+from lstm_numpy.model import ModelConfig, init_params
+from lstm_numpy.run_songs import RunSongs
+
+V, H = 7, 5
+RNG = np.random.default_rng(3)
+LENGTHS = [3, 20, 9, 31, 2, 14]
+SONGS = [np.array([0, *RNG.integers(2, V, length), 1]) for length in LENGTHS]
+SPLIT = np.array([0, 0, 0, 1, 1, 2], np.uint8)
+UNKNOWN = sum((song == 2).sum() for song in SONGS)
+RUN = RunSongs(Songs.of(SONGS), SPLIT, np.arange(6.0), RNG.random(UNKNOWN) * 9)
+CONFIG = ModelConfig(V, H, layers=2)
+PARAMS = {name: array * 3 for name, array in init_params(CONFIG, RNG, np.float64).items()}
+
+
+def nats_of(song):
+    """-ln p of each of the song's targets, by the textbook."""
+    _, logits, _ = reference.network(PARAMS, song[:-1, None], song[1:, None])
+    p = np.exp(logits[:, 0])
+    return -np.log(p[np.arange(len(p)), song[1:]] / p.sum(axis=1))
+
+
+@pytest.mark.parametrize(("T", "B", "threads"), [(4, 3, 1), (50, 6, 2), (1, 1, 1), (7, 2, 2)])
+def test_windows_and_lanes_change_nothing(T, B, threads):
+    found = evaluate(PARAMS, CONFIG, RUN, T, B, threads)
+    expected = np.concatenate([np.r_[0, nats_of(song)] for song in SONGS]) + RUN.spelling_nats
+    assert found.nats == pytest.approx(expected, rel=1e-6)
+    assert np.array_equal(found.scored, RUN.is_target)
+    assert found.nats_per_token == pytest.approx(expected[RUN.is_target].mean())
+
+
+def test_accuracy_counts_the_likeliest():
+    logits = [reference.network(PARAMS, song[:-1, None], song[1:, None])[1][:, 0] for song in SONGS]
+    right = sum((rows.argmax(axis=1) == song[1:]).sum() for rows, song in zip(logits, SONGS, strict=True))
+    found = evaluate(PARAMS, CONFIG, RUN, 8, 4)
+    assert found.correct == right
+    assert found.accuracy == right / RUN.songs.targets
+
+
+def test_the_papers_protocol_sees_a_window_and_nothing_before():
+    T = 6
+    found = evaluate(PARAMS, CONFIG, RUN, T, 5, next_only=True)
+    place = 0
+    for song in SONGS:
+        for t in range(len(song)):
+            assert found.scored[place] == (t >= T)
+            if t >= T:
+                ids = song[t - T : t]
+                nats, _, _ = reference.network(PARAMS, ids[:, None], np.array([*[-1] * (T - 1), song[t]])[:, None])
+                assert found.nats[place] == pytest.approx(nats + RUN.spelling_nats[place], rel=1e-6)
+            place += 1
+
+
+def test_nothing_to_score_is_no_error():
+    nothing = evaluate(PARAMS, CONFIG, RUN, 40, 5, next_only=True)
+    assert (nothing.nats_per_token, nothing.accuracy, nothing.scored.any()) == (0.0, 0.0, np.False_)
+
+
+def test_fresh_lanes_begin_from_zero():
+    state = {"lstm1": LSTMState(np.ones((3, 2)), np.full((3, 2), 2.0))}
+    h, c = reset(state, np.array([False, True, False]))["lstm1"]
+    assert h.tolist() == [[1, 1], [0, 0], [1, 1]]
+    assert c.tolist() == [[2, 2], [0, 0], [2, 2]]
+
+
+@pytest.mark.parametrize("next_only", [False, True])
+def test_everybody_is_scored_on_the_same_targets_and_pays_for_spelling(next_only):
+    T = 6
+    figures = final_figures(PARAMS, CONFIG, RUN, RUN.of("train").songs, T, 3, next_only=next_only)
+    for name, prefix in (("valid", ""), ("test", "test_")):
+        part = RUN.of(name)
+        place = np.concatenate([np.arange(len(song)) for song in part.songs])
+        scored = place >= (T if next_only else 1)
+        spelling = part.spelling_nats[scored].mean()
+        assert figures[f"{name}_spelling_nats_per_token"] == pytest.approx(spelling)
+        assert figures[f"{prefix}uniform_nats_per_token"] == pytest.approx(np.log(V) + spelling)
+        trigram = ngram_nats(NGrams(RUN.of("train").songs, V), part)["trigram"]
+        assert figures[f"{prefix}trigram_nats_per_token"] == pytest.approx(trigram[scored].mean())
+        found = evaluate(PARAMS, CONFIG, part, T, 3, next_only=next_only)
+        assert figures[f"{name}_nats_per_token"] == pytest.approx(found.nats[scored].mean())
+        notes = found.nats[scored & (part.songs.flat != 1)].sum()
+        assert figures[f"{name}_nats_of_notes"] == pytest.approx(notes)
+        if not next_only:
+            assert figures[f"{name}_nats_per_beat"] == pytest.approx(notes / part.beats.sum())
+
+
+def test_a_song_is_heard_in_every_transposition_that_stays_inside():
+    songs = Songs.of([[0, 3, 4, 1], [0, 5, 1]])
+    table = np.array([[0, 1, 2, -1, 3, 4], [0, 1, 2, 3, 4, 5], [0, 1, 2, 4, 5, -1]])
+    heard = heard_songs(songs, Transposition.of(songs, table))
+    assert [song.tolist() for song in heard] == [[0, 3, 4, 1], [0, 4, 5, 1], [0, 4, 1], [0, 5, 1]]
+    assert heard_songs(songs, None) is songs
+
+
+def test_the_table_warns_if_counting_predicts_as_well():
+    figures = {f"{name}_nats_per_token": 4.0 - k for k, name in enumerate(["uniform", "unigram", "bigram", "trigram"])}
+    better = figures_table({**figures, "valid_nats_per_token": 0.9, "valid_accuracy": 0.5})
+    assert "warning" not in better
+    assert better.splitlines()[-2:] == ["  network          0.900       -", "accuracy on valid: 50.0%"]
+    assert "no better than counting" in figures_table({**figures, "valid_nats_per_token": 1.0, "valid_accuracy": 0.5})
+    assert "nothing to compare" in figures_table({})

@@ -1,0 +1,184 @@
+"""New tunes from a run: the same seed writes the same file, and every way to ask for one is understood."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import generate
+from lstm_numpy.checkpoint import load_checkpoint, save_checkpoint
+from midi_io import encode, read_notes, read_song
+
+
+@pytest.fixture
+def write(finished, tmp_path, monkeypatch, no_pictures):
+    """write(flags...) writes tune.mid with the finished run, and returns the bytes."""
+    monkeypatch.chdir(tmp_path)
+
+    def command(*flags, run=finished[0], out="tune.mid"):
+        assert generate.main([str(run), "--out", out, "--length", "60", *map(str, flags)]) == 0
+        return Path(out).read_bytes() if Path(out).exists() else b""
+
+    return command
+
+
+def error_of(capsys):
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 1, lines
+    assert lines[0].startswith("generate.py: error: ")
+    return lines[0]
+
+
+def test_the_same_seed_writes_the_same_file(write):
+    assert write() == write("--seed", 1) != write("--seed", 2)
+    assert read_notes("tune.mid")
+
+
+def test_each_of_several_tunes_is_what_it_would_be_among_fewer(write, tmp_path):
+    write("--count", 2)
+    two = [(tmp_path / f"tune-{number}.mid").read_bytes() for number in (1, 2)]
+    write("--count", 5)
+    five = [(tmp_path / f"tune-{number}.mid").read_bytes() for number in (1, 2, 3, 4, 5)]
+    assert five[:2] == two
+    assert len(set(five)) == 5
+
+
+def test_a_tune_goes_on_where_its_prime_stops(write, music, capsys):
+    prime = music / "03.mid"
+    write("--prime", prime, "--bpm", 90)
+    printed = capsys.readouterr().out
+    tokens = encode(read_notes(prime), "chord")
+    assert f"{len(tokens)} tokens" in printed
+    written = read_song("tune.mid")
+    assert written.bpm == pytest.approx(90)
+    assert len(encode(written.notes, "chord")) > len(tokens)
+
+
+def test_a_prime_can_be_moved_to_another_key(write, music):
+    write("--prime", music / "03.mid", "--length", 1)
+    here = read_notes("tune.mid")
+    write("--prime", music / "03.mid", "--length", 1, "--key", -12)
+    assert read_notes("tune.mid") != here
+
+
+def test_a_random_place_begins_with_what_stands_in_a_train_song(write, finished):
+    write("--start", "random", "--length", 1)
+    model = generate.Model.load(finished[0])
+    rng = np.random.default_rng(1)
+    opening = generate.begin(model, generate.parse_arguments(["--start", "random"]), rng).ids
+    songs = [song.tolist() for song in generate.songs_of(model).of("train").songs]
+    run = opening[1:].tolist()
+    assert len(run) >= 15
+    assert any(run == song[k : k + len(run)] for song in songs for k in range(len(song)))
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [["--temperature", 0], ["--temperature", 1e-9], ["--temperature", 1e9], ["--top-k", 1], ["--top-p", 1e-6],
+     ["--repeats", 0], ["--instrument", "violin"]],
+)  # fmt: skip
+def test_every_way_to_choose_writes_music(write, flags):
+    assert write(*flags) == write(*flags)
+    notes = read_notes("tune.mid")
+    assert notes
+    assert {note.program for note in notes} == ({40} if "violin" in flags else {0})
+
+
+def test_the_coldest_choices_are_the_same(write):
+    assert write("--temperature", 0) == write("--temperature", 1e-9) == write("--top-k", 1)
+
+
+def test_it_shows_the_tune_and_how_much_of_it_is_copied(write, capsys):
+    write()
+    printed = capsys.readouterr().out
+    assert printed.startswith("tune.mid: ")
+    assert "●" in printed
+    assert "copied: longest run" in printed
+    assert "songs that it has not seen (1): longest run" in printed
+
+
+def test_a_checkpoint_alone_is_enough(write, finished, tmp_path, capsys):
+    shutil.copy(finished[0] / "model.npz", tmp_path / "mine.npz")
+    shutil.copy(finished[0] / "last.npz", tmp_path / "last.npz")
+    assert write(run="mine.npz") == write()
+    capsys.readouterr()
+    assert write(run="last.npz")
+    assert "copied" not in capsys.readouterr().out
+    (tmp_path / "young").mkdir()
+    shutil.copy(finished[0] / "last.npz", "young")
+    assert write(run="young") == write(run="last.npz")
+
+
+def test_the_newest_run_is_taken(finished, tmp_path, monkeypatch, no_pictures):
+    monkeypatch.chdir(tmp_path)
+    for number in (1, 2, 3):
+        shutil.copytree(finished[0], f"runs/{number}")
+    os.utime("runs/2/model.npz", (4e9, 4e9))
+    assert generate.main(["--length", "9"]) == 0
+    assert Path("runs/2/tune.mid").exists()
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (["nowhere"], "nowhere: cannot be read"),
+        (["junk.npz"], "junk.npz: not a checkpoint"),
+        (["strange.npz"], "strange.npz: does not say what its tokens are"),
+        (["--prime", "nowhere.mid"], "nowhere.mid: "),
+        (["--prime", "junk.npz"], "junk.npz: is not a MIDI file"),
+        (["--out", "nowhere/x.mid"], "nowhere/x.mid: cannot be written"),
+        (["--out", "x.png"], "ends in .mid"),
+        (["--repeats", "1"], "repeats is 2 or more"),
+        (["--instrument", "kazoo"], "no instrument 'kazoo'"),
+        (["--bpm", "1"], "1.0 beats per minute"),
+    ],
+)
+def test_bad_input_is_one_line_and_writes_nothing(finished, tmp_path, monkeypatch, capsys, flags, words):
+    monkeypatch.chdir(tmp_path)
+    Path("junk.npz").write_text("nothing of the kind")
+    params, config, vocabulary, _ = load_checkpoint(finished[0] / "model.npz")
+    save_checkpoint("strange.npz", params, config, vocabulary)
+    before = sorted(tmp_path.iterdir())
+    run = [] if flags[0][0] != "-" else [str(finished[0])]
+    assert generate.main([*run, "--out", "x.mid", *flags]) == 2
+    assert words in error_of(capsys)
+    assert sorted(tmp_path.iterdir()) == before
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        ["--temperature", "-1"],
+        ["--top-p", "0"],
+        ["--count", "0"],
+        ["--key", "3"],
+        ["--prime", "x", "--start", "random"],
+    ],
+)
+def test_wrong_use_is_one_line(flags, capsys):
+    with pytest.raises(SystemExit) as left:
+        generate.main(flags)
+    assert left.value.code == 2
+    assert "--help" in error_of(capsys)
+
+
+def test_ctrl_c_is_130(finished, tmp_path, monkeypatch):
+    monkeypatch.setattr("lstm_numpy.sampling.generate", lambda *_, **__: os.kill(os.getpid(), signal.SIGINT))
+    assert generate.main([str(finished[0]), "--out", str(tmp_path / "x.mid")]) == 130
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_plain_terminal_gets_a_plain_roll_and_a_real_picture(finished, tmp_path):
+    done = subprocess.run(
+        [sys.executable, generate.__file__, str(finished[0]), "--out", "tune.mid", "--length", "9"],
+        cwd=tmp_path, capture_output=True, env={**os.environ, "PYTHONIOENCODING": "ascii", "HOME": "/dev/null"},
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert b"o-" in done.stdout
+    assert b"\\u" not in done.stdout
+    assert (tmp_path / "tune.png").read_bytes().startswith(b"\x89PNG")

@@ -1,0 +1,134 @@
+"""What a run changes as it goes comes back from a checkpoint to the last bit, and a schedule knows when it is over."""
+
+import copy
+
+import numpy as np
+import pytest
+
+from lstm_numpy.checkpoint import load_checkpoint, save_checkpoint
+from lstm_numpy.lstm import LSTMState
+from lstm_numpy.model import ModelConfig
+from lstm_numpy.training_state import Progress, Schedule, TrainingState
+
+CONFIG = ModelConfig(5, 3, layers=2, dropout=0.5, recurrent_dropout="variational")
+
+
+def some_state():
+    """A state in which nothing has the value that it begins with."""
+    rng = np.random.default_rng(1)
+    state = TrainingState.fresh(CONFIG, 0.01, seed=4)
+    for average in state.optimizer.averages.values():
+        average += rng.random(average.shape)
+    state.optimizer.learning_rate, state.plateau.best, state.plateau.waited = 0.1 + 0.2, 1 / 3, 1
+    state.dropout.random(7, dtype=np.float32)  # an odd number: half a draw waits in the generator
+    state.state = {name: LSTMState(*rng.random((2, 4, 3), dtype=np.float32)) for name in ("lstm1", "lstm2")}
+    state.masks = {"lstm1.r": rng.random((4, 3), dtype=np.float32)}
+    state.progress = Progress(2, 7, 31, 999, 12.25, 1, 2 / 3, 4.5, 10, 20)
+    state.row = {"loss": 0.1, "epoch": 3}
+    return state
+
+
+def through_a_checkpoint(state, path):
+    save_checkpoint(path, state.params, CONFIG, list("abcde"), {"training": state.saved()})
+    params, config, _, facts = load_checkpoint(path)
+    return TrainingState.restored(params, config, facts["training"])
+
+
+def test_everything_comes_back(tmp_path):
+    before = some_state()
+    after = through_a_checkpoint(before, tmp_path / "last.npz")
+    for name, parameter in before.params.items():
+        assert np.array_equal(after.params[name], parameter)
+        assert np.array_equal(after.optimizer.averages[name], before.optimizer.averages[name])
+    assert list(after.params) == list(before.params)
+    assert after.optimizer.learning_rate == before.optimizer.learning_rate
+    assert vars(after.plateau) == vars(before.plateau)
+    assert after.progress == before.progress
+    assert after.row == before.row
+    assert np.array_equal(after.masks["lstm1.r"], before.masks["lstm1.r"])
+    for name in before.state:
+        assert all(map(np.array_equal, after.state[name], before.state[name]))
+    assert np.array_equal(after.dropout.random(9, dtype=np.float32), before.dropout.random(9, dtype=np.float32))
+
+
+def test_a_fresh_state_comes_back(tmp_path):
+    after = through_a_checkpoint(TrainingState.fresh(CONFIG, 0.01, seed=4), tmp_path / "last.npz")
+    assert after.progress == Progress()
+    assert after.plateau.best == float("inf")
+    assert after.state == {}
+
+
+def test_the_seed_decides_everything():
+    one, same, other = (TrainingState.fresh(CONFIG, 0.01, seed) for seed in (1, 1, 2))
+    assert np.array_equal(one.params["lstm1.Wh"], same.params["lstm1.Wh"])
+    assert one.dropout.random() == same.dropout.random()
+    assert not np.array_equal(one.params["lstm1.Wh"], other.params["lstm1.Wh"])
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda saved: saved.pop("dropout"),
+        lambda saved: saved["rmsprop"].pop("dense.W"),
+        lambda saved: saved["rmsprop"].update({"dense.b": np.zeros(4, np.float32)}),
+        lambda saved: saved["carried"].pop("lstm2.h"),
+        lambda saved: saved["carried"].update({"lstm2.h": np.zeros((3, 3), np.float32)}),
+        lambda saved: saved["progress"].update({"step": "seven"}),
+        lambda saved: saved["progress"].update({"batch": -1}),
+        lambda saved: saved["progress"].update({"colour": 1}),
+        lambda saved: saved["plateau"].update({"waited": "long"}),
+        lambda saved: saved.update({"learning_rate": "high"}),
+        lambda saved: saved["dropout"].update({"bit_generator": "MT19937"}),
+        lambda saved: saved.update({"row": 5}),
+    ],
+)
+def test_what_is_no_training_state_is_refused(damage):
+    state = some_state()
+    saved = copy.deepcopy(state.saved())
+    damage(saved)
+    with pytest.raises((KeyError, TypeError, ValueError)):
+        TrainingState.restored(state.params, CONFIG, saved)
+
+
+def test_an_epoch_begins_with_nothing_carried():
+    state = some_state()
+    state.begin_epoch(CONFIG, 6)
+    assert state.masks == {}
+    assert [h.shape for h, _ in state.state.values()] == [(6, 3), (6, 3)]
+    assert not any(array.any() for pair in state.state.values() for array in pair)
+
+
+def test_the_best_epoch_is_remembered():
+    state = TrainingState.fresh(CONFIG, 0.1, seed=1)
+    best = []
+    for valid in (3.0, 2.0, 2.0, 1.5, 1.6):
+        state.progress.add(6.0, 1, 2)
+        assert state.progress.scores == (3.0, 0.5)
+        best.append(state.end_epoch(valid, lower_on_plateau=False))
+    assert best == [True, True, False, True, False]
+    assert (state.progress.best_epoch, state.progress.best_valid) == (4, 1.5)
+    assert (state.progress.epoch, state.progress.batch, state.progress.step) == (5, 0, 5)
+    assert state.optimizer.learning_rate == 0.1
+
+
+def test_the_learning_rate_is_halved_on_a_plateau():
+    state = TrainingState.fresh(CONFIG, 0.8, seed=1)
+    rates = []
+    for valid in (3.0, 3.0, 3.0, 2.0, 2.5, 2.5):
+        state.end_epoch(valid, lower_on_plateau=True)
+        rates.append(state.optimizer.learning_rate)
+    assert rates == [0.8, 0.8, 0.4, 0.4, 0.4, 0.2]
+
+
+def test_a_schedule_ends_by_epochs_minutes_or_patience():
+    progress = Progress(epoch=3, batch=5, seconds=90.0, best_epoch=1)
+    assert Schedule(4, None, 9).share_done(progress, batches=10) == 3.5 / 4
+    assert Schedule(None, 2.0, 9).share_done(progress, batches=10) == 0.75
+    assert Schedule(100, 2.0, 9).share_done(progress, batches=10) == 0.75
+    ended = Progress(epoch=4, seconds=90.0, best_epoch=1)
+    assert Schedule(4, None, 9).is_over(ended)
+    assert not Schedule(5, None, 9).is_over(ended)
+    assert Schedule(None, 1.5, 9).is_over(ended)
+    assert Schedule(50, None, 3).is_over(ended)
+    assert not Schedule(50, None, 4).is_over(ended)
+    assert not Schedule(3, 1.0, 2).is_over(progress)  # in the middle of an epoch
