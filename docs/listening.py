@@ -82,11 +82,11 @@ def opens_a_bar(reading: Reading) -> Array:
 
 
 def last_bar_of_four(reading: Reading) -> Array:
-    """Phrases of most tunes have four bars, or eight; bars are counted from the first whole one."""
+    """Phrases of most tunes have four bars, or eight; counted from the first whole bar: an upbeat is in none."""
     bar = bar_length(reading.song.meter)
     upbeat = not divides(bar, reading.onsets[:1])[0]
     number = np.floor(reading.onsets / bar + 1e-6) - np.floor(reading.onsets[0] / bar + 1e-6) - upbeat
-    return np.asarray(number % 4 == 3)
+    return np.asarray((number >= 0) & (number % 4 == 3))
 
 
 def last_bar_of_all(reading: Reading) -> Array:

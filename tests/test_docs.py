@@ -1,0 +1,136 @@
+"""The documentation is true: examples print what they show, links lead somewhere, pictures come from the code."""
+
+from __future__ import annotations
+
+import doctest
+import re
+import subprocess
+import sys
+from pathlib import Path
+from urllib.parse import unquote
+
+import numpy as np
+import pytest
+
+from docs import draw, experiments, stopwatch
+
+ROOT = Path(__file__).resolve().parents[1]
+DOCS = ROOT / "docs"
+COURSE = sorted((DOCS / "course").glob("[0-9]*.md"))
+PAGES = [
+    page
+    for pattern in ("*.md", "docs/**/*.md", "exercises/*.md", "songs/*.md", "benchmarks/*.md")
+    for page in sorted(ROOT.glob(pattern))
+]
+PICTURES = sorted((DOCS / "pictures").glob("*.png"))
+
+
+@pytest.mark.parametrize("page", [*COURSE, DOCS / "lstm.md"], ids=lambda page: page.stem)
+def test_examples_print_what_they_show(page: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    result = doctest.testfile(str(page), module_relative=False, encoding="utf-8")
+    assert result.attempted > 0
+    assert result.failed == 0
+
+
+def anchors(page: Path) -> set[str]:
+    """The names by which a page's headings can be linked to."""
+    text = re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page: Path) -> None:
+    for link in re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8")):
+        if link.startswith(("http:", "https:", "mailto:")):
+            continue
+        place, _, anchor = unquote(link).partition("#")
+        target = (page.parent / place).resolve() if place else page
+        assert target.exists(), f"{page.relative_to(ROOT)}: {link}"
+        assert not anchor or anchor in anchors(target), f"{page.relative_to(ROOT)}: {link}"
+
+
+def test_the_course_can_be_read_from_the_first_chapter_to_the_last() -> None:
+    contents = re.findall(r"\]\(([0-9][^)]+\.md)\)", (DOCS / "course" / "README.md").read_text(encoding="utf-8"))
+    assert contents == [page.name for page in COURSE]
+    for page, following in zip(COURSE, contents[1:], strict=False):
+        text = page.read_text(encoding="utf-8")
+        assert "**Try.**" in text, page.name
+        assert f"]({following})" in text.partition("\nNext: ")[2], page.name
+        assert text.startswith(f"# {int(page.name[:2])}. "), page.name
+
+
+def test_every_picture_is_shown_somewhere_and_small() -> None:
+    text = "".join(page.read_text(encoding="utf-8") for page in PAGES)
+    for picture in PICTURES:
+        assert f"pictures/{picture.name})" in text, picture.name
+        assert picture.stat().st_size < 150_000, picture.name
+
+
+def test_the_same_code_draws_the_same_picture(tmp_path: Path) -> None:
+    for name in ("once.png", "again.png"):
+        draw.save(draw.a_unit_that_remembers(), tmp_path / name)
+    assert (tmp_path / "once.png").read_bytes() == (tmp_path / "again.png").read_bytes()
+
+
+def test_every_picture_but_the_microscope_is_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, small in {"H": 8, "T": 50, "EPOCHS": 1, "LAGS": (2, 3), "SEEDS": 1, "UPDATES": 5}.items():
+        monkeypatch.setattr(draw, name, small)
+    monkeypatch.setattr(sys, "argv", ["draw", "--out", str(tmp_path)])
+    draw.main()
+    assert {picture.name for picture in tmp_path.glob("*.png")} | {"microscope.png"} == {p.name for p in PICTURES}
+
+
+# The experiments: what the chapters say of the pictures.
+
+
+def test_a_network_without_gates_has_right_gradients() -> None:
+    from lstm_numpy.gradient_checks import compare, numeric_gradient
+
+    rng = np.random.default_rng(1)
+    params = {name: array.astype(np.float64) for name, array in experiments.tanh_rnn_params(5, 3, rng).items()}
+    params["rnn.b"] += rng.normal(0, 0.5, 3)
+    ids, targets = rng.integers(0, 5, (2, 4, 2))
+    targets[1, 0] = -1
+    _, grads, state, _ = experiments.tanh_rnn(params, ids, targets)
+    for name, parameter in params.items():
+        numeric = numeric_gradient(lambda: experiments.tanh_rnn(params, ids, targets, state)[0], parameter)
+        grads_here = experiments.tanh_rnn(params, ids, targets, state)[1]
+        assert compare(name, grads_here[name], numeric).right
+        assert grads[name].shape == parameter.shape
+
+
+def test_in_one_window_nothing_is_truncated() -> None:
+    from lstm_numpy import ModelConfig, init_params, loss_and_gradients
+
+    rng = np.random.default_rng(1)
+    params = init_params(ModelConfig(9, 4), rng, np.float64)
+    ids, targets = rng.integers(0, 9, (2, 12, 3))
+    whole = loss_and_gradients(params, ids, targets)[1]
+    for k in (12, 20):
+        cut = experiments.truncated_gradients(params, ids, targets, k)
+        assert all(np.allclose(cut[name], whole[name]) for name in whole)
+    short = experiments.truncated_gradients(params, ids, targets, 5)  # 5 + 5 + 2 steps
+    assert np.allclose(short["dense.W"], whole["dense.W"])
+    assert experiments.cosine(short["lstm1.Wh"], whole["lstm1.Wh"]) < 0.999
+
+
+def test_the_stopwatch_leaves_the_package_as_it_was() -> None:
+    from lstm_numpy import kernels, lstm
+
+    before = dict(vars(kernels))
+    clocks, seconds = stopwatch.measure(hidden_size=8, vocab_size=20, steps=2)
+    assert vars(kernels) == before
+    assert lstm.np is np
+    assert 0 < sum(clocks.seconds.values()) <= seconds
+    assert clocks.calls["matrix products (BLAS)"] >= 2 * (2 * stopwatch.T + 4)
+    assert "matrix products" in stopwatch.table(clocks, seconds, 2)
+
+
+@pytest.mark.parametrize("command", ["draw", "microscope", "stopwatch"])
+def test_help_is_there(command: str) -> None:
+    told = subprocess.run(
+        [sys.executable, "-m", f"docs.{command}", "--help"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert told.stdout.startswith(f"usage: python -m docs.{command}")
