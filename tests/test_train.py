@@ -207,7 +207,7 @@ def test_the_papers_settings_are_a_preset_that_flags_change():
 
 
 def test_the_paper_end_to_end(run, tmp_path):
-    assert run("--preset", "paper") == 0
+    assert run("--preset", "paper", "--tokens", "paper") == 0
     summary = json.loads((tmp_path / "run" / "summary.json").read_text())
     assert summary["settings"]["tokens"] == "paper"
     assert summary["valid_nats_per_token"] > 0
