@@ -138,6 +138,8 @@ def test_every_run_of_n_ids_is_known_to_be_copied_or_not(n: int) -> None:
     [
         ([[1, 2, 3, 5], [1, 2, 3, 6], [1, 2, 3, 7]], [[1, 2, 3, 4]], [3, 3, 3]),  # all three come after it in order
         ([[1, 2, 3, 5], [1, 2, 3, 6], [1, 2, 3, 7]], [[1, 2, 3, 8]], [3, 3, 3]),  # and before it
+        ([[1, 2, 3, k] for k in range(5, 20)], [[1, 2, 3, 4]], [3] * 15),  # most are never looked at, but beside one
+        ([[1, 2, 3, k] for k in range(5, 20)], [[1, 2, 3, 20]], [3] * 15),
         ([[7, 1], [7, 2]], [[7, 3]], [1, 1]),
         ([[1], [3], [5]], [[3]], [0, 1, 0]),
         ([[1, 2], [3, 4]], [[1, 2, 3, 4]], [2, 2]),
