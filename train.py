@@ -47,6 +47,7 @@ PAPER = {  # "Music Generation Using LSTM Model" (Wanjari et al.); H is not in t
 }  # fmt: skip
 LOOK_EVERY = 25  # steps between two close looks, which take time
 SAVE_EVERY = 30.0  # seconds
+NO_END = 10**9  # epochs: it is --minutes that ends the run
 SMALL = 1_000_000  # train tokens, up to which it is quick to say what other --min-counts would give
 
 
@@ -111,7 +112,7 @@ def parse_arguments(argv: Sequence[str]) -> tuple[argparse.Namespace, set[str]]:
     if bool(args.genres) != bool(args.genre):
         parser.error("--genres FILE and --genre NAME go together: the table, and which of its genres to read")
     if args.minutes and "epochs" not in given:
-        args.epochs = None
+        args.epochs = NO_END
     return args, given
 
 
@@ -122,6 +123,7 @@ class Failed(Exception):  # noqa: N818  (it says what happened)
 def main(argv: Sequence[str]) -> int:
     args, given = parse_arguments(argv)
     place, saved = args.out, "nothing was saved"
+    warnings.simplefilter("ignore", RuntimeWarning)  # what becomes too large ends the run with a line of its own
     with lasting_output():
         try:
             with Interrupts() as interrupts:
@@ -132,7 +134,7 @@ def main(argv: Sequence[str]) -> int:
                 place = Path(args.out) if args.out else newest_run() if args.resume else None
                 with held_folder(place) as folder:
                     try:
-                        with contextlib.redirect_stdout(io.StringIO() if args.quiet else sys.stdout), no_warnings():
+                        with contextlib.redirect_stdout(io.StringIO() if args.quiet else sys.stdout):
                             going_on = args.resume and folder.last.exists()
                             run = resume(args, given, folder) if going_on else begin(args, folder)
                             train(run, interrupts)
@@ -155,14 +157,6 @@ def main(argv: Sequence[str]) -> int:
             status, fault = 1, f"not enough memory; take a smaller --batch, --window or --hidden; {saved}"
         print(f"train.py: error: {one_line(fault)}", file=sys.stderr)
     return status
-
-
-@contextlib.contextmanager
-def no_warnings() -> Iterator[None]:
-    """Numbers that overflow end the run with a line of its own; NumPy needs not say it, too."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)
-        yield
 
 
 @dataclass

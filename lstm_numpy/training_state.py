@@ -56,15 +56,15 @@ class Progress:
 
 @dataclass(frozen=True)
 class Schedule:
-    """When a run ends: after so many epochs or minutes (None: no matter), or when patience is exhausted."""
+    """When a run ends: after so many epochs or minutes, or when patience is exhausted."""
 
-    epochs: int | None
-    minutes: float | None
+    epochs: int
+    minutes: float | None  # None: no matter how many
     patience: int  # epochs without a better valid loss
 
     def share_done(self, progress: Progress, batches: int = 1) -> float:
         """How much of the run is done, from 0 to 1; batches: those of the present epoch."""
-        by_epochs = (progress.epoch + progress.batch / batches) / self.epochs if self.epochs else 0.0
+        by_epochs = (progress.epoch + progress.batch / batches) / self.epochs
         return max(by_epochs, progress.seconds / 60 / self.minutes if self.minutes else 0.0)
 
     def is_over(self, progress: Progress) -> bool:

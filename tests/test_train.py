@@ -215,6 +215,8 @@ def test_the_paper_end_to_end(run, tmp_path):
 
 
 def test_minutes_end_a_run_within_an_epoch(run, tmp_path):
+    assert train.parse_arguments(["--minutes", "5"])[0].epochs > 10**6
+    assert train.parse_arguments(["--minutes", "5", "--epochs", "3"])[0].epochs == 3
     assert run("--minutes", 1e-6) == 0
     summary = json.loads((tmp_path / "run" / "summary.json").read_text())
     assert (step_of(tmp_path / "run"), summary["epochs"]) == (1, 1)
@@ -311,6 +313,7 @@ STYLES = {
     "rnndrop": ["--recurrent-dropout", "rnndrop", "--layers", "2", "--transpose", "2", "--anneal", "plateau"],
     "variational": ["--recurrent-dropout", "variational", "--layers", "2", "--tokens", "note"],
     "stops early": ["--lr", "0.3", "--epochs", "9", "--patience", "1", "--anneal", "none"],
+    "minutes": ["--epochs", "9", "--minutes", "600", "--patience", "1", "--lr", "0.3", "--anneal", "none"],
     "next token": ["--predict", "next", "--batch", "64", "--input", "scalar", "--recurrent-dropout", "rnndrop"],
 }
 

@@ -123,12 +123,12 @@ def test_the_learning_rate_is_halved_on_a_plateau():
 def test_a_schedule_ends_by_epochs_minutes_or_patience():
     progress = Progress(epoch=3, batch=5, seconds=90.0, best_epoch=1)
     assert Schedule(4, None, 9).share_done(progress, batches=10) == 3.5 / 4
-    assert Schedule(None, 2.0, 9).share_done(progress, batches=10) == 0.75
+    assert Schedule(10**9, 2.0, 9).share_done(progress, batches=10) == 0.75
     assert Schedule(100, 2.0, 9).share_done(progress, batches=10) == 0.75
     ended = Progress(epoch=4, seconds=90.0, best_epoch=1)
     assert Schedule(4, None, 9).is_over(ended)
     assert not Schedule(5, None, 9).is_over(ended)
-    assert Schedule(None, 1.5, 9).is_over(ended)
+    assert Schedule(10**9, 1.5, 9).is_over(ended)
     assert Schedule(50, None, 3).is_over(ended)
     assert not Schedule(50, None, 4).is_over(ended)
     assert not Schedule(3, 1.0, 2).is_over(progress)  # in the middle of an epoch
