@@ -1,13 +1,13 @@
 """Which units of a network follow something that a musician would name?
 
-A song is read note by note, once by the network and once by a musician, who says of each note whether it stands on the
-beat, opens a bar, and so on.  A unit follows such a name if the two rows of numbers go up and down together: if the
-absolute value of their correlation r is large.  With six times 256 rows to choose from something always correlates,
-so each finding stands beside three others:
+A song is read moment by moment (what is struck together is a moment), once by the network and once by a musician, who
+says of each whether it stands on the beat, opens a bar, and so on.  A unit follows such a name if the two rows of
+numbers go up and down together: if the absolute value of their correlation r is large.  With six times 256 rows to
+choose from something always correlates, so each finding stands beside three others:
 
     heard    r on songs that had no part in choosing the unit, and none in training it
     chance   the largest |r| of any unit when the network reads one song and the musician another: the names of all
-             songs are put in another order and turned around by a random number of notes, so that every name stays as
+             songs are put in another order and turned around by a random number of moments, so that every name stays as
              frequent and as regular as it is.  The greatest of many such draws
     fresh    the same search in a network that has learned nothing: what the notes themselves give away
 """
@@ -24,7 +24,7 @@ import numpy.typing as npt
 
 from lstm_numpy.model import Arrays, forward, lstm_names
 from midi_io import Song, Vocabulary, encode, quantise
-from midi_io.words import Word, parse
+from midi_io.words import parse
 
 Array: TypeAlias = npt.NDArray[Any]
 
@@ -34,34 +34,56 @@ DRAWS = 100
 
 @dataclass(frozen=True)
 class Reading:
-    """A song, token by token, in scheme chord: what is struck together is one token."""
+    """A song, moment by moment: what the network reads, and what there is to hear."""
 
     song: Song
-    ids: Array  # (n + 1,) from <start> on
-    words: list[Word]  # (n)
-    onsets: Array  # (n,) beats from the song's first bar line
-    ends: Array  # (n,)
+    ids: Array  # (tokens + 1,) from <start> on
+    last: Array  # (n,) the place in ids of the last note of each moment
+    pitches: list[tuple[int, ...]]  # (n) that are struck, from low to high; none where only drums are
+    onsets: Array  # (n,) beats
+    ends: Array  # (n,) where the next moment begins; at the end, where the last note ends
 
     @classmethod
-    def of(cls, song: Song, vocabulary: Vocabulary, grid: int) -> Reading:
+    def of(cls, song: Song, vocabulary: Vocabulary, scheme: str, grid: int) -> Reading:
         """ValueError if the song has no note with a pitch."""
-        tokens = encode(song.notes, "chord", grid)
-        if not tokens:
+        tokens = encode(song.notes, scheme, grid)
+        struck: dict[float, list[int]] = {}
+        for note in quantise(song.notes, grid):
+            if scheme == "note" or not note.drum:  # the other schemes leave drums out
+                struck.setdefault(note.start, []).extend([] if note.drum else [note.pitch])
+        if not any(struck.values()):
             raise ValueError("no note with a pitch")
-        words = [parse(token, "chord") for token in tokens]
-        first = min(note.start for note in quantise(song.notes, grid) if not note.drum)
-        ends = first + np.cumsum([float(word.value) for word in words])
-        return cls(song, vocabulary.ids(["<start>", *tokens]), words, np.append(first, ends[:-1]), ends)
+        onsets = np.array(sorted(struck))
+        ends = np.append(onsets[1:], max(note.start + note.duration for note in song.notes))
+        ids = vocabulary.ids(["<start>", *tokens])
+        pitches = [tuple(sorted(set(struck[onset]))) for onset in onsets.tolist()]
+        return cls(song, ids, last_of_each_moment(tokens, scheme) + 1, pitches, onsets, ends)
 
 
-def activations(params: Arrays, ids: Array, layer: int) -> Array:
-    """(n, 6, H): i, f, o, g, c and h of every unit, just after it has read each token but <start>."""
-    step = forward(params, ids[:, None].astype(np.intp))[2][lstm_names(params)[layer - 1]]
+def last_of_each_moment(tokens: Sequence[str], scheme: str) -> Array:
+    """The places of the tokens with which moments are complete: in scheme note, of the last note before a shift."""
+    places: list[int] = []
+    moved = True
+    for place, token in enumerate(tokens):
+        kind = parse(token, scheme).kind
+        if kind in ("notes", "drum"):
+            if moved or scheme != "note":
+                places.append(place)
+            places[-1] = place
+            moved = False
+        elif kind == "shift":
+            moved = True
+    return np.array(places)
+
+
+def activations(params: Arrays, reading: Reading, layer: int) -> Array:
+    """(n, 6, H): i, f, o, g, c and h of every unit, when all that is struck at a moment has been read."""
+    step = forward(params, reading.ids[:, None].astype(np.intp))[2][lstm_names(params)[layer - 1]]
     rows = step.i, step.f, step.o, step.g, step.c[1:], step.h[1:]
-    return np.stack([row[1:, 0] for row in rows], axis=1)
+    return np.stack([row[reading.last, 0] for row in rows], axis=1)
 
 
-# What a musician would say of each token.
+# What a musician would say of each moment.
 
 
 def beat_length(meter: tuple[int, int]) -> float:
@@ -108,15 +130,15 @@ def home(reading: Reading) -> Array:
 def minor(reading: Reading) -> Array:
     """The last chord has a minor third: true or false for a whole song."""
     classes = {(pitch - tonic(reading)) % 12 for pitch in lower_notes(reading)[-1]}
-    return np.full(len(reading.words), 3 in classes)
+    return np.full(len(reading.onsets), 3 in classes)
 
 
 def counted_in_threes(reading: Reading) -> Array:
-    return np.full(len(reading.words), beat_length(reading.song.meter) == 1.5)
+    return np.full(len(reading.onsets), beat_length(reading.song.meter) == 1.5)
 
 
 def key_of(pitch_class: int) -> Callable[[Reading], Array]:
-    return lambda reading: np.full(len(reading.words), tonic(reading) == pitch_class)
+    return lambda reading: np.full(len(reading.onsets), tonic(reading) == pitch_class)
 
 
 def higher_than_before(reading: Reading) -> Array:
@@ -125,18 +147,18 @@ def higher_than_before(reading: Reading) -> Array:
 
 
 def top_notes(reading: Reading) -> Array:
-    """(n,) MIDI pitches; a rest keeps the one before it."""
+    """(n,) MIDI pitches; where only drums are struck, the one before."""
     top: list[int] = []
-    for word in reading.words:
-        top.append(word.pitches[-1] if word.pitches else top[-1])
+    for pitches in reading.pitches:
+        top.append(pitches[-1] if pitches else top[-1] if top else 0)
     return np.array(top)
 
 
 def lower_notes(reading: Reading) -> list[tuple[int, ...]]:
-    """Of each token, the chord that sounds below the melody: it is struck with one token and rings on."""
+    """Of each moment, the chord that sounds below the melody: it is struck with one note and rings on."""
     below: list[tuple[int, ...]] = []
-    for word in reading.words:
-        below.append(word.pitches[:-1] if len(word.pitches) > 1 else below[-1] if below else ())
+    for pitches in reading.pitches:
+        below.append(pitches[:-1] if len(pitches) > 1 else below[-1] if below else ())
     return below
 
 
@@ -195,7 +217,7 @@ class Finding(NamedTuple):
 
 
 def named(readings: Sequence[Reading]) -> list[Array]:
-    """Of each song (n, names): what the musician says of each token, as numbers."""
+    """Of each song (n, names): what the musician says of each moment, as numbers."""
     return [np.stack([hear(reading) for hear in NAMES.values()], axis=1).astype(np.float64) for reading in readings]
 
 
@@ -235,7 +257,7 @@ def search(
     said, said_there = named(found_on), np.concatenate(named(heard_on))
 
     def of_all(weights: Arrays, readings: Sequence[Reading]) -> Array:
-        rows = np.concatenate([activations(weights, reading.ids, layer) for reading in readings])
+        rows = np.concatenate([activations(weights, reading, layer) for reading in readings])
         return rows.reshape(len(rows), -1)
 
     units = of_all(params, found_on)

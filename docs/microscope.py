@@ -4,7 +4,7 @@ python -m docs.microscope runs/1                                # the first test
 python -m docs.microscope runs/1 SONG.mid --out microscope.png
 
 Prints which units follow something that a musician would name (docs/listening.py says how that is found), and draws
-them and all others.  For runs of `train.py --tokens chord`, the default.
+them and all others.
 """
 
 from __future__ import annotations
@@ -90,15 +90,15 @@ def draw_song(run: Path, picture: Path, song: Path | None = None, layer: int | N
 def load(run: Path, song: Path | None, layer: int | None) -> Slide:
     from docs.listening import Reading
     from lstm_numpy.checkpoint import CheckpointError, load_checkpoint
-    from midi_io import MidiError, Vocabulary, read_song
+    from midi_io import SCHEMES, MidiError, Vocabulary, read_song
 
     try:
         checkpoint = load_checkpoint(run / "model.npz")
     except CheckpointError as error:
         raise InputError(str(error)) from None
     settings = checkpoint.training.get("settings", {})
-    if settings.get("tokens") != "chord":
-        raise InputError(f"{run}: was trained with --tokens {settings.get('tokens')}; the microscope reads chord")
+    if settings.get("tokens") not in SCHEMES or not isinstance(settings.get("grid"), int):
+        raise InputError(f"{run}: does not say how its songs were spelled; is it the folder of a run of train.py?")
     layers = checkpoint.config.layers
     layer = layers if layer is None else layer
     if not 1 <= layer <= layers:
@@ -108,7 +108,7 @@ def load(run: Path, song: Path | None, layer: int | None) -> Slide:
 
     def reading(path: Path) -> Reading:
         try:
-            return Reading.of(read_song(path), vocabulary, settings["grid"])
+            return Reading.of(read_song(path), vocabulary, settings["tokens"], settings["grid"])
         except MidiError as error:
             raise InputError(str(error)) from None
         except ValueError as error:
@@ -124,10 +124,10 @@ def load(run: Path, song: Path | None, layer: int | None) -> Slide:
 
 def table(findings: Sequence[Finding], slide: Slide) -> str:
     """The findings, as lines."""
-    notes = [sum(len(reading.words) for reading in part) for part in (slide.valid, slide.test)]
+    notes = [sum(len(reading.onsets) for reading in part) for part in (slide.valid, slide.test)]
     lines = [
-        f"Found on {len(slide.valid)} valid songs ({notes[0]:,} tokens), heard on {len(slide.test)} test songs "
-        f"({notes[1]:,} tokens).",
+        f"Found on {len(slide.valid)} valid songs ({notes[0]:,} moments), heard on {len(slide.test)} test songs "
+        f"({notes[1]:,} moments).",
         "",
         f"{'':23} {'best unit':10} {'r found':>8} {'r heard':>8} {'chance':>8} {'fresh':>8}",
     ]
@@ -149,7 +149,7 @@ def draw(slide: Slide, followers: Sequence[Finding], path: Path) -> None:
     from lstm_numpy import panels
 
     song = slide.song
-    rows = activations(slide.checkpoint.params, song.ids, slide.layer)
+    rows = activations(slide.checkpoint.params, song, slide.layer)
     order = np.argsort(rows[:, QUANTITIES.index("f")].mean(axis=0))  # short memories first, so the longest on top
     heights = [INCHES["heat"]] * 6 + [INCHES["follower"]] * len(followers) + [INCHES["roll"]]
     with panels.style():

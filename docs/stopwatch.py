@@ -20,7 +20,7 @@ from lstm_numpy.model import ModelConfig, dropout_masks, init_params, loss_and_g
 from lstm_numpy.optimizer import RMSprop, clip_by_global_norm
 from lstm_numpy.workspace import Workspace
 
-T, B = 50, 32  # as in train.py
+T, B = 64, 32  # as in train.py
 MODULES = ("lstm", "products", "layers", "model", "optimizer", "workspace")
 GROUPS = {
     "matmul": "matrix products (BLAS)",
@@ -112,7 +112,7 @@ def table(clocks: Clocks, seconds: float, steps: int) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m docs.stopwatch", description=__doc__.partition(":")[0])
     parser.add_argument("--hidden", type=int, default=256, metavar="N")
-    parser.add_argument("--vocabulary", type=int, default=600, metavar="N")
+    parser.add_argument("--vocabulary", type=int, default=71, metavar="N")
     parser.add_argument("--steps", type=int, default=30, metavar="N")
     args = parser.parse_args()
     with threadpool_limits(1, user_api="blas"):

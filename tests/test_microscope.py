@@ -10,8 +10,9 @@ import pytest
 from docs import listening, microscope
 from docs.listening import Finding, Reading
 from lstm_numpy.checkpoint import save_checkpoint
-from lstm_numpy.model import ModelConfig, init_params
-from midi_io import Note, Song, Vocabulary, encode, write_song
+from lstm_numpy.model import ModelConfig, forward, init_params
+from midi_io import SCHEMES, Note, Song, Vocabulary, encode, write_song
+from midi_io.notes import pitch_name
 
 
 def waltz(bars: int, *, upbeat: bool = False, tonic: int = 50, split: tuple[int, ...] = (9,)) -> Song:
@@ -34,13 +35,16 @@ def waltz(bars: int, *, upbeat: bool = False, tonic: int = 50, split: tuple[int,
     return Song(sorted(notes, key=lambda note: (note.start, note.pitch)), "A waltz", 120, (3, 4))
 
 
-def reading(song: Song) -> Reading:
-    tokens = encode(song.notes, "chord", 12)
-    return Reading.of(song, Vocabulary.build(dict.fromkeys(tokens, 1)), 12)
+def reading(song: Song, scheme: str) -> Reading:
+    tokens = encode(song.notes, scheme, 12)
+    return Reading.of(song, Vocabulary.build(dict.fromkeys(tokens, 1)), scheme, 12)
 
 
 def said(name: str, song: Song) -> list[float]:
-    return np.asarray(listening.NAMES[name](reading(song)), float).tolist()
+    """What the musician says, who does not care how the song is spelled."""
+    answers = [np.asarray(listening.NAMES[name](reading(song, scheme)), float).tolist() for scheme in SCHEMES]
+    assert answers == [answers[0]] * len(SCHEMES)
+    return answers[0]
 
 
 def test_what_a_musician_says_of_a_waltz() -> None:
@@ -64,6 +68,20 @@ def test_bars_are_where_they_are_also_after_an_upbeat() -> None:
     assert said("first in its bar", song)[:5] == [0.0, 1.0, 0.0, 0.0, 1.0]
     assert said("last bar of four", song)[:10] == [0.0] * 10
     assert said("last bar of four", song)[10:13] == [1.0] * 3
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_the_network_is_looked_at_when_it_has_read_all_of_a_moment(scheme: str) -> None:
+    song = waltz(3, split=(0, 1, 9))
+    tokens = encode(song.notes, scheme, 12)
+    seen = reading(song, scheme)
+    assert len(seen.last) == len(seen.onsets) == len(seen.pitches) == 11
+    for place, pitches in zip(seen.last, seen.pitches, strict=True):
+        assert pitch_name(pitches[-1]) in tokens[place - 1]  # ids begin with <start>
+    params = init_params(ModelConfig(len(set(tokens)) + 3, 4), np.random.default_rng(1), np.float64)
+    _, _, trace = forward(params, seen.ids[: seen.last[4] + 1, None].astype(int))
+    h = listening.activations(params, seen, layer=1)[4, listening.QUANTITIES.index("h")]
+    np.testing.assert_allclose(h, trace["lstm1"].h[-1, 0], rtol=1e-12)
 
 
 def test_eighths_in_six_are_counted_in_threes() -> None:
