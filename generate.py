@@ -124,22 +124,35 @@ def main(argv: Sequence[str]) -> int:
     with lasting_output():
         try:
             with Interrupts():
-                from lstm_numpy.checkpoint import CheckpointError
-                from lstm_numpy.run_folder import RunError, newest_run
-                from midi_io import MidiError
+                from lstm_numpy.run_folder import newest_run
 
                 compose(Model.load(Path(args.run) if args.run else newest_run()), args)
             return 0
         except Stopped as stopped:
             return stopped.status
-        except (CheckpointError, MidiError, RunError, ValueError) as error:
-            status, fault = 2, str(error)
-        except OSError as error:
-            status, fault = 1, f"{error.filename or args.out or args.run}: {error.strerror or error}"
-        except MemoryError:
-            status, fault = 1, "not enough memory; take a smaller --count"
-        print(f"generate.py: error: {one_line(fault)}", file=sys.stderr)
-    return status
+        except Exception as error:
+            status, fault = explained(error)
+            print(f"generate.py: error: {one_line(fault)}", file=sys.stderr)
+            return status
+
+
+def explained(error: Exception) -> tuple[int, str]:
+    """The exit status and the line that an error deserves; raised again if it is nobody's fault but the program's."""
+    if isinstance(error, ModuleNotFoundError):
+        return 1, f"{error}; pip install -r requirements.txt"
+
+    from lstm_numpy.checkpoint import CheckpointError
+    from lstm_numpy.run_folder import RunError
+    from midi_io import MidiError
+
+    match error:
+        case CheckpointError() | MidiError() | RunError() | ValueError():
+            return 2, str(error)
+        case OSError():
+            return 1, f"{error.filename or 'the tune'}: {error.strerror or error}"
+        case MemoryError():
+            return 1, "not enough memory; take a smaller --count"
+    raise error
 
 
 def compose(model: Model, args: argparse.Namespace) -> None:

@@ -122,14 +122,12 @@ class Failed(Exception):  # noqa: N818  (it says what happened)
 
 def main(argv: Sequence[str]) -> int:
     args, given = parse_arguments(argv)
-    place, saved = args.out, "nothing was saved"
+    saved = "nothing was saved"
     warnings.simplefilter("ignore", RuntimeWarning)  # what becomes too large ends the run with a line of its own
     with lasting_output():
         try:
             with Interrupts() as interrupts:
-                from lstm_numpy.checkpoint import CheckpointError
-                from lstm_numpy.run_folder import RunError, held_folder, how_to_go_on, newest_run
-                from midi_io.files import CorpusError
+                from lstm_numpy.run_folder import held_folder, how_to_go_on, newest_run
 
                 place = Path(args.out) if args.out else newest_run() if args.resume else None
                 with held_folder(place) as folder:
@@ -147,16 +145,31 @@ def main(argv: Sequence[str]) -> int:
         except Stopped as stopped:
             print(f"stopped; {saved}", file=sys.stderr)
             return stopped.status
-        except (CheckpointError, CorpusError, RunError) as error:
-            status, fault = 2, str(error)
-        except Failed as error:
-            status, fault = 1, f"{error}; {saved}"
-        except OSError as error:
-            status, fault = 1, f"{error.filename or place or 'the run'}: {error.strerror or error}; {saved}"
-        except MemoryError:
-            status, fault = 1, f"not enough memory; take a smaller --batch, --window or --hidden; {saved}"
-        print(f"train.py: error: {one_line(fault)}", file=sys.stderr)
-    return status
+        except Exception as error:
+            status, fault = explained(error)
+            print(f"train.py: error: {one_line(fault)}{'' if status == 2 else f'; {saved}'}", file=sys.stderr)
+            return status
+
+
+def explained(error: Exception) -> tuple[int, str]:
+    """The exit status and the line that an error deserves; raised again if it is nobody's fault but the program's."""
+    if isinstance(error, ModuleNotFoundError):
+        return 1, f"{error}; pip install -r requirements.txt"
+
+    from lstm_numpy.checkpoint import CheckpointError
+    from lstm_numpy.run_folder import RunError
+    from midi_io.files import CorpusError
+
+    match error:
+        case CheckpointError() | CorpusError() | RunError():
+            return 2, str(error)
+        case Failed():
+            return 1, str(error)
+        case OSError():
+            return 1, f"{error.filename or 'a file of the run'}: {error.strerror or error}"
+        case MemoryError():
+            return 1, "not enough memory; take a smaller --batch, --window or --hidden"
+    raise error
 
 
 @dataclass
@@ -203,8 +216,10 @@ def settings(args: argparse.Namespace) -> dict[str, Any]:
 def begin(args: argparse.Namespace, folder: RunFolder) -> Run:
     import numpy as np
 
+    from lstm_numpy.checkpoint import MAX_SIZES
     from lstm_numpy.machine import cores
     from lstm_numpy.model import ModelConfig
+    from lstm_numpy.run_folder import RunError
     from lstm_numpy.run_songs import SPLITS
     from lstm_numpy.training_state import TrainingState
     from midi_io.corpus import write_skipped
@@ -217,6 +232,8 @@ def begin(args: argparse.Namespace, folder: RunFolder) -> Run:
     songs, valid, test = corpora = read_corpora(args)
     parts = split_corpora(songs, valid, test, np.random.default_rng([args.seed, 0]))
     data = build_dataset(parts, args.tokens, min_count=args.min_count, transpose=args.transpose)
+    if len(data.vocabulary) > MAX_SIZES["vocab_size"]:
+        raise RunError(f"{len(data.vocabulary):,} tokens are too many; raise --min-count, or take --tokens note")
 
     numbers = run_songs(data)
     numbers.save(folder.songs)
@@ -273,22 +290,21 @@ def description(args: argparse.Namespace, parts: list[Part], data: Dataset, song
         yield f"{name:5} {len(part.songs):7,} songs {part.songs.targets:10,} tokens{unknown}"
     if songs.of("valid").songs.targets_per_song.max(initial=0) < (args.window if args.predict == "next" else 1):
         yield "no song of valid can be scored: the model is chosen by its loss on the train songs"
-    elif songs.of("valid").unknown_share > 0.1:
+    elif songs.of("valid").unknown_share > 0.1 and args.tokens != "note":
         yield "more than 10 % of the valid tokens are unknown; --tokens note spells chords note by note, and knows them all"
     if args.transpose:
         yield f"transposition: train songs are moved by -{args.transpose}..{args.transpose} semitones, others never"
 
     quick = songs.of("valid").songs.targets > 0 and songs.of("train").songs.targets <= SMALL
-    yield "--min-count   tokens  of train songs" + ("   nats per valid token: bigram   trigram" if quick else "")
+    yield "--min-count   tokens  of train songs" + ("   bigram and trigram: nats per token of valid" if quick else "")
     for row in coverage(data.counts, sorted({1, 2, 5, 10, args.min_count})):
-        line = f"{row.min_count:9} {'*' if row.min_count == args.min_count else ' '}   {row.tokens:6,} {100 * row.share:12.1f} %"
+        mark = "*" if row.min_count == args.min_count else " "
+        line = f"{row.min_count:9} {mark}   {row.tokens:6,} {100 * row.share:12.1f} %"
         if quick and row.tokens:
             others = run_songs(build_dataset(parts, args.tokens, min_count=row.min_count))
-            nats = ngram_nats(NGrams(others.of("train").songs, row.tokens + 3), others.of("valid"))
-            line += "".join(
-                f"{nats[name][others.of('valid').is_target].mean():{w}.3f}"
-                for name, w in (("bigram", 29), ("trigram", 10))
-            )
+            valid = others.of("valid")
+            nats = ngram_nats(NGrams(others.of("train").songs, row.tokens + 3), valid)
+            line += "".join(f"{nats[name][valid.is_target].mean():12.3f}" for name in ("bigram", "trigram"))
         yield line
 
 
