@@ -13,7 +13,7 @@ def write_whole(path: Path, chunks: Iterable[bytes | memoryview]) -> None:
     """Write a file beside its place, make sure that it is on the disk, then rename it into its place.
 
     Whoever looks at path finds the old file or the new one, also after a power cut.  Raises OSError; then the old one
-    stands, and nothing is left beside it.
+    stands (the new one, if all that failed is to bring its name to the disk), and nothing is left beside it.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:

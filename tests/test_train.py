@@ -519,7 +519,7 @@ def test_a_learning_rate_that_is_too_large_ends_with_advice(run, capsys):
 
 
 def test_a_run_goes_on_when_nobody_listens_and_nothing_is_at_home(music, tmp_path):
-    """Standard output is closed after a line; ASCII only; no home; the source tree cannot be written to."""
+    """Standard output is closed after a line, only knows ASCII, and there is no home to keep anything in."""
     plain = {name: value for name, value in os.environ.items() if name not in ("HOME", "XDG_CACHE_HOME")}
     process = subprocess.Popen(
         [sys.executable, str(ROOT / "train.py"), "--midi", str(music), *SMALL, "--out", "run"],
