@@ -30,6 +30,7 @@ Array: TypeAlias = npt.NDArray[Any]
 
 QUANTITIES = ("i", "f", "o", "g", "c", "h")
 DRAWS = 100
+LEARNED = "learned"
 
 
 @dataclass(frozen=True)
@@ -183,6 +184,7 @@ NAMES: dict[str, Callable[[Reading], Array]] = {
     "the melody goes up": higher_than_before,
     "on the beat": on_the_beat,
     "first in its bar": opens_a_bar,
+    "a chord is struck": lambda reading: np.array([len(pitches) > 1 for pitches in reading.pitches]),
     "a new chord": chord_changes,
     "the chord of home": home,
     "counted in threes": counted_in_threes,
@@ -211,9 +213,11 @@ class Finding(NamedTuple):
     fresh: float  # |r|, on the other songs, of the best unit of a network that has learned nothing
 
     @property
-    def holds(self) -> bool:
-        """It is beyond chance where it was found, and again, with the same sign, on other songs."""
-        return min(abs(self.r), math.copysign(self.heard, self.heard * self.r)) > self.chance
+    def verdict(self) -> str:
+        """Beyond chance where it was found, and again, with the same sign, on other songs; and learned, not given."""
+        if min(abs(self.r), math.copysign(self.heard, self.heard * self.r)) <= self.chance:
+            return "not beyond chance"
+        return LEARNED if abs(self.heard) > self.fresh else "not learned"
 
 
 def named(readings: Sequence[Reading]) -> list[Array]:

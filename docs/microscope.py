@@ -74,7 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def draw_song(run: Path, picture: Path, song: Path | None = None, layer: int | None = None) -> None:
     """Print the findings, and write the picture.  InputError or OSError where something is amiss."""
-    from docs.listening import search
+    from docs.listening import LEARNED, search
     from lstm_numpy.model import init_params
 
     slide = load(run, song, layer)
@@ -83,7 +83,7 @@ def draw_song(run: Path, picture: Path, song: Path | None = None, layer: int | N
     findings = search(slide.checkpoint.params, fresh, slide.layer, slide.valid, slide.test, rng)
     findings.sort(key=lambda finding: -abs(finding.heard))
     print(table(findings, slide))
-    draw(slide, [finding for finding in findings if finding.holds], picture)
+    draw(slide, [finding for finding in findings if finding.verdict == LEARNED], picture)
     print(f"{picture}: {picture.stat().st_size / 1000:.0f} kB")
 
 
@@ -134,7 +134,7 @@ def table(findings: Sequence[Finding], slide: Slide) -> str:
     for finding in findings:
         unit = f"{finding.quantity} of {finding.unit}"
         numbers = f"{finding.r:8.2f} {finding.heard:8.2f} {finding.chance:8.2f} {finding.fresh:8.2f}"
-        lines.append(f"{finding.name:23} {unit:10} {numbers}{'' if finding.holds else '   not beyond chance'}")
+        lines.append(f"{finding.name:23} {unit:10} {numbers}   {finding.verdict}".rstrip())
     return "\n".join(lines)
 
 
@@ -198,7 +198,7 @@ def follower(panel: Axes, song: Reading, values: Array, said: Array, finding: Fi
 
     edges = np.append(song.onsets, song.ends[-1])
     low, high = float(values.min()), float(values.max()) + 1e-9
-    lightest, darkest = float(said.min()), max(float(said.max()), float(said.min()) + 1)
+    lightest, darkest = (float(said.min()), float(said.max()) + 1e-9) if said.max() > 1 else (0.0, 1.0)
     shade: Any = ((said - lightest) / (darkest - lightest))[None, :]
     panel.pcolormesh(edges, [low, high], shade, cmap="Greys", vmin=0, vmax=3, rasterized=True)
     panel.stairs(values, edges, baseline=None, color=panels.VERMILION, linewidth=1.3)
