@@ -93,6 +93,7 @@ def test_what_would_go_on_with_a_loop_becomes_impossible() -> None:
     assert forbidden(LOOP, every) == [6]
     assert forbidden([5, 6, 5, 6, 5, 6], every, repeats=4) == []
     assert forbidden([7, 5, 6, 5, 6], every, repeats=2) == [5]
+    assert forbidden([5, 5], every, repeats=2) == [5]
     assert forbidden([3, 3, 3], every) == [3]
     assert forbidden([1, 2, 3, 4] * 3, every) == [1]
 
