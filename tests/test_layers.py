@@ -56,6 +56,7 @@ def test_the_loss_is_minus_the_logarithm_of_the_targets_probability() -> None:
     score, trace = layers.cross_entropy_forward(logits, ids, Buffers())
     np.testing.assert_allclose(trace.probabilities, softmax(logits), rtol=1e-14)
     np.testing.assert_array_equal(trace.logits, logits)
+    assert trace.dlogits.size == 0  # until the backward pass
     wanted = [[-math.log(softmax(logits[t, n])[ids[t, n]]) for n in range(B)] for t in range(T)]
     np.testing.assert_allclose(score.nats, wanted, rtol=1e-13)
     assert score.correct == (logits.argmax(axis=2) == ids).sum()

@@ -228,6 +228,15 @@ def test_the_carried_state_outlives_the_next_call() -> None:
 
 
 @math_test
+def test_without_a_backward_pass_there_are_no_gradients() -> None:
+    _, params, ids, _, _, _ = build(Case(layers=2))
+    trace = forward(params, ids)[2]
+    step = trace["lstm2"]
+    gradients = [step.dz, step.dh, step.dc, *(trace[f"{layer}.input"].dx for layer in ("lstm1", "lstm2", "dense"))]
+    assert [gradient.size for gradient in gradients] == [0] * 6
+
+
+@math_test
 def test_targets_that_are_not_scored_do_not_count() -> None:
     """Padding behind a song leaves the loss and the gradients of the song as they are."""
     _, params, ids, targets, state, _ = build(Case(carried=True))
