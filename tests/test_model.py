@@ -250,6 +250,17 @@ def test_targets_that_are_not_scored_do_not_count() -> None:
 
 
 @math_test
+def test_one_scored_target_is_its_own_mean() -> None:
+    _, params, ids, targets, _, _ = build(Case())
+    targets[:] = -1
+    targets[2, 1] = 3
+    loss, _, _, trace = loss_and_gradients(params, ids, targets)
+    p = trace["loss"].probabilities[2, 1]
+    assert loss == pytest.approx(-math.log(p[3]))
+    np.testing.assert_allclose(trace["loss"].dlogits[2, 1], p - np.eye(5)[3], rtol=1e-13)
+
+
+@math_test
 def test_a_batch_without_a_scored_target_has_no_loss_and_no_gradient() -> None:
     _, params, ids, targets, _, _ = build(Case())
     loss, grads, _, _ = loss_and_gradients(params, ids, np.full_like(targets, -1))
@@ -300,6 +311,11 @@ def test_numba_on_and_off_agree_as_far_as_the_order_of_summation_allows(tmp_path
 def test_a_network_that_cannot_be_is_refused(wrong: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         ModelConfig(**{"vocab_size": 5, **wrong})  # type: ignore[arg-type]
+
+
+@math_test
+def test_a_network_is_made_for_its_vocabulary_if_nothing_else_is_said() -> None:
+    assert ModelConfig(5) == ModelConfig(5, 256, 1, 0.3, "none", "onehot")
 
 
 @math_test
