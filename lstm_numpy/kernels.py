@@ -107,6 +107,22 @@ def step_backward(
 
 
 @kernel
+def transpose_into_blocks(WT: Array, blocks: Array) -> None:
+    """blocks[p, 0, b, k, j] is W[p K + k, b columns + j], where W is WT transposed; see products.py.
+
+    K is a multiple of 16: so many entries of a row are read together, a cache line, which would be gone before its
+    next entry was asked for.
+    """
+    parts, _, count, K, columns = blocks.shape
+    for p in range(parts):
+        for b in range(count):
+            for line in range(0, K, 16):
+                for j in range(columns):
+                    for k in range(16):
+                        blocks[p, 0, b, line + k, j] = WT[b * columns + j, p * K + line + k]
+
+
+@kernel
 def add_rows(total: Array, rows: Array, dy: Array) -> None:
     """total[rows[n]] += dy[n]: the backward pass of picking rows, which is what a one-hot input does to Wx (18)."""
     for n in range(dy.shape[0]):

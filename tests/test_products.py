@@ -12,6 +12,9 @@ pytestmark = pytest.mark.math
 
 SHAPES = {  # B, K, N: lanes in a tile, and parts of K
     "all lanes at once": ((16, 128, 512), (16, 1)),
+    "few lanes": ((4, 256, 1024), (4, 1)),
+    "rows that do not fill cache lines": ((32, 250, 512), (32, 1)),
+    "few lanes of a long sum": ((6, 4096, 64), (6, 2)),
     "tiles of half the lanes": ((64, 256, 1024), (32, 1)),
     "the largest divisor of an odd number of lanes": ((45, 512, 64), (15, 1)),
     "the sum over K in two parts": ((32, 2048, 64), (8, 2)),
@@ -19,7 +22,8 @@ SHAPES = {  # B, K, N: lanes in a tile, and parts of K
 }
 WHOLE = {
     "columns that do not fill blocks": (32, 100, 400),
-    "hardly any lanes": (4, 256, 1024),
+    "one lane": (1, 1024, 1024),
+    "a product that is small as it is": (8, 128, 512),
     "a prime number of lanes, too many for one tile": (61, 4096, 64),
 }
 
