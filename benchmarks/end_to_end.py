@@ -39,7 +39,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--window", type=int, default=50)
     parser.add_argument("--epochs", type=int, default=3)
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--midi", nargs="+", metavar="DIR", help="default: the embedded songs")
     args = parser.parse_args()
     bare, rows = Contestant("numpy", sys.executable), []

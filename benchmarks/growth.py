@@ -106,14 +106,17 @@ def draw(rows: list[list[str]], picture: Path) -> None:
     figure, panels = plt.subplots(2, 3, figsize=(11, 6), layout="constrained")
     for panel, name in zip(panels.ravel(), [*VALUES, "tokens, batching alone"], strict=True):
         points = [(int(row[1].replace(",", "")), float(row[2])) for row in rows if row[0] == name]
-        panel.plot(*zip(*points, strict=True), "o-", color="black")
-        panel.set(xscale="log", xlabel=name, ylabel="microseconds a token", ylim=(0, None))
-        panel.set_xticks([x for x, _ in points], [f"{x:,}" for x, _ in points])
+        xs, ys = zip(*points, strict=True)
+        panel.plot(xs, ys, "o-", color="black")
+        panel.set(xlabel=name, ylabel="microseconds a token", ylim=(0, None))
+        if name == "H":  # a product of H by 4H for every token
+            middle = xs.index(BASE["H"])
+            panel.plot(xs, [ys[middle] * (x / xs[middle]) ** 2 for x in xs], ":", color="gray", label="as H squared")
+            panel.legend(frameon=False)
+        if name not in ("H", "V"):
+            panel.set_xscale("log")
+        panel.set_xticks(xs, [f"{x:,}" for x in xs])
         panel.xaxis.set_minor_locator(NullLocator())
-        if name == "H":  # a product of H by 4H for every token: H^2
-            middle = dict(points)[BASE["H"]]
-            panel.plot([x for x, _ in points], [middle * (x / BASE["H"]) ** 2 for x, _ in points], ":", color="gray")
-            panel.annotate("as H²", (points[-2][0], middle * 5), color="gray")
     figure.suptitle("Time for a token of training; one size changes at a time")
     figure.savefig(picture, dpi=110)
 

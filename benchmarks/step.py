@@ -24,8 +24,8 @@ SIZES = ("128,32,300", "256,64,300", "512,64,1000", "64,16,300", "384,64,300", "
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("sizes", nargs="*", default=SIZES, metavar="H,B,V[,T]", help=f"default: {' '.join(SIZES)}")
-    parser.add_argument("--rounds", type=int, default=7, help="how often everyone has a turn (default: 7)")
-    parser.add_argument("--seconds", type=float, default=0.3, help="the least that a turn lasts (default: 0.3)")
+    parser.add_argument("--rounds", type=int, default=5, help="how often everyone has a turn (default: 5)")
+    parser.add_argument("--seconds", type=float, default=0.2, help="the least that a turn lasts (default: 0.2)")
     add_python_argument(parser)
     args = parser.parse_args()
 
