@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lstm_numpy import ModelConfig, dropout_masks, forward, init_params, loss_and_gradients
+from lstm_numpy import ModelConfig, dropout_masks, forward, init_params, loss_and_gradients, model
 from lstm_numpy.buffers import Buffers
 from lstm_numpy.kernels import threshold_mask
 from lstm_numpy.lstm import LSTMState, RecurrentMasks, lstm_forward
@@ -54,6 +54,17 @@ def test_a_unit_is_kept_with_the_rest_of_the_probability() -> None:
         threshold_mask(bits, 2**14, dtype(4 / 3), mask)
         np.testing.assert_allclose(mask, [0, 0, 4 / 3, 4 / 3, 4 / 3], rtol=1e-6)
     assert masks_of("none", dropout=0.2, dtype=np.float64)["lstm1.output"].max() == 1 / 0.8
+
+
+def test_a_mask_larger_than_what_is_drawn_at_once_is_random_to_its_end() -> None:
+    mask = masks_of("none", dropout=0.25, T=5, B=30, H=451)["lstm1.output"].reshape(-1)
+    at_once = model._DRAWN_AT_ONCE
+    assert at_once == 2**15 < mask.size < 3 * at_once  # a number that decides which bits a seed gives
+    assert mask.size % 4
+    assert set(np.unique(mask)) == {0, np.float32(4 / 3)}
+    for part in (mask[:at_once], mask[at_once : 2 * at_once], mask[2 * at_once :]):
+        assert (part == 0).mean() == pytest.approx(0.25, abs=0.06)
+    assert (mask[:1000] != mask[at_once : at_once + 1000]).any()
 
 
 def test_outputs_are_dropped_anew_at_each_step() -> None:
