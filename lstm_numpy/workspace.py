@@ -33,8 +33,8 @@ class Workspace:
         self.threads = min(threads, B)
         self.masks = Buffers()
         self._buffers = [Buffers() for _ in range(self.threads)]
-        self._pool = ThreadPoolExecutor(self.threads - 1, "lstm") if self.threads > 1 else None
-        self._blas = ThreadpoolController() if self.threads > 1 else None
+        self._others = ThreadPoolExecutor(max(1, self.threads - 1), "lstm")  # a thread begins with its first part
+        self._blas = ThreadpoolController()
 
     def run(self, part: Callable[[slice, Buffers], Result], shape: tuple[int, ...]) -> list[Result]:
         """part(lanes, buffers) for each part of a batch of ids (T, B), side by side; results in the order of lanes."""
@@ -42,10 +42,8 @@ class Workspace:
             raise ValueError(f"this workspace is for ids of shape {(self.T, self.B)}, not {shape}")
         edges = [self.B * k // self.threads for k in range(self.threads + 1)]
         jobs = [(slice(lo, hi), buffers) for lo, hi, buffers in zip(edges, edges[1:], self._buffers, strict=False)]
-        if self._pool is None or self._blas is None:
-            return [part(*jobs[0])]
         with self._blas.limit(limits=1, user_api="blas"):
-            others = [self._pool.submit(part, *job) for job in jobs[1:]]
+            others = [self._others.submit(part, *job) for job in jobs[1:]]
             try:
                 first = part(*jobs[0])
             finally:
