@@ -12,12 +12,14 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+SETTLE = 0.5  # seconds: OpenMP's threads, for one, wait actively for 0.2 after the last work, on the next one's time
 PEERS = Path(__file__).with_name("peers.py")
 
 
@@ -73,6 +75,7 @@ def in_turn(entries: Mapping[str, tuple[Contestant, dict[str, Any]]], rounds: in
     seconds: dict[str, list[float]] = {name: [] for name in entries}
     for turn in range(rounds + 1):
         for name, (contestant, request) in entries.items():
+            time.sleep(SETTLE)
             taken = contestant.seconds(**request)
             if turn:
                 seconds[name].append(taken)
