@@ -1,6 +1,6 @@
 """From MIDI files to notes and tokens, and back.  Knows music, and no weight.
 
-Read in this order: notes, reader (and events), writer, tokens, vocabulary; then corpus, which does it for whole folders.
+Read in this order: notes, reader (and events), writer, tokens, vocabulary; then corpus, which reads whole folders.
 """
 
 from midi_io.notes import Note, Song, piano_roll, quantise, transpose
