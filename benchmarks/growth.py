@@ -43,7 +43,7 @@ LEAST_SECONDS = 0.25
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--picture", default=Path(__file__).with_name("growth.png"), metavar="FILE.png")
     args = parser.parse_args()
 
