@@ -123,8 +123,8 @@ BUGS = (
     ),
     Bug(
         "lstm.py",
-        "repeated_product(Wh.T, T, B",
-        "repeated_product(Wh.reshape(4 * H, H), T, B",
+        "repeated_product(dz, Wh.T, d_rh",
+        "repeated_product(dz, Wh.reshape(4 * H, H), d_rh",
         "a reshape gives the transpose's shape, but not its order (16)",
         "lstm1.dz[2] gate i",
     ),

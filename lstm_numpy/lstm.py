@@ -67,12 +67,12 @@ def lstm_forward(
     c = buffers.empty("c", (T + 1, B, H), Wh.dtype)
     tanh_c = buffers.empty("tanh_c", (T, B, H), Wh.dtype)
     recurrent = buffers.empty("recurrent", (B, 4 * H), Wh.dtype)
-    times_Wh = repeated_product(Wh, T, B, buffers.within("Wh"))
+    recur = repeated_product(rh, Wh, recurrent, buffers.within("Wh"))
 
     h[0], c[0] = state
     np.multiply(masks.r, h[0], out=rh[0])
     for t in range(T):
-        times_Wh(rh[t], recurrent)
+        recur(t)  # recurrent = rh[t] @ Wh
         kernels.add_gate_inputs(gates[t], recurrent, b)  # (1)
         np.tanh(gates[t], out=gates[t])
         kernels.cell_forward(gates[t], c[t], masks.m, c[t + 1])  # (2) (3) (4)
@@ -96,7 +96,7 @@ def lstm_backward(
     dh = buffers.empty("dh", (T + 1, B, H), Wh.dtype)
     dc = buffers.empty("dc", (T + 1, B, H), Wh.dtype)
     d_rh = buffers.empty("d_rh", (B, H), Wh.dtype)  # d loss / d (r * h), by way of the next step's gates
-    times_WhT = repeated_product(Wh.T, T, B, buffers.within("WhT"))
+    recur = repeated_product(dz, Wh.T, d_rh, buffers.within("WhT"))
 
     dc[T], d_rh[:] = 0, 0  # nothing comes back from beyond the last step: truncated backpropagation through time
     for t in reversed(range(T)):
@@ -104,7 +104,7 @@ def lstm_backward(
             dy[t], d_rh, trace.gates[t], trace.c[t], trace.tanh_c[t], masks.m, masks.s, masks.r,
             dh[t + 1], dc[t + 1], dz[t], dc[t],
         )  # (11) to (15)  # fmt: skip
-        times_WhT(dz[t], d_rh)  # (16)
+        recur(t)  # d_rh = dz[t] @ Wh.T (16)
     np.multiply(masks.r, d_rh, out=dh[0])
 
     flat_dz = dz.reshape(T * B, 4 * H)  # (17), all steps in one product

@@ -17,32 +17,34 @@ Array = npt.NDArray[Any]
 
 _SMALL = 1_000_000  # multiplications
 _COLUMNS = 64
+_FEW_TIMES = 2  # too few for a copy of W
 _ENOUGH_LANES = 8  # a tile of fewer is slower, but still faster than the whole
 
 
-def repeated_product(W: Array, times: int, B: int, buffers: Buffers) -> Callable[[Array, Array], object]:
-    """A function (x, out) that sets out = x @ W, for x (B, K), W (K, N) and out (B, N), to be called `times` times.
+def repeated_product(xs: Array, W: Array, out: Array, buffers: Buffers) -> Callable[[int], object]:
+    """A function of t that sets out (B, N) to xs[t] @ W.  xs (times, B, K) may change in between, W (K, N) may not.
 
     Before each product OpenBLAS copies W into the order that its inner loop likes.  With few rows in x this takes as
     long as the multiplications.  Its AVX-512 kernels leave it out where a product is small, so there W is cut into
     blocks of 64 columns, once, and a product into tiles of that width.  Measured at K=256, this is 5 times as fast for
     4 rows, twice for 32, and 1.4 times for 64.
     """
-    K, N = W.shape
-    tiles = _tiles(B, K, N) if times > 1 else None
+    times, B, K = xs.shape
+    N = W.shape[1]
+    tiles = _tiles(B, K, N) if times > _FEW_TIMES else None
     if tiles is None:
-        if times > 1 and not W.flags.c_contiguous:
+        if times > _FEW_TIMES and not W.flags.c_contiguous:
             W = _in_blocks(W, 1, N, buffers).reshape(K, N)
-        return lambda x, out: np.matmul(x, W, out=out)
+        return lambda t: np.matmul(xs[t], W, out=out)
 
     lanes, parts = tiles  # of each tile; and of K: each part gives a sum, and they are added at the end
     blocks = _in_blocks(W, parts, _COLUMNS, buffers)
-    sums = buffers.empty("sums", (parts, B, N), W.dtype)
+    sums = out[None] if parts == 1 else buffers.empty("sums", (parts, B, N), W.dtype)
+    x_tiles = xs.reshape(times, B // lanes, lanes, parts, K // parts).transpose(0, 3, 1, 2, 4)[:, :, :, None]
+    to = sums.reshape(parts, B // lanes, lanes, N // _COLUMNS, _COLUMNS).swapaxes(2, 3)
 
-    def product(x: Array, out: Array) -> None:
-        x_tiles = x.reshape(B // lanes, lanes, parts, K // parts).transpose(2, 0, 1, 3)[:, :, None]
-        to = out[None] if parts == 1 else sums
-        np.matmul(x_tiles, blocks, out=to.reshape(parts, B // lanes, lanes, N // _COLUMNS, _COLUMNS).swapaxes(2, 3))
+    def product(t: int) -> None:
+        np.matmul(x_tiles[t], blocks, out=to)
         if parts > 1:
             np.add.reduce(sums, axis=0, out=out)
 
