@@ -266,6 +266,7 @@ def main(library: str) -> None:
         request = {name: tuple(it) if isinstance(it, list) else it for name, it in json.loads(line).items()}
         least, request = request.pop("least_seconds"), request
         job = make(**request)
+        job()  # wakes threads and fills caches after the others' turns
         done, started = 0, time.perf_counter()
         while not done or time.perf_counter() - started < least:
             done += job()

@@ -1,7 +1,8 @@
 """Every numba loop of the project, written as scalar equations (the numbers are those of docs/lstm.md).
 
-Why numba here and NumPy elsewhere: matrix products belong to BLAS, exp and tanh to NumPy's SIMD ufuncs; what is left is
-arithmetic, where a chain of NumPy expressions would write a temporary array for every operation.  The loops take their
+Why numba here and NumPy elsewhere: matrix products belong to BLAS (but for one, multiply_rows), exp and tanh to NumPy's
+SIMD ufuncs; what is left is arithmetic, where a chain of NumPy expressions would write a temporary array for every
+operation.  The loops take their
 constants from the data's dtype (`float32 * 0.5` would be float64), so one text serves float32 and float64.  They let go
 of the GIL.  NUMBA_DISABLE_JIT=1 runs this very text as plain Python, for a debugger.
 """
@@ -104,6 +105,35 @@ def step_backward(
         for k in range(H):
             i, g = gates[n, k], gates[n, 3 * H + k]
             dz[n, 3 * H + k] = d_update[k] * i * (one - g * g)
+
+
+@kernel
+def multiply_rows(x: Array, W: Array, out: Array) -> None:
+    """out = x @ W, for x (B, K) and W (K, N), where B and K are multiples of 4; see products.py.
+
+    Four rows of x meet four rows of W: each number that is read takes part in four products.  512 columns at a time,
+    so that what is written four times for every 16 rows of W stays in the first cache.
+    """
+    zero = out.dtype.type(0)
+    B, K = x.shape
+    N = W.shape[1]
+    for left in range(0, N, 512):
+        right = min(left + 512, N)
+        for n in range(0, B, 4):
+            y0, y1, y2, y3 = out[n, left:right], out[n + 1, left:right], out[n + 2, left:right], out[n + 3, left:right]
+            for j in range(right - left):
+                y0[j], y1[j], y2[j], y3[j] = zero, zero, zero, zero
+            for k in range(0, K, 4):
+                a00, a01, a02, a03 = x[n, k], x[n, k + 1], x[n, k + 2], x[n, k + 3]
+                a10, a11, a12, a13 = x[n + 1, k], x[n + 1, k + 1], x[n + 1, k + 2], x[n + 1, k + 3]
+                a20, a21, a22, a23 = x[n + 2, k], x[n + 2, k + 1], x[n + 2, k + 2], x[n + 2, k + 3]
+                a30, a31, a32, a33 = x[n + 3, k], x[n + 3, k + 1], x[n + 3, k + 2], x[n + 3, k + 3]
+                w0, w1, w2, w3 = W[k, left:right], W[k + 1, left:right], W[k + 2, left:right], W[k + 3, left:right]
+                for j in range(right - left):
+                    y0[j] += a00 * w0[j] + a01 * w1[j] + a02 * w2[j] + a03 * w3[j]
+                    y1[j] += a10 * w0[j] + a11 * w1[j] + a12 * w2[j] + a13 * w3[j]
+                    y2[j] += a20 * w0[j] + a21 * w1[j] + a22 * w2[j] + a23 * w3[j]
+                    y3[j] += a30 * w0[j] + a31 * w1[j] + a32 * w2[j] + a33 * w3[j]
 
 
 @kernel

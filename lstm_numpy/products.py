@@ -25,17 +25,21 @@ def repeated_product(xs: Array, W: Array, out: Array, buffers: Buffers) -> Calla
     """A function of t that sets out (B, N) to xs[t] @ W.  xs (times, B, K) may change in between, W (K, N) may not.
 
     Before each product OpenBLAS copies W into the order that its inner loop likes.  With few rows in x this takes as
-    long as the multiplications.  Its AVX-512 kernels leave it out where a product is small, so there W is cut into
-    blocks of 64 columns, once, and a product into tiles of that width.  Measured at K=256, this is 5 times as fast for
-    4 rows, twice for 32, and 1.4 times for 64.
+    long as the multiplications, so here W is laid out once.  OpenBLAS's AVX-512 kernels leave their copy out where a
+    product is small: for them W is cut into blocks of 64 columns, and a product into tiles of that width.  Measured at
+    K=256, this is 5 times as fast for 4 rows, twice for 32, and 1.4 times for 64.  With its other kernels a loop that
+    needs no copy at all, kernels.multiply_rows, is the faster one: 2 times for 16 rows of K=128, 1.4 for 32 of K=512.
     """
     times, B, K = xs.shape
     N = W.shape[1]
-    tiles = _tiles(B, K, N) if times > _FEW_TIMES else None
-    if tiles is None:
-        if times > _FEW_TIMES and not W.flags.c_contiguous:
-            W = _in_blocks(W, 1, N, buffers).reshape(K, N)
+    if times <= _FEW_TIMES:
         return lambda t: np.matmul(xs[t], W, out=out)
+    tiles = _tiles(B, K, N)
+    if tiles is None:
+        rows = _in_blocks(W, 1, N, buffers).reshape(K, N)
+        if B % 4 == K % 4 == 0:
+            return lambda t: kernels.multiply_rows(xs[t], rows, out)
+        return lambda t: np.matmul(xs[t], rows, out=out)
 
     lanes, parts = tiles  # of each tile; and of K: each part gives a sum, and they are added at the end
     blocks = _in_blocks(W, parts, _COLUMNS, buffers)

@@ -20,8 +20,11 @@ SHAPES = {  # B, K, N: lanes in a tile, and parts of K
     "the sum over K in two parts": ((32, 2048, 64), (8, 2)),
     "the sum over K in four parts": ((32, 4096, 64), (8, 4)),
 }
-WHOLE = {
+NOT_IN_TILES = {
     "columns that do not fill blocks": (32, 100, 400),
+    "more columns than the loop takes at a time": (12, 8, 1100),
+    "lanes that do not come in fours": (10, 128, 512),
+    "a sum that does not come in fours": (16, 130, 520),
     "one lane": (1, 1024, 1024),
     "a product that is small as it is": (8, 128, 512),
     "a prime number of lanes, too many for one tile": (61, 4096, 64),
@@ -41,13 +44,13 @@ def test_a_product_in_tiles_is_the_product(shape: tuple[int, int, int], tiles: t
 
 
 @pytest.mark.usefixtures("fast_small_products")
-@pytest.mark.parametrize("shape", WHOLE.values(), ids=WHOLE)
-def test_where_tiles_do_not_fit_the_product_is_computed_whole(shape: tuple[int, int, int]) -> None:
+@pytest.mark.parametrize("shape", NOT_IN_TILES.values(), ids=NOT_IN_TILES)
+def test_where_tiles_do_not_fit_it_is_the_product_too(shape: tuple[int, int, int]) -> None:
     assert products._tiles(*shape) is None
     check(*shape)
 
 
-def test_where_blas_would_not_gain_the_product_is_computed_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_where_blas_would_not_gain_from_tiles_it_is_the_product_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(products, "_small_products_are_fast", lambda: False)
     assert products._tiles(16, 128, 512) is None
     check(16, 128, 512)
