@@ -91,7 +91,7 @@ def flags() -> Parser:
     add("--anneal", choices=["cosine", "plateau", "none"], default="cosine", help=f"lower the learning rate over the run, or halve it when the valid loss has not fallen for 2 epochs {is_set}")
     add("--clip", type=above_zero, default=5.0, metavar="X", help=f"the largest norm that a gradient may have {is_set}")
     add("--patience", type=whole(1), default=10, metavar="N", help=f"stop when the valid loss has not fallen for N epochs {is_set}")
-    add("--threads", type=whole(1, 2**10), metavar="N", help="parts that a batch is cut in, a thread each (default: the cores)")
+    add("--threads", type=whole(1, 2**10), metavar="N", help="parts that a batch is cut in, a thread each (default: the cores, fewer for a small network)")
     add("--seed", type=whole(0), default=1, metavar="N", help=f"where all randomness comes from {is_set}")
 
     add = parser.add_argument_group("run").add_argument
@@ -217,7 +217,7 @@ def begin(args: argparse.Namespace, folder: RunFolder) -> Run:
     import numpy as np
 
     from lstm_numpy.checkpoint import MAX_SIZES
-    from lstm_numpy.machine import cores
+    from lstm_numpy.machine import useful_threads
     from lstm_numpy.model import ModelConfig
     from lstm_numpy.run_folder import RunError
     from lstm_numpy.run_songs import SPLITS
@@ -228,7 +228,7 @@ def begin(args: argparse.Namespace, folder: RunFolder) -> Run:
     from midi_io.split import split_corpora
 
     folder.check_unused()
-    args.threads = args.threads or cores()
+    args.threads = args.threads or useful_threads(args.batch, args.hidden)
     songs, valid, test = corpora = read_corpora(args)
     parts = split_corpora(songs, valid, test, np.random.default_rng([args.seed, 0]))
     data = build_dataset(parts, args.tokens, min_count=args.min_count, transpose=args.transpose)

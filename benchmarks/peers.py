@@ -30,15 +30,16 @@ def numpy_job(kind: str, setting: Any, **sizes: int) -> Job:
     return {"step": numpy_step, "generate": numpy_generate, "sgemm": numpy_sgemm}[kind](setting, **sizes)
 
 
-def numpy_step(threads: int, T: int, B: int, H: int, V: int) -> Job:
+def numpy_step(threads: int | None, T: int, B: int, H: int, V: int) -> Job:
     import numpy as np
 
     import lstm_numpy as lstm
+    from lstm_numpy.machine import useful_threads
 
     rng = np.random.default_rng(0)
     config = lstm.ModelConfig(V, H, dropout=DROPOUT)
     params = lstm.init_params(config, rng)
-    workspace = lstm.Workspace(config, T, B, threads)
+    workspace = lstm.Workspace(config, T, B, threads or useful_threads(B, H))
     optimizer = lstm.RMSprop(params, LEARNING_RATE, DECAY)
     ids, targets = rng.integers(0, V, (2, T, B))
     state = lstm.zero_state(config, B)
