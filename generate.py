@@ -62,7 +62,7 @@ def parse_arguments(argv: Sequence[str]) -> argparse.Namespace:
         help="a short pattern may stand N times in a row; 0: any number (default: %(default)s)")
 
     add = parser.add_argument_group("the MIDI file").add_argument
-    add("--bpm", type=above_zero, metavar="X", help="beats per minute (default: that of --prime, or 120)")
+    add("--bpm", type=above_zero, metavar="X", help="beats per minute (default: that of --prime, or the median of the train songs)")
     add("--instrument", metavar="NAME", help="play everything but drums with this instrument: violin, harp, ..., or 0..127")
     # fmt: on
     args = parser.parse_args(argv)
@@ -177,7 +177,7 @@ def compose(model: Model, args: argparse.Namespace) -> None:
             notes = [note if note.drum else note._replace(program=program) for note in notes]
         beats = max((note.start + note.duration for note in notes), default=0)
         notes, meter = (notes, opening.meter) if opening.meter else on_bars(notes)
-        songs.append(Song(notes, path.stem, args.bpm or opening.bpm, meter))
+        songs.append(Song(notes, path.stem, args.bpm or opening.bpm or usual_bpm(model), meter))
         write_song(songs[-1], path)
         print(
             f"{one_line(str(path))}: {len(tune.ids)} tokens, {beats:g} beats, "
@@ -222,7 +222,7 @@ class Opening:
     """What a tune begins with."""
 
     ids: npt.NDArray[Any]
-    bpm: float = 120.0
+    bpm: float | None = None  # None: that of the songs which the network learned from
     meter: tuple[int, int] | None = None  # None: told by the tune itself
 
 
@@ -258,6 +258,18 @@ def songs_of(model: Model) -> RunSongs:
     from lstm_numpy.run_songs import RunSongs
 
     return RunSongs.load(model.path.parent / "songs.npz")
+
+
+def usual_bpm(model: Model) -> float:
+    """The median over the train songs; MIDI's own 120 where a checkpoint stands alone and knows no songs."""
+    import numpy as np
+
+    from lstm_numpy.run_folder import RunError
+
+    try:
+        return float(np.median(songs_of(model).of("train").bpm))
+    except RunError:
+        return 120.0
 
 
 def originality(model: Model, written: list[Written]) -> list[str]:

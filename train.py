@@ -273,7 +273,7 @@ def run_songs(data: Dataset) -> RunSongs:
     from lstm_numpy.batches import Songs
     from lstm_numpy.run_songs import RunSongs
 
-    return RunSongs(Songs(data.flat, data.offsets), data.split, data.beats, data.spelling)
+    return RunSongs(Songs(data.flat, data.offsets), data.split, data.beats, data.bpm, data.spelling)
 
 
 def description(args: argparse.Namespace, parts: list[Part], data: Dataset, songs: RunSongs) -> Iterator[str]:

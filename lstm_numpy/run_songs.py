@@ -23,12 +23,14 @@ START, END, UNKNOWN = 0, 1, 2  # ids that every vocabulary begins with: <start>,
 class RunSongs(NamedTuple):
     """The songs, and what their ids do not tell.
 
-    In the file: ids, offsets (song k is ids[offsets[k] : offsets[k + 1]]), split, beats, spelling.
+    In the file: ids, offsets (song k is ids[offsets[k] : offsets[k + 1]]), split, beats, bpm,
+    spelling.
     """
 
     songs: Songs  # all of them
     split: Array  # (songs,) the place of its part in SPLITS
     beats: Array  # (songs,) length in beats
+    bpm: Array  # (songs,) beats per minute
     spelling: Array  # (unknown ids,) nats, in the order of the ids: what it takes to spell a token that has no id
 
     def of(self, name: str) -> RunSongs:
@@ -36,7 +38,11 @@ class RunSongs(NamedTuple):
         inside = self.split == SPLITS.index(name)
         of_unknown = np.repeat(inside, np.diff(self.songs.offsets))[self.songs.flat == UNKNOWN]
         return RunSongs(
-            self.songs.take(np.flatnonzero(inside)), self.split[inside], self.beats[inside], self.spelling[of_unknown]
+            self.songs.take(np.flatnonzero(inside)),
+            self.split[inside],
+            self.beats[inside],
+            self.bpm[inside],
+            self.spelling[of_unknown],
         )
 
     @property
@@ -78,12 +84,13 @@ class RunSongs(NamedTuple):
         """Raises RunError where there is no such file, or it is not one."""
         try:
             with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as file:
-                loaded = cls(Songs(file["ids"], file["offsets"]), file["split"], file["beats"], file["spelling"])
+                songs = Songs(file["ids"], file["offsets"])
+                loaded = cls(songs, *(file[name] for name in cls._fields[1:]))
         except FileNotFoundError:
             raise RunError(f"{path}: no such file; is this the folder of a run?") from None
         except Exception as error:  # np.load raises whatever zipfile, zlib and the array format happen to raise
             raise RunError(f"{path}: damaged ({type(error).__name__}); the songs of a run cannot be read") from None
-        songs, unknown = len(loaded.songs), int(np.count_nonzero(loaded.songs.flat == UNKNOWN))
-        if (loaded.split.shape, loaded.beats.shape, loaded.spelling.shape) != ((songs,), (songs,), (unknown,)):
+        each, unknown = (len(songs),), (int(np.count_nonzero(songs.flat == UNKNOWN)),)
+        if [array.shape for array in loaded[1:]] != [each, each, each, unknown]:
             raise RunError(f"{path}: damaged; its arrays do not fit together")
         return loaded

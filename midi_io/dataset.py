@@ -31,6 +31,7 @@ class Dataset:
     offsets: Array  # (songs + 1,)
     split: Array  # (songs,) 0 train, 1 valid, 2 test
     beats: Array  # (songs,) float64: how long each song is
+    bpm: Array  # (songs,) float64: how fast it is
     spelling: Array  # (unknown ids,) float64, in the order of flat: nats to spell each token that the vocabulary lacks
     counts: dict[str, int]  # how often each token occurs in the train songs, in all keys that they are moved to
 
@@ -76,6 +77,7 @@ def build_dataset(
         offsets=np.cumsum([0, *map(len, rows)], dtype=np.int64),
         split=np.repeat(np.arange(len(parts), dtype=np.uint8), [len(numbers) for _, numbers in parts]),
         beats=np.array(beats),
+        bpm=np.array([corpus.songs[number].bpm for corpus, numbers in parts for number in numbers]),
         spelling=np.concatenate(spelling),
         counts=counts,
     )

@@ -15,7 +15,7 @@ from midi_io.split import Part, split_corpora, split_songs
 def corpus_of(folder, songs, **options):
     folder.mkdir(exist_ok=True)
     for number, notes in enumerate(songs):
-        write_song(Song(notes), folder / f"{number:02}.mid")
+        write_song(Song(notes, bpm=60 + number), folder / f"{number:02}.mid")
     return read_corpus([folder], workers=1, progress=False, **options)
 
 
@@ -49,6 +49,7 @@ def test_songs_are_as_long_as_their_notes(corpus):
     for number in range(10):
         assert data.beats[number] == pytest.approx(max(note.start + note.duration for note in tune(number)), abs=2)
     assert data.beats[9] > data.beats[0]
+    assert data.bpm == pytest.approx(np.arange(60, 70))
 
 
 def test_rare_tokens_cost_what_it_takes_to_spell_them(corpus):

@@ -57,7 +57,7 @@ def run(tmp_path: Path) -> Path:
     """The folder of a run, as far as the command reads it."""
     config, rng = ModelConfig(6, 4), np.random.default_rng(0)
     songs = Songs.of([[0, *rng.integers(3, 6, n), 1] for n in (9, 5, 7)])
-    RunSongs(songs, np.zeros(3, np.uint8), np.ones(3), np.zeros(0)).save(tmp_path / "songs.npz")
+    RunSongs(songs, np.zeros(3, np.uint8), np.ones(3), np.ones(3), np.zeros(0)).save(tmp_path / "songs.npz")
     save_checkpoint(tmp_path / "model.npz", init_params(config, rng), config, list("ABCDEF"))
     return tmp_path
 
@@ -87,7 +87,7 @@ def test_what_is_no_run_is_one_line_and_status_2(run: Path, capsys: pytest.Captu
     assert "not of one run" in refused(run)
     (run / "model.npz").write_bytes(b"no checkpoint")
     assert "model.npz" in refused(run)
-    RunSongs(Songs.of([[0]]), np.zeros(1, np.uint8), np.ones(1), np.zeros(0)).save(run / "songs.npz")
+    RunSongs(Songs.of([[0]]), np.zeros(1, np.uint8), np.ones(1), np.ones(1), np.zeros(0)).save(run / "songs.npz")
     assert "nothing to predict" in refused(run)
     (run / "songs.npz").unlink()
     assert "no such file" in refused(run)

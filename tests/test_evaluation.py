@@ -17,7 +17,7 @@ LENGTHS = [3, 20, 9, 31, 2, 14]
 SONGS = [np.array([0, *RNG.integers(2, V, length), 1]) for length in LENGTHS]
 SPLIT = np.array([0, 0, 0, 1, 1, 2], np.uint8)
 UNKNOWN = sum((song == 2).sum() for song in SONGS)
-RUN = RunSongs(Songs.of(SONGS), SPLIT, np.arange(6.0), RNG.random(UNKNOWN) * 9)
+RUN = RunSongs(Songs.of(SONGS), SPLIT, np.arange(6.0), np.full(6, 120.0), RNG.random(UNKNOWN) * 9)
 CONFIG = ModelConfig(V, H, layers=2)
 PARAMS = {name: array * 3 for name, array in init_params(CONFIG, RNG, np.float64).items()}
 

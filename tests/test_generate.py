@@ -12,6 +12,7 @@ import pytest
 
 import generate
 from lstm_numpy.checkpoint import load_checkpoint, save_checkpoint
+from lstm_numpy.run_songs import RunSongs
 from midi_io import encode, read_notes, read_song
 
 
@@ -57,6 +58,18 @@ def test_a_tune_goes_on_where_its_prime_stops(write, music, capsys):
     written = read_song("tune.mid")
     assert written.bpm == pytest.approx(90)
     assert len(encode(written.notes, "chord")) > len(tokens)
+
+
+def test_a_tune_is_as_fast_as_most_train_songs_are(write, finished, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(finished[0], run)
+    songs = RunSongs.load(run / "songs.npz")
+    songs._replace(bpm=np.where(songs.split == 0, 72.0, 180.0)).save(run / "songs.npz")
+    write(run=run)
+    assert read_song("tune.mid").bpm == pytest.approx(72)
+    (run / "songs.npz").unlink()
+    write(run=run)
+    assert read_song("tune.mid").bpm == pytest.approx(120)
 
 
 def test_a_prime_can_be_moved_to_another_key(write, music):

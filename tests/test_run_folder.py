@@ -109,6 +109,7 @@ SONGS = RunSongs(
     Songs.of([[0, 2, 5, 2, 1], [0, 4, 1], [0, 2, 3, 1], [0, 9, 1]]),
     np.array([0, 1, 0, 2], np.uint8),
     np.array([2.0, 1.0, 3.0, 4.0]),
+    np.array([90.0, 120.0, 60.0, 120.0]),
     np.array([10.0, 11.0, 12.0]),
 )
 
@@ -117,6 +118,7 @@ def test_parts_keep_what_belongs_to_their_songs():
     train = SONGS.of("train")
     assert [song.tolist() for song in train.songs] == [[0, 2, 5, 2, 1], [0, 2, 3, 1]]
     assert train.beats.tolist() == [2, 3]
+    assert train.bpm.tolist() == [90, 60]
     assert train.spelling_nats.tolist() == [0, 10, 0, 11, 0, 0, 12, 0, 0]
     assert train.is_target.tolist() == [False, True, True, True, True, False, True, True, True]
     assert train.unknown_share == 3 / 7
@@ -128,7 +130,7 @@ def test_songs_come_back_from_the_file(tmp_path):
     SONGS.save(tmp_path / "songs.npz")
     loaded = RunSongs.load(tmp_path / "songs.npz")
     assert loaded.sha256() == SONGS.sha256()
-    for name in ("split", "beats", "spelling"):
+    for name in ("split", "beats", "bpm", "spelling"):
         assert np.array_equal(getattr(loaded, name), getattr(SONGS, name))
     assert [file.name for file in tmp_path.iterdir()] == ["songs.npz"]
 

@@ -1,0 +1,66 @@
+"""What other defaults would give: train.py on its tunes, one setting changed at a time, each for the same time.
+
+    python benchmarks/defaults.py --minutes 2
+
+Nats per beat compare across everything, for every row predicts the same notes of the same valid songs; nats per token
+only among rows with the same tokens.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from contest import table
+
+TRAIN = Path(__file__).resolve().parents[1] / "train.py"
+CHANGES = (
+    "",
+    "--tokens chord --window 50",
+    "--tokens chord --window 50 --transpose 2",
+    "--layers 2",
+    "--transpose 3",
+    "--hidden 128",
+    "--hidden 512",
+    "--lr 2e-3",
+    "--lr 8e-3",
+    "--dropout 0",
+    "--dropout 0.5",
+    "--dropout 0.25 --recurrent-dropout rnndrop",
+    "--dropout 0.25 --recurrent-dropout variational",
+    "--window 32",
+    "--window 128",
+    "--batch 16",
+    "--batch 64",
+    "--anneal plateau",
+    "--anneal none",
+)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--minutes", type=float, default=2.0, help="of training, for each network (default: 2)")
+    parser.add_argument("--threads", type=int, help="for each network (default: that of train.py)")
+    args = parser.parse_args()
+    budget = ["--minutes", f"{args.minutes:g}", *(["--threads", f"{args.threads}"] if args.threads else [])]
+    print(f"`python benchmarks/defaults.py {' '.join(budget)}`\n")
+    rows = []
+    for change in CHANGES:
+        with tempfile.TemporaryDirectory() as scratch:
+            out = Path(scratch, "run")
+            command = [sys.executable, str(TRAIN), *change.split(), *budget, "--out", str(out)]
+            command += ["--epochs", "10000", "--patience", "10000", "--quiet"]  # only the time ends a run
+            subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+            found = json.loads((out / "summary.json").read_text())
+        numbers = [f"{found['epochs']}", f"{found['valid_nats_per_token']:.3f}", f"{found['valid_nats_per_beat']:.3f}"]
+        rows.append([f"`{change}`" if change else "the defaults", *numbers])
+        print(*rows[-1], file=sys.stderr, flush=True)
+    print(table(["changed", "epochs", "valid, nats per token", "valid, nats per beat"], rows))
+
+
+if __name__ == "__main__":
+    main()
