@@ -12,6 +12,7 @@ import argparse
 import os
 import sys
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,11 +28,12 @@ if TYPE_CHECKING:
 
     from lstm_numpy.run_songs import RunSongs
     from lstm_numpy.sampling import Written
-    from midi_io.notes import Note
+    from midi_io.notes import Note, Song
     from midi_io.statistics import Compared
     from midi_io.vocabulary import Vocabulary
 
 PRIME_TOKENS = 50  # from a random place: the paper's window
+WORTH_A_PROCESS = 8  # pictures; fewer are drawn sooner than another process has started
 MOST_HELD_OUT = 100  # songs are enough to compare with
 
 
@@ -162,7 +164,6 @@ def compose(model: Model, args: argparse.Namespace) -> None:
     from midi_io.instruments import programs_of
     from midi_io.meter import on_bars
     from midi_io.notes import Song, piano_roll
-    from midi_io.picture import draw_piano_roll
     from midi_io.writer import write_song
 
     program = programs_of(args.instrument)[0] if args.instrument else None
@@ -187,8 +188,28 @@ def compose(model: Model, args: argparse.Namespace) -> None:
     print(showable(piano_roll(songs[0].notes, meter=songs[0].meter)))
     for line in originality(model, written):
         print(line)
-    for path, song in zip(paths, songs, strict=True):
-        draw_piano_roll(song.notes, path.with_suffix(".png"), title=path.stem, meter=song.meter)
+    draw(paths, songs)
+
+
+def draw(paths: list[Path], songs: list[Song]) -> None:
+    """A picture beside each tune; many of them in other processes, side by side."""
+    from midi_io.picture import draw_piano_roll
+    from midi_io.workers import processes
+
+    jobs = [
+        partial(draw_piano_roll, song.notes, path.with_suffix(".png"), title=path.stem, meter=song.meter)
+        for path, song in zip(paths, songs, strict=True)
+    ]
+    if len(jobs) < WORTH_A_PROCESS:
+        for job in jobs:
+            job()
+        return
+    pool = processes(min(len(jobs), os.cpu_count() or 1))
+    try:
+        for picture in [pool.submit(job) for job in jobs]:
+            picture.result()
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def compose_sample(folder: Path, seed: int) -> None:

@@ -95,7 +95,8 @@ def tanh_rnn(
     h = np.zeros((T + 1, B, len(Wh)), Wh.dtype)
     if state:
         h[0] = state["rnn"].h
-    xWx = layers.onehot_forward(ids, params["rnn.Wx"], buffers)
+    xWx = np.empty((T, B, len(Wh)), Wh.dtype)
+    layers.onehot_forward(ids, params["rnn.Wx"], xWx)
     for t in range(T):
         h[t + 1] = np.tanh(xWx[t] + h[t] @ Wh + params["rnn.b"])
     logits = layers.dense_forward(h[1:], params["dense.W"], params["dense.b"], buffers)

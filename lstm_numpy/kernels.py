@@ -109,17 +109,18 @@ def step_backward(
 
 @kernel
 def multiply_rows(x: Array, W: Array, out: Array) -> None:
-    """out = x @ W, for x (B, K) and W (K, N), where B and K are multiples of 4; see products.py.
+    """out = x @ W, for x (B, K) and W (K, N), where B is 4 or more and K a multiple of 4; see products.py.
 
     Four rows of x meet four rows of W: each number that is read takes part in four products.  512 columns at a time,
-    so that what is written four times for every 16 rows of W stays in the first cache.
+    so that what is written for every four rows of W stays in the first cache.
     """
     zero = out.dtype.type(0)
     B, K = x.shape
     N = W.shape[1]
     for left in range(0, N, 512):
         right = min(left + 512, N)
-        for n in range(0, B, 4):
+        for first in range(0, B, 4):
+            n = min(first, B - 4)  # the last four may be partly done already
             y0, y1, y2, y3 = out[n, left:right], out[n + 1, left:right], out[n + 2, left:right], out[n + 3, left:right]
             for j in range(right - left):
                 y0[j], y1[j], y2[j], y3[j] = zero, zero, zero, zero
@@ -266,6 +267,17 @@ def draw_rows(p: Array, uniform: Array, chosen: Array) -> None:
                 left -= p[n, v]
                 if left < 0:
                     break
+
+
+@kernel
+def note_down(chosen: Array, entropies: Array, songs: Array, t: int, end: int, ids: Array, entropy_sums: Array) -> int:
+    """ids[songs[n], t] = chosen[n], and its entropy is added up.  Returns how many of the chosen are `end`."""
+    ended = 0
+    for n in range(chosen.size):
+        ids[songs[n], t] = chosen[n]
+        entropy_sums[songs[n]] += entropies[n]
+        ended += chosen[n] == end
+    return ended
 
 
 @kernel

@@ -16,9 +16,23 @@ Array = npt.NDArray[Any]
 # The input.  onehot(id) @ Wx is row `id` of Wx, so nothing one-hot is ever built.
 
 
-def onehot_forward(ids: Array, Wx: Array, buffers: Buffers) -> Array:
-    """onehot(ids) @ Wx: (T, B) ids and (V, 4H) to xWx (T, B, 4H).  (6)"""
-    return np.take(Wx, ids, axis=0, out=buffers.empty("xWx", (*ids.shape, Wx.shape[1]), Wx.dtype), mode="clip")
+def input_forward(x: Array, Wx: Array, V: int, xWx: Array) -> Array:
+    """Fill xWx (..., 4H) from a layer's input: ids (...) or numbers (..., D).  Returns it as backward will need it.
+
+    Ids pick rows where Wx has one for each of V.  Where it has not, an id is the paper's scalar id / V.
+    """
+    if x.dtype.kind in "iu":
+        if Wx.shape[0] == V:
+            onehot_forward(x, Wx, xWx)
+            return x
+        x = (x[..., None] / V).astype(Wx.dtype)
+    linear_forward(x, Wx, xWx)
+    return x
+
+
+def onehot_forward(ids: Array, Wx: Array, xWx: Array) -> None:
+    """xWx = onehot(ids) @ Wx: ids (...) and (V, 4H) to (..., 4H).  (6)"""
+    Wx.take(ids, axis=0, out=xWx, mode="clip")
 
 
 def onehot_backward(dz: Array, ids: Array, Wx: Array, buffers: Buffers) -> Array:
@@ -29,12 +43,9 @@ def onehot_backward(dz: Array, ids: Array, Wx: Array, buffers: Buffers) -> Array
     return dWx
 
 
-def linear_forward(x: Array, Wx: Array, buffers: Buffers) -> Array:
-    """x @ Wx: (T, B, D) and (D, 4H) to xWx (T, B, 4H), where the input is numbers: a scalar, or another layer.  (6)"""
-    T, B, D = x.shape
-    xWx = buffers.empty("xWx", (T, B, Wx.shape[1]), Wx.dtype)
-    np.matmul(x.reshape(T * B, D), Wx, out=xWx.reshape(T * B, -1))
-    return xWx
+def linear_forward(x: Array, Wx: Array, xWx: Array) -> None:
+    """xWx = x @ Wx: (..., D) and (D, 4H) to (..., 4H), where the input is numbers: a scalar, or another layer.  (6)"""
+    np.matmul(x.reshape(-1, x.shape[-1]), Wx, out=xWx.reshape(-1, xWx.shape[-1]))
 
 
 def linear_backward(dz: Array, x: Array, Wx: Array, buffers: Buffers) -> tuple[Array, Array]:

@@ -12,6 +12,7 @@ the recurrence (see `RecurrentMasks`).  The layer receives xWx = x @ Wx ready ma
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -60,6 +61,19 @@ def lstm_forward(
     xWx: Array, Wh: Array, b: Array, state: LSTMState, masks: RecurrentMasks, buffers: Buffers
 ) -> LSTMTrace:
     """Run the layer over xWx (T, B, 4H) from `state`.  Overwrites xWx: it becomes the block of gates."""
+    trace, step = lstm_steps(xWx, Wh, b, state, masks, buffers)
+    for t in range(xWx.shape[0]):
+        step(t)
+    return trace
+
+
+def lstm_steps(
+    xWx: Array, Wh: Array, b: Array, state: LSTMState, masks: RecurrentMasks, buffers: Buffers
+) -> tuple[LSTMTrace, Callable[[int], None]]:
+    """The trace, not yet filled but for `state`, and the function of t that runs one time step, from row t to t+1.
+
+    xWx[t] is read when step t is run, so whoever writes a song can choose it by what the step before gave.
+    """
     T, B, H = xWx.shape[0], xWx.shape[1], Wh.shape[0]
     gates = xWx
     h = buffers.empty("h", (T + 1, B, H), Wh.dtype)
@@ -71,7 +85,8 @@ def lstm_forward(
 
     h[0], c[0] = state
     np.multiply(masks.r, h[0], out=rh[0])
-    for t in range(T):
+
+    def step(t: int) -> None:
         recur(t)  # recurrent = rh[t] @ Wh
         kernels.add_gate_inputs(gates[t], recurrent, b)  # (1)
         np.tanh(gates[t], out=gates[t])
@@ -81,7 +96,7 @@ def lstm_forward(
 
     i, f, o, g = (gates[:, :, k * H : (k + 1) * H] for k in range(4))
     not_yet = np.empty(0, Wh.dtype)
-    return LSTMTrace(i, f, o, g, c, tanh_c, h, rh, gates, dz=not_yet, dh=not_yet, dc=not_yet)
+    return LSTMTrace(i, f, o, g, c, tanh_c, h, rh, gates, dz=not_yet, dh=not_yet, dc=not_yet), step
 
 
 def lstm_backward(

@@ -173,12 +173,8 @@ def stack_forward(
         room, H = buffers.within(name), Wh.shape[0]
         ones, zeros = room.full("ones", 1, (B, H), dtype), room.full("zeros", 0, (B, H), dtype)
 
-        if x.ndim == 2 and Wx.shape[0] == V:
-            xWx = layers.onehot_forward(x, Wx, room)
-        else:
-            if x.ndim == 2:
-                x = (x[:, :, None] / V).astype(dtype)
-            xWx = layers.linear_forward(x, Wx, room)
+        xWx = room.empty("xWx", (T, B, 4 * H), dtype)
+        x = layers.input_forward(x, Wx, V, xWx)
         recurrent_masks = RecurrentMasks(*(masks.get(f"{name}.{letter}", ones) for letter in "msr"))
         first_state = state[name] if state else LSTMState(zeros, zeros)
         step = lstm_forward(xWx, Wh, b, first_state, recurrent_masks, room)

@@ -37,7 +37,7 @@ def repeated_product(xs: Array, W: Array, out: Array, buffers: Buffers) -> Calla
     tiles = _tiles(B, K, N)
     if tiles is None:
         rows = _in_blocks(W, 1, N, buffers).reshape(K, N)
-        if B % 4 == K % 4 == 0:
+        if B >= 4 and K % 4 == 0:
             return lambda t: kernels.multiply_rows(xs[t], rows, out)
         return lambda t: np.matmul(xs[t], rows, out=out)
 

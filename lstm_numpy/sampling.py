@@ -1,12 +1,13 @@
 """From probabilities to a new song: draw an id, read it, draw the next.
 
-The state is carried, so every id costs one step and nothing is ever read again.  Several songs are written side by side
-as one batch; one that has ended leaves it.
+The state is carried, so every id costs one step and nothing is ever read again.  Songs are written side by side, 32 in
+a batch and a thread for each batch; a song that has ended leaves its batch.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeAlias
 
@@ -17,7 +18,9 @@ from threadpoolctl import ThreadpoolController
 from lstm_numpy import kernels
 from lstm_numpy.buffers import Buffers
 from lstm_numpy.lstm import LSTMState
-from lstm_numpy.model import State, forward, stack_forward
+from lstm_numpy.machine import useful_threads
+from lstm_numpy.model import State, forward
+from lstm_numpy.stepper import Stepper
 
 Array: TypeAlias = npt.NDArray[Any]
 Walk: TypeAlias = Callable[[], Callable[[int], Array]]
@@ -26,6 +29,7 @@ LONGEST_PERIOD = 16  # ids: what repeats after more is a phrase, and music repea
 SHORTEST_LOOP = 8  # ids: a chord struck four times is no loop yet
 _COLDEST, _HOTTEST = 1e-20, 1e20  # beyond, nothing changes any more but that float32 overflows
 _READ_AT_ONCE, _DRAWN_AT_ONCE = 256, 256
+_SIDE_BY_SIDE = 32  # songs that share a batch; a number, lest the cores of a machine decide how sums are rounded
 
 
 @dataclass(frozen=True)
@@ -34,8 +38,8 @@ class Sampling:
 
     temperature divides the logits: below 1 the probable becomes more probable, 0 is always the most probable, above 1
     all become alike.  Then top_k keeps the k most probable (0: all), then top_p the fewest that together have that
-    probability.  repeats: when a pattern of at most 16 ids has been said that many times, and fills 8 ids or more,
-    its next id cannot follow (0: it can).
+    probability, with all that are as probable as the last of them.  repeats: when a pattern of at most 16 ids has been
+    said that many times, and fills 8 ids or more, its next id cannot follow (0: it can).
     """
 
     temperature: float = 1.0
@@ -85,47 +89,69 @@ def generate(
     """
     prime = np.atleast_1d(np.asarray(prime, dtype=np.intp))
     sampling = sampling or Sampling()
-    n, total = len(prime), len(prime) + length
-    draws = _Draws(rng, count)
-    logits, state = _read(params, prime, count)
-    ids = np.empty((count, total), dtype=np.intp)
-    ids[:, :n] = prime
-    loops = _Loops(ids, n)
-    walks = [walk() for _ in range(count)] if walk else []
-    for along in walks:
-        for i in prime[:-1].tolist():
-            along(i)
+    params = _without(params, banned)
+    logits, state = _read(params, prime)
+    seeds = rng.integers(2**63, size=count).tolist()
+    parts = [seeds[k : k + _SIDE_BY_SIDE] for k in range(0, count, _SIDE_BY_SIDE)]
 
-    lengths, entropy_sums = np.full(count, total), np.zeros(count)
-    writing = np.arange(count)  # the songs that have not ended: a row of logits and of the state for each
-    entropies, buffers = np.empty(count), Buffers()
-    never = np.array(banned, dtype=np.intp)
-    with ThreadpoolController().limit(limits=1, user_api="blas"):  # a step's products are too small to be shared out
-        for t in range(n, total):
-            logits[:, never] = -np.inf
-            for row, song in enumerate(writing if walks else ()):
-                logits[row, ~walks[song](int(ids[song, t - 1]))] = -np.inf
+    def write(part: list[int]) -> list[Written]:
+        songs = _Songs(prime, len(prime) + length, part, walk)
+        return songs.write(params, np.repeat(logits, len(part), axis=0), state, sampling, end)
+
+    # A step's products are too small for BLAS to share them out.
+    with ThreadpoolController().limit(limits=1, user_api="blas"):
+        if len(parts) <= 1:
+            return [song for part in parts for song in write(part)]
+        with ThreadPoolExecutor(useful_threads(count, state["lstm1"].h.shape[1])) as threads:
+            return [song for songs in threads.map(write, parts) for song in songs]
+
+
+class _Songs:
+    """Some songs that are written side by side."""
+
+    def __init__(self, prime: Array, total: int, seeds: Sequence[int], walk: Walk | None) -> None:
+        count, self.n = len(seeds), len(prime)
+        self.ids = np.empty((count, total), dtype=np.intp)
+        self.ids[:, : self.n] = prime
+        self.lengths, self.entropy_sums = np.full(count, total), np.zeros(count)
+        self.draws, self.loops = _Draws(seeds), _Loops(self.ids, self.n)
+        self.walks = [walk() for _ in seeds] if walk else []
+        for along in self.walks:
+            for i in prime[:-1].tolist():
+                along(i)
+
+    def write(
+        self, params: Mapping[str, Array], logits: Array, state: State, sampling: Sampling, end: int
+    ) -> list[Written]:
+        """All of them, from the logits (songs, V) of the first id and the state (1, H) after the prime."""
+        count, total = self.ids.shape
+        writing = np.arange(count)  # the songs that have not ended: a row of logits and of the state for each
+        entropies, buffers = np.empty(count), Buffers()
+        stepper = Stepper(params, _rows(state, np.zeros(count, np.intp)), buffers)
+        for t in range(self.n, total):
+            if self.walks:
+                before = zip(writing.tolist(), self.ids[writing, t - 1].tolist(), strict=True)
+                np.copyto(logits, -np.inf, where=~np.array([self.walks[song](i) for song, i in before]))
             if sampling.repeats:
-                loops.forbid(logits, writing, t, sampling.repeats)
-            chosen = _choose(logits, draws.at(t - n, writing), sampling, entropies)
-            ids[writing, t] = chosen
-            entropy_sums[writing] += entropies[: len(writing)]
-            loops.extend(writing, t)
-
-            going = chosen != end
-            if not going.all():
-                lengths[writing[~going]] = t + 1
+                self.loops.forbid(logits, writing, t, sampling.repeats)
+            chosen = _choose(logits, self.draws.at(t - self.n, writing), sampling, entropies)
+            ended = kernels.note_down(chosen, entropies, writing, t, end, self.ids, self.entropy_sums)
+            self.loops.extend(writing, t)
+            if ended:
+                going = chosen != end
+                self.lengths[writing[~going]] = t + 1
                 writing, chosen = writing[going], chosen[going]
-                state = {name: LSTMState(h[going], c[going]) for name, (h, c) in state.items()}
+                stepper = Stepper(params, _rows(stepper.state, going), buffers)
             if t + 1 == total or not len(writing):
                 break
-            outputs, state, _ = stack_forward(params, chosen[None, :], state, {}, buffers)
-            logits = outputs[0]
+            logits = stepper(chosen)
+        return [self._written(k, end) for k in range(count)]
 
-    return [
-        Written(ids[k, :m].copy(), bool(m > n and ids[k, m - 1] == end), entropy / max(m - n, 1), int(loop))
-        for k, (m, entropy, loop) in enumerate(zip(lengths.tolist(), entropy_sums.tolist(), loops.longest, strict=True))
-    ]
+    def _written(self, k: int, end: int) -> Written:
+        m, written = int(self.lengths[k]), int(self.lengths[k]) - self.n
+        ended = bool(written > 0 and self.ids[k, m - 1] == end)
+        entropy = float(self.entropy_sums[k]) / max(written, 1)
+        return Written(self.ids[k, :m].copy(), ended, entropy, int(self.loops.longest[k]))
 
 
 def longest_loop(ids: Array) -> int:
@@ -134,16 +160,25 @@ def longest_loop(ids: Array) -> int:
     return int(loops.longest[0])
 
 
-def _read(params: Mapping[str, Array], prime: Array, count: int) -> tuple[Array, State]:
-    """Read the prime once: the logits (count, V) of what follows, and the state, the same for all songs."""
+def _without(params: Mapping[str, Array], banned: Sequence[int]) -> dict[str, Array]:
+    """Parameters that give these ids a logit of -inf, whatever the input."""
+    b = params["dense.b"].copy()
+    b[list(banned)] = -np.inf
+    return {**params, "dense.b": b}
+
+
+def _read(params: Mapping[str, Array], prime: Array) -> tuple[Array, State]:
+    """Read the prime: the logits (1, V) of what follows, and the state (1, H)."""
     state: State | None = None
     for begin in range(0, max(len(prime), 1), _READ_AT_ONCE):
         outputs, state, _ = forward(params, prime[begin : begin + _READ_AT_ONCE, None], state)
     assert state is not None
-    copies = {
-        name: LSTMState(np.repeat(h, count, axis=0), np.repeat(c, count, axis=0)) for name, (h, c) in state.items()
-    }
-    return np.repeat(outputs[-1], count, axis=0), copies
+    return outputs[-1], state
+
+
+def _rows(state: State, rows: Array) -> State:
+    """Copies of some rows (places, or bool for each)."""
+    return {name: LSTMState(h[rows], c[rows]) for name, (h, c) in state.items()}
 
 
 def _choose(logits: Array, uniform: Array, sampling: Sampling, entropies: Array) -> Array:
@@ -168,29 +203,28 @@ def narrowed(logits: Array, sampling: Sampling) -> Array:
         out = np.argpartition(-logits, sampling.top_k - 1, axis=1)[:, sampling.top_k :]
         np.put_along_axis(logits, out, -np.inf, axis=1)
     if sampling.top_p < 1:
-        order = np.argsort(-logits, axis=1, kind="stable")
-        p = np.exp(np.take_along_axis(logits, order, axis=1), dtype=np.float64)
-        up_to_it = np.cumsum(p, axis=1)
-        enough = up_to_it - p >= sampling.top_p * up_to_it[:, -1:]
-        inside = np.take_along_axis(logits, order, axis=1)
-        np.put_along_axis(logits, order, np.where(enough, -np.inf, inside), axis=1)
+        p = np.exp(logits, dtype=np.float64)
+        falling = -np.sort(-p, axis=1)
+        up_to_it = np.cumsum(falling, axis=1)
+        needed = np.count_nonzero(up_to_it - falling < sampling.top_p * up_to_it[:, -1:], axis=1)
+        logits[p < falling[np.arange(len(p)), needed - 1, None]] = -np.inf
     return logits
 
 
 class _Draws:
     """Numbers from [0, 1) for every song, from a generator of its own."""
 
-    def __init__(self, rng: np.random.Generator, count: int) -> None:
-        self._generators = [np.random.default_rng(int(seed)) for seed in rng.integers(2**63, size=count)]
-        self._numbers = np.empty((count, _DRAWN_AT_ONCE))
+    def __init__(self, seeds: Sequence[int]) -> None:
+        self._generators = [np.random.default_rng(seed) for seed in seeds]
+        self._numbers = np.empty((_DRAWN_AT_ONCE, len(seeds)))
 
     def at(self, step: int, songs: Array) -> Array:
         """(songs,): each song's number for a step; steps are asked for in order."""
-        column = step % _DRAWN_AT_ONCE
-        if column == 0:
+        row = step % _DRAWN_AT_ONCE
+        if row == 0:
             for song in songs.tolist():
-                self._generators[song].random(out=self._numbers[song])
-        return np.asarray(self._numbers[songs, column])
+                self._numbers[:, song] = self._generators[song].random(_DRAWN_AT_ONCE)
+        return np.asarray(self._numbers[row].take(songs))
 
 
 class _Loops:

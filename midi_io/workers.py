@@ -38,7 +38,7 @@ def run_batches(
         return
     waiting = deque(enumerate(batches))
     under_way: dict[Future[bytes], tuple[int, Sequence[str]]] = {}
-    pool = executor or _processes(workers)
+    pool = executor or processes(workers)
     try:
         while waiting or under_way:
             try:
@@ -56,7 +56,7 @@ def run_batches(
                     yield from zip([number for number, _ in suspects], results, strict=True)
                 if pool is not executor:
                     pool.shutdown()
-                pool = _processes(workers)
+                pool = processes(workers)
     finally:
         for future in under_way:
             future.cancel()
@@ -90,14 +90,15 @@ def _deadly(work: Work, batch: Sequence[str]) -> list[str]:
 
 def _attempt(work: Work, batch: Sequence[str], deadly: Collection[str] = ()) -> bytes | None:
     """The result of a batch in a new process; None if the process died."""
-    with _processes(1) as pool:
+    with processes(1) as pool:
         try:
             return pool.submit(work, batch, deadly).result()
         except BrokenExecutor:
             return None
 
 
-def _processes(workers: int) -> ProcessPoolExecutor:
+def processes(workers: int) -> ProcessPoolExecutor:
+    """New processes, which leave Ctrl-C to this one, and end when it ends."""
     # Spawned, not forked: the threads of a BLAS or a progress bar do not survive a fork.
     return ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _follow_the_parent)
 

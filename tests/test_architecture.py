@@ -30,8 +30,8 @@ ORDER = {
     "lstm_numpy": """
         blas __init__ buffers activations kernels products lstm layers workspace model optimizer
         gradient_checks bugs
-        batches baselines sampling
-        files container checkpoint console machine interrupts arguments
+        machine batches baselines stepper sampling
+        files container checkpoint console interrupts arguments
         run_folder run_songs history distributions evaluation training_state
         panels plots describe gradcheck
     """,

@@ -49,6 +49,15 @@ def test_each_of_several_tunes_is_what_it_would_be_among_fewer(write, tmp_path):
     assert len(set(five)) == 5
 
 
+def test_many_pictures_are_drawn_by_several_processes(finished, tmp_path):
+    count = generate.WORTH_A_PROCESS
+    command = [str(finished[0]), "--count", str(count), "--length", "20", "--out", str(tmp_path / "tune.mid")]
+    assert generate.main(command) == 0
+    pictures = [(tmp_path / f"tune-{number}.png").read_bytes() for number in range(1, count + 1)]
+    assert all(picture.startswith(b"\x89PNG") for picture in pictures)
+    assert len(set(pictures)) > 1
+
+
 def test_a_tune_goes_on_where_its_prime_stops(write, music, capsys):
     prime = music / "03.mid"
     write("--prime", prime, "--bpm", 90)

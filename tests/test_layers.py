@@ -20,7 +20,9 @@ ids = np.array([[0, 4], [2, 2], [4, 2]])  # 2 and 4 stand more than once
 
 def test_a_onehot_input_picks_rows_as_the_product_with_a_onehot_matrix_does() -> None:
     Wx, one_hot = rng.normal(size=(V, 4 * H)), np.eye(V)[ids]
-    np.testing.assert_array_equal(layers.onehot_forward(ids, Wx, Buffers()), one_hot @ Wx)
+    xWx = np.empty((T, B, 4 * H))
+    assert layers.input_forward(ids, Wx, V, xWx) is ids
+    np.testing.assert_array_equal(xWx, one_hot @ Wx)
     dz = rng.normal(size=(T, B, 4 * H))
     wanted = np.einsum("tbv,tbk->vk", one_hot, dz)
     buffers = Buffers()
@@ -30,10 +32,18 @@ def test_a_onehot_input_picks_rows_as_the_product_with_a_onehot_matrix_does() ->
 
 def test_a_linear_input_and_its_gradients() -> None:
     x, Wx, dz = rng.normal(size=(T, B, 2)), rng.normal(size=(2, 4 * H)), rng.normal(size=(T, B, 4 * H))
-    np.testing.assert_allclose(layers.linear_forward(x, Wx, Buffers()), np.einsum("tbd,dk->tbk", x, Wx), rtol=1e-13)
+    xWx = np.empty((T, B, 4 * H))
+    assert layers.input_forward(x, Wx, V, xWx) is x
+    np.testing.assert_allclose(xWx, np.einsum("tbd,dk->tbk", x, Wx), rtol=1e-13)
     dx, dWx = layers.linear_backward(dz, x, Wx, Buffers())
     np.testing.assert_allclose(dx, np.einsum("tbk,dk->tbd", dz, Wx), rtol=1e-13)
     np.testing.assert_allclose(dWx, np.einsum("tbd,tbk->dk", x, dz), rtol=1e-13)
+
+
+def test_the_papers_scalar_input_is_the_id_as_a_share_of_the_vocabulary() -> None:
+    Wx, xWx = rng.normal(size=(1, 4 * H)), np.empty((T, B, 4 * H))
+    np.testing.assert_array_equal(layers.input_forward(ids, Wx, V, xWx), ids[:, :, None] / V)
+    np.testing.assert_allclose(xWx, ids[:, :, None] / V * Wx[0], rtol=1e-15)
 
 
 def test_the_dense_layer_and_its_gradients() -> None:
