@@ -184,10 +184,10 @@ def saturation(trace: Trace) -> dict[str, float]:
     """
     shares = {}
     for layer in (name for name in trace if name.startswith("lstm") and "." not in name):
-        step = trace[layer]
-        for gate in "ifo":
-            shares[f"saturated_{layer}_{gate}"] = float(np.mean(np.abs(getattr(step, gate) - 0.5) > 0.4))
-        shares[f"saturated_{layer}_g"] = float(np.mean(np.abs(step.g) > 0.9))
+        for gate, middle, limit in (("i", 0.5, 0.4), ("f", 0.5, 0.4), ("o", 0.5, 0.4), ("g", 0.0, 0.9)):
+            values = [getattr(part, gate) for part in trace.parts(layer)]
+            saturated = sum(np.count_nonzero(np.abs(part - middle) > limit) for part in values)
+            shares[f"saturated_{layer}_{gate}"] = saturated / sum(part.size for part in values)
     return shares
 
 

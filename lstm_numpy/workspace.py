@@ -61,10 +61,14 @@ class Trace(Mapping[str, Any]):
         self._parts = parts
 
     def __getitem__(self, name: str) -> Any:
-        pieces = [part[name] for part in self._parts]
+        pieces = self.parts(name)
         if len(pieces) == 1:
             return pieces[0]
         return type(pieces[0])(*(_side_by_side(field) for field in zip(*pieces, strict=True)))
+
+    def parts(self, name: str) -> list[Any]:
+        """What trace[name] puts side by side, as it lies in memory: one for each thread."""
+        return [part[name] for part in self._parts]
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._parts[0])
