@@ -16,9 +16,10 @@ from collections import Counter
 from collections.abc import Collection, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Executor
 from contextlib import closing, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import mido
 import numpy as np
@@ -38,8 +39,7 @@ WORTH_PROCESSES = 500_000  # bytes: what can be read while processes start
 PASSING = {"missing", "unreadable", DEADLY}  # faults that the next run may not meet
 
 
-@dataclass(frozen=True)
-class CorpusSong:
+class CorpusSong(NamedTuple):
     """One song: where it is from, what its file says about it, and its ids in Corpus.tokens."""
 
     path: str
@@ -176,9 +176,7 @@ class _Merger:
             if first != path:
                 self.skipped.append(Skipped(path, "found twice", f"is the same music as {printable(first)}"))
                 continue
-            self.songs.append(
-                CorpusSong(path, sha256, content, title, bpm, (meter[0], meter[1]), ids[start:end].copy())
-            )
+            self.songs.append(CorpusSong(path, sha256, content, title, bpm, (meter[0], meter[1]), ids[start:end]))
             self.never_off += never_off
             if len(self.songs) == max_songs:
                 return True
@@ -186,12 +184,13 @@ class _Merger:
 
     def corpus(self) -> Corpus:
         """The songs so far, with the tokens that occur in them."""
-        counts = np.zeros(len(self.index), np.int64)
-        for song in self.songs:
-            counts += np.bincount(song.ids, minlength=len(counts))
+        flat = np.concatenate([song.ids for song in self.songs])
+        counts = np.bincount(flat, minlength=len(self.index))
         used = np.flatnonzero(counts)
-        table = smallest(np.cumsum(counts > 0) - 1, len(used))
-        songs = [replace(song, ids=table[song.ids]) for song in self.songs]
+        flat = smallest(np.cumsum(counts > 0) - 1, len(used))[flat]
+        ends = np.cumsum([len(song.ids) for song in self.songs]).tolist()
+        places = zip(self.songs, [0, *ends[:-1]], ends, strict=True)
+        songs = [CorpusSong(*song[:-1], ids=flat[start:end]) for song, start, end in places]
         tokens = list(self.index)
         return Corpus(songs, [tokens[i] for i in used], counts[used], self.skipped, self.never_off)
 
