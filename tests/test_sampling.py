@@ -79,7 +79,7 @@ def test_the_same_seed_gives_the_same_songs() -> None:
 def test_a_song_does_not_depend_on_the_songs_beside_it() -> None:
     """Nor on when they end and leave the batch."""
     params = network()
-    many = generate(params, [START, 4], 600, seeded(5), 9, end=END)
+    many = generate(params, [START, 4], 600, seeded(5), 70, end=END)
     few = generate(params, [START, 4], 600, seeded(5), 4, end=END)
     assert [song.ids.tolist() for song in many[:4]] == [song.ids.tolist() for song in few]
     assert [song.entropy for song in many[:4]] == pytest.approx([song.entropy for song in few])
