@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from fractions import Fraction
+from threading import Lock
 from typing import NamedTuple
 
 import numpy as np
@@ -48,6 +49,7 @@ class Grammar:
     """The rules of one scheme over the tokens of one vocabulary.
 
     A finite automaton that is built while it is walked: each state's mask is worked out once, a step is a look-up.
+    Several threads may walk at the same time.
 
     tokens: all tokens by id, with `<start>`, `<end>` and `<unk>`.
     unknown: whether `<unk>` may stand for any token, as it does in songs to be scored.
@@ -65,6 +67,7 @@ class Grammar:
         self._states: list[State] = []
         self._masks: list[Mask] = []
         self._steps: dict[tuple[int, int], int] = {}
+        self._building = Lock()
         self._begin = self._number(State())
 
     def walk(self) -> Callable[[int], Mask]:
@@ -95,15 +98,16 @@ class Grammar:
 
     def _number(self, state: State) -> int:
         """The number of a state; of a new one, with its mask."""
-        if state not in self._numbers:
-            mask = np.array(self._allowed(state, self._words, self._unknown))
-            if not mask.any():  # the song has ended, or the vocabulary is too small to go on
-                mask = np.array([word.kind == END for word in self._words])
-            mask.setflags(write=False)
-            self._numbers[state] = len(self._states)
-            self._states.append(state)
-            self._masks.append(mask)
-        return self._numbers[state]
+        with self._building:
+            if state not in self._numbers:
+                mask = np.array(self._allowed(state, self._words, self._unknown))
+                if not mask.any():  # the song has ended, or the vocabulary is too small to go on
+                    mask = np.array([word.kind == END for word in self._words])
+                mask.setflags(write=False)
+                self._numbers[state] = len(self._states)
+                self._states.append(state)
+                self._masks.append(mask)
+            return self._numbers[state]
 
 
 def _after_event(state: State, word: Word) -> State:

@@ -1,5 +1,8 @@
 """What the grammar lets follow: all that songs do, and nothing that is no song."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -113,6 +116,25 @@ def test_two_songs_walk_side_by_side():
     together = [[walk(ids[step]) for walk, ids in zip(walks, songs, strict=True)] for step in range(6)]
     for place, ids in enumerate(songs):
         assert np.array_equal([masks[place] for masks in together], grammar.masks_for(ids))
+
+
+class Hesitating(list):
+    """A list in which something else may happen before an item is there."""
+
+    def append(self, item):
+        time.sleep(0.001)
+        super().append(item)
+
+
+def test_threads_may_walk_at_the_same_time():
+    rng = np.random.default_rng(0)
+    songs = [[0, *rng.integers(3, len(LETTERS), 20).tolist()] for _ in range(8)]
+    grammar = Grammar(LETTERS, "note")
+    grammar._states = Hesitating(grammar._states)
+    with ThreadPoolExecutor(len(songs)) as threads:
+        found = list(threads.map(grammar.masks_for, songs))
+    for ids, masks in zip(songs, found, strict=True):
+        assert np.array_equal(masks, Grammar(LETTERS, "note").masks_for(ids))
 
 
 def test_an_answer_cannot_be_spoilt():
