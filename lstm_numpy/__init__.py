@@ -17,8 +17,8 @@
         gradient_checks.py  is every gradient right?  (gradcheck.py prints it, bugs.py breaks it)
         batches.py       songs to batches, for truncated backpropagation through time
         sampling.py      from probabilities to a new song
-    and then as you need: workspace.py, buffers.py and blas.py (memory and threads), baselines.py (n-grams),
-    checkpoint.py, describe.py, plots.py.  docs/lstm.md derives every equation.
+    and then as you need: workspace.py, buffers.py, products.py, blas.py and stepper.py (memory, threads and speed),
+    baselines.py (n-grams), checkpoint.py, describe.py, plots.py.  docs/lstm.md derives every equation.
 
 The public names below are loaded when they are first used, so that a command can print its --help at once.
 """
