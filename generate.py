@@ -143,6 +143,8 @@ def explained(error: Exception) -> tuple[int, str]:
     if isinstance(error, ModuleNotFoundError):
         return 1, f"{error}; pip install -r requirements.txt"
 
+    from concurrent.futures import BrokenExecutor
+
     from lstm_numpy.checkpoint import CheckpointError
     from lstm_numpy.run_folder import RunError
     from midi_io import MidiError
@@ -150,6 +152,8 @@ def explained(error: Exception) -> tuple[int, str]:
     match error:
         case CheckpointError() | MidiError() | RunError() | ValueError():
             return 2, str(error)
+        case BrokenExecutor():
+            return 1, "a process that draws pictures has died (out of memory?); the tunes are there"
         case OSError():
             return 1, f"{error.filename or 'the tune'}: {error.strerror or error}"
         case MemoryError():
@@ -171,6 +175,7 @@ def compose(model: Model, args: argparse.Namespace) -> None:
     rng = np.random.default_rng(args.seed)
     opening = begin(model, args, rng)
     written = model.write(opening.ids, args, rng)
+    bpm = args.bpm or opening.bpm or usual_bpm(model)
     songs = []
     for path, tune in zip(paths, written, strict=True):
         notes = model.notes(tune.ids)
@@ -178,7 +183,7 @@ def compose(model: Model, args: argparse.Namespace) -> None:
             notes = [note if note.drum else note._replace(program=program) for note in notes]
         beats = max((note.start + note.duration for note in notes), default=0)
         notes, meter = (notes, opening.meter) if opening.meter else on_bars(notes)
-        songs.append(Song(notes, path.stem, args.bpm or opening.bpm or usual_bpm(model), meter))
+        songs.append(Song(notes, path.stem, bpm, meter))
         write_song(songs[-1], path)
         print(
             f"{one_line(str(path))}: {len(tune.ids)} tokens, {beats:g} beats, "
@@ -194,17 +199,20 @@ def compose(model: Model, args: argparse.Namespace) -> None:
 def draw(paths: list[Path], songs: list[Song]) -> None:
     """A picture beside each tune; many of them in other processes, side by side."""
     from midi_io.picture import draw_piano_roll
-    from midi_io.workers import processes
+    from midi_io.workers import cores, processes
 
     jobs = [
         partial(draw_piano_roll, song.notes, path.with_suffix(".png"), title=path.stem, meter=song.meter)
         for path, song in zip(paths, songs, strict=True)
     ]
-    if len(jobs) < WORTH_A_PROCESS:
+    try:
+        pool = processes(min(cores(), 8)) if len(jobs) >= WORTH_A_PROCESS and cores() > 1 else None
+    except (OSError, NotImplementedError):  # no place for what processes share
+        pool = None
+    if pool is None:
         for job in jobs:
             job()
         return
-    pool = processes(min(len(jobs), os.cpu_count() or 1))
     try:
         for picture in [pool.submit(job) for job in jobs]:
             picture.result()

@@ -55,7 +55,7 @@ def main() -> None:
                 args.window * args.batch / step, trained, trained * step / (args.window * args.batch),
                 summary["padding_share"], steady_rate(run), evaluation_rate(args, run),
             ])  # fmt: skip
-        print("  ".join(f"{number:,.2f}" for number in rows[-1]), flush=True)
+        print("  ".join(f"{number:,.2f}" for number in rows[-1]), file=sys.stderr, flush=True)
     places, trained, share, padding, rate, evaluated = (median(column) for column in zip(*rows, strict=True))
     head = ["H, B, T, V", "bare step, places/s", "train.py, places/s", "share", "padding", "train.py, tokens/s",
             "evaluation, tokens/s"]  # fmt: skip

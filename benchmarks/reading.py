@@ -3,17 +3,19 @@
     python benchmarks/reading.py [FOLDER ...]
 
 mido's time is that of mido.MidiFile and nothing else; everything here goes through mido, too, so its time is the floor.
-Every reader gets the same files, in this process, and the best of three turns counts.
+Every reader gets the same files, in this process or in one for each core, and the best of three turns counts.
 """
 
 from __future__ import annotations
 
 import argparse
 import importlib
+import multiprocessing
 import sys
 import tempfile
 import time
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import mido
+from contest import CORES
 
 from midi_io import MidiError, read_song
 from midi_io.corpus import read_corpus
@@ -38,15 +41,18 @@ def main() -> None:
     paths = [file.path for file in find_files(folders)[0]]
     print(f"{len(paths):,} files, {sum(Path(path).stat().st_size for path in paths) / 1e6:.1f} MB")
 
-    def corpus(**options: Any) -> None:
-        read_corpus(folders, workers=1, progress=False, **options)
+    def corpus(workers: int = 1, **options: Any) -> None:
+        read_corpus(folders, workers=workers, progress=False, **options)
 
-    with tempfile.TemporaryDirectory() as cache:
+    pool = ProcessPoolExecutor(CORES, multiprocessing.get_context("spawn"))
+    with tempfile.TemporaryDirectory() as cache, pool:
         readers: dict[str, Callable[[], object]] = {
             "mido.MidiFile": each(paths, mido.MidiFile, Exception),
             "midi_io.read_song": each(paths, read_song, MidiError),
             "folder to ids, tokens chord": corpus,
             "folder to ids, tokens note": lambda: corpus(scheme="note"),
+            f"mido, {CORES} processes": lambda: list(pool.map(read_with_mido, [paths[k::CORES] for k in range(CORES)])),
+            f"folder to ids, {CORES} processes": lambda: corpus(CORES, executor=pool),
         }
         for name, attribute in (("symusic", "Score"), ("pretty_midi", "PrettyMIDI"), ("music21", "converter.parse")):
             with suppress(ImportError):
@@ -59,6 +65,10 @@ def main() -> None:
         seconds |= best_of(arguments.turns, {"folder to ids, cached": lambda: corpus(cache=Path(cache))})
     for name, time_taken in seconds.items():
         print(f"{name:28} {time_taken:9.4f} s   {time_taken / seconds['mido.MidiFile']:8.3f} times mido")
+
+
+def read_with_mido(paths: list[str]) -> None:
+    each(paths, mido.MidiFile, Exception)()
 
 
 def each(paths: list[str], reader: Callable[[str], object], faults: type[Exception]) -> Callable[[], None]:

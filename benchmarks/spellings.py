@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -22,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from contest import table
 
 import train
-from midi_io import note_tokens, tokens
+from midi_io import corpus, note_tokens, tokens
 from midi_io.notes import Note
 
 FOLDERS = ("tunes", "ensembles")
@@ -54,6 +55,7 @@ def main() -> int:
     if args.run:
         spelling, folder, out = args.run
         tokens.encode_note = SPELLINGS[spelling]
+        corpus.read_corpus = partial(corpus.read_corpus, workers=1)  # in this process, which spells like that
         songs = str(Path(train.__file__).parent / "songs" / folder)
         flags = ["--epochs", "10000", "--minutes", f"{args.minutes:g}", "--patience", "10000", "--quiet"]
         return train.main(["--midi", songs, "--tokens", "note", "--out", out, *flags])

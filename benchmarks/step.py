@@ -62,7 +62,7 @@ def main() -> None:
                     f"{ratio(seconds[peer], seconds['ours, AVX2']):.2f})"
                 )
         rows.append(row)
-        print("  ".join(row), flush=True)
+        print("  ".join(row), file=sys.stderr, flush=True)
     head = ["H, B, V, T", "ours, ms", "of the wall", "with AVX2 kernels"]
     print("\n" + table([*head, *(name for name in seconds if name.split(",")[0] in peers)], rows))
 

@@ -77,7 +77,7 @@ def trained(songs: Songs, V: int) -> dict[str, Arrays]:
     return networks
 
 
-# Chapters 3 and 10: no songs.
+# Chapters 2 and 10: no songs.
 
 
 def a_unit_that_remembers() -> Figure:

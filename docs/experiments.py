@@ -44,7 +44,7 @@ def side_by_side(songs: Songs, T: int) -> tuple[Array, Array]:
 
 
 def learn(step: Step, params: Arrays, songs: Songs, epochs: int, rng: np.random.Generator) -> None:
-    """Train in place, as train.py does, but without a word: windows of 50, state carried, clipping, RMSprop."""
+    """Train in place, much as train.py does, but without a word: windows of 50, state carried, clipping, RMSprop."""
     optimizer = RMSprop(params, learning_rate=4e-3)
     for epoch in range(epochs):
         optimizer.learning_rate = 4e-3 * (1 - epoch / epochs)

@@ -112,7 +112,7 @@ def table(clocks: Clocks, seconds: float, steps: int) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m docs.stopwatch", description=__doc__.partition(":")[0])
     parser.add_argument("--hidden", type=int, default=256, metavar="N")
-    parser.add_argument("--vocabulary", type=int, default=71, metavar="N")
+    parser.add_argument("--vocabulary", type=int, default=74, metavar="N")
     parser.add_argument("--steps", type=int, default=30, metavar="N")
     args = parser.parse_args()
     with threadpool_limits(1, user_api="blas"):

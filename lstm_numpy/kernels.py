@@ -2,9 +2,8 @@
 
 Why numba here and NumPy elsewhere: matrix products belong to BLAS (but for one, multiply_rows), exp and tanh to NumPy's
 SIMD ufuncs; what is left is arithmetic, where a chain of NumPy expressions would write a temporary array for every
-operation.  The loops take their
-constants from the data's dtype (`float32 * 0.5` would be float64), so one text serves float32 and float64.  They let go
-of the GIL.  NUMBA_DISABLE_JIT=1 runs this very text as plain Python, for a debugger.
+operation.  The loops take their constants from the data's dtype (`float32 * 0.5` would be float64), so one text serves
+float32 and float64.  They let go of the GIL.  NUMBA_DISABLE_JIT=1 runs this very text as plain Python, for a debugger.
 """
 
 from __future__ import annotations

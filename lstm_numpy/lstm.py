@@ -81,7 +81,7 @@ def lstm_steps(
     c = buffers.empty("c", (T + 1, B, H), Wh.dtype)
     tanh_c = buffers.empty("tanh_c", (T, B, H), Wh.dtype)
     recurrent = buffers.empty("recurrent", (B, 4 * H), Wh.dtype)
-    recur = repeated_product(rh, Wh, recurrent, buffers.within("Wh"))
+    recur = repeated_product(rh[:T], Wh, recurrent, buffers.within("Wh"))
 
     h[0], c[0] = state
     np.multiply(masks.r, h[0], out=rh[0])

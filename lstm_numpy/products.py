@@ -17,7 +17,7 @@ Array = npt.NDArray[Any]
 
 _SMALL = 1_000_000  # multiplications
 _COLUMNS = 64
-_FEW_TIMES = 2  # too few for a copy of W
+_FEW_TIMES = 1  # too few for a copy of W
 _ENOUGH_LANES = 8  # a tile of fewer is slower, but still faster than the whole
 
 

@@ -23,8 +23,7 @@ START, END, UNKNOWN = 0, 1, 2  # ids that every vocabulary begins with: <start>,
 class RunSongs(NamedTuple):
     """The songs, and what their ids do not tell.
 
-    In the file: ids, offsets (song k is ids[offsets[k] : offsets[k + 1]]), split, beats, bpm,
-    spelling.
+    In the file: ids, offsets (song k is ids[offsets[k] : offsets[k + 1]]), split, beats, bpm, spelling.
     """
 
     songs: Songs  # all of them

@@ -1,7 +1,7 @@
 """From probabilities to a new song: draw an id, read it, draw the next.
 
-The state is carried, so every id costs one step and nothing is ever read again.  Songs are written side by side, 32 in
-a batch and a thread for each batch; a song that has ended leaves its batch.
+The state is carried, so every id costs one step and nothing is ever read again.  Songs are written side by side, in
+batches of 32, which threads share; a song that has ended leaves its batch.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from threading import Event
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -90,20 +91,25 @@ def generate(
     prime = np.atleast_1d(np.asarray(prime, dtype=np.intp))
     sampling = sampling or Sampling()
     params = _without(params, banned)
-    logits, state = _read(params, prime)
     seeds = rng.integers(2**63, size=count).tolist()
     parts = [seeds[k : k + _SIDE_BY_SIDE] for k in range(0, count, _SIDE_BY_SIDE)]
 
-    def write(part: list[int]) -> list[Written]:
-        songs = _Songs(prime, len(prime) + length, part, walk)
-        return songs.write(params, np.repeat(logits, len(part), axis=0), state, sampling, end)
-
-    # A step's products are too small for BLAS to share them out.
+    # One BLAS thread: a step's products are too small to be shared out, and their sums are the same on any machine.
     with ThreadpoolController().limit(limits=1, user_api="blas"):
+        logits, state = _read(params, prime)
+        stop = Event()
+
+        def write(part: list[int]) -> list[Written]:
+            songs = _Songs(prime, len(prime) + length, part, walk)
+            return songs.write(params, np.repeat(logits, len(part), axis=0), state, sampling, end, stop)
+
         if len(parts) <= 1:
             return [song for part in parts for song in write(part)]
         with ThreadPoolExecutor(useful_threads(count, state["lstm1"].h.shape[1])) as threads:
-            return [song for songs in threads.map(write, parts) for song in songs]
+            try:
+                return [song for songs in threads.map(write, parts) for song in songs]
+            finally:
+                stop.set()  # who is interrupted does not wait for the end of the other songs
 
 
 class _Songs:
@@ -121,14 +127,16 @@ class _Songs:
                 along(i)
 
     def write(
-        self, params: Mapping[str, Array], logits: Array, state: State, sampling: Sampling, end: int
+        self, params: Mapping[str, Array], logits: Array, state: State, sampling: Sampling, end: int, stop: Event
     ) -> list[Written]:
-        """All of them, from the logits (songs, V) of the first id and the state (1, H) after the prime."""
+        """All of them, or until `stop`, from the logits (songs, V) of the first id and the state (1, H) before it."""
         count, total = self.ids.shape
         writing = np.arange(count)  # the songs that have not ended: a row of logits and of the state for each
         entropies, buffers = np.empty(count), Buffers()
         stepper = Stepper(params, _rows(state, np.zeros(count, np.intp)), buffers)
         for t in range(self.n, total):
+            if stop.is_set():
+                break
             if self.walks:
                 before = zip(writing.tolist(), self.ids[writing, t - 1].tolist(), strict=True)
                 np.copyto(logits, -np.inf, where=~np.array([self.walks[song](i) for song, i in before]))

@@ -30,11 +30,12 @@ from midi_io.batch import DEADLY, Batch, Ids, Options, read_batch, smallest, unp
 from midi_io.files import CorpusError, FoundFile, Skipped, choose_by_genre, choose_by_list, find_files, in_fair_order
 from midi_io.plain import printable
 from midi_io.reader import MAX_BYTES
-from midi_io.workers import run_batches
+from midi_io.workers import cores, run_batches
 
 __all__ = ["Corpus", "CorpusError", "CorpusSong", "Skipped", "read_corpus", "write_skipped"]
 
 BATCH_FILES, BATCH_BYTES = 128, 1_000_000  # at most
+_COUNTED_AT_ONCE = 1_000_000  # ids
 WORTH_PROCESSES = 500_000  # bytes: what can be read while processes start
 PASSING = {"missing", "unreadable", DEADLY}  # faults that the next run may not meet
 
@@ -122,7 +123,7 @@ def read_corpus(
     merger = _Merger(skipped)
     with (
         tqdm(total=len(files), desc="reading", unit=" files", disable=not progress) as bar,
-        closing(_read_batches(list(_cut(files)), options, cache, executor, workers or _cores())) as batches,
+        closing(_read_batches(list(_cut(files)), options, cache, executor, workers or cores())) as batches,
     ):
         for batch, content in batches:
             bar.update(len(batch))
@@ -145,11 +146,6 @@ def _kinds(skipped: Iterable[Skipped]) -> str:
     return ", ".join(
         f"{count:,} {kind}" for kind, count in sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     )
-
-
-def _cores() -> int:
-    """The processors that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class _Merger:
@@ -185,7 +181,9 @@ class _Merger:
     def corpus(self) -> Corpus:
         """The songs so far, with the tokens that occur in them."""
         flat = np.concatenate([song.ids for song in self.songs])
-        counts = np.bincount(flat, minlength=len(self.index))
+        counts = np.zeros(len(self.index), np.int64)
+        for start in range(0, len(flat), _COUNTED_AT_ONCE):  # bincount takes 8 bytes an id
+            counts += np.bincount(flat[start : start + _COUNTED_AT_ONCE], minlength=len(counts))
         used = np.flatnonzero(counts)
         flat = smallest(np.cumsum(counts > 0) - 1, len(used))[flat]
         ends = np.cumsum([len(song.ids) for song in self.songs]).tolist()

@@ -18,6 +18,7 @@ from concurrent.futures import (
     wait,
 )
 from functools import partial
+from typing import Any
 
 from midi_io.files import CorpusError
 
@@ -100,7 +101,25 @@ def _attempt(work: Work, batch: Sequence[str], deadly: Collection[str] = ()) -> 
 def processes(workers: int) -> ProcessPoolExecutor:
     """New processes, which leave Ctrl-C to this one, and end when it ends."""
     # Spawned, not forked: the threads of a BLAS or a progress bar do not survive a fork.
-    return ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _follow_the_parent)
+    return _Processes(workers, multiprocessing.get_context("spawn"), _follow_the_parent)
+
+
+class _Processes(ProcessPoolExecutor):
+    """Processes that Ctrl-C does not reach while they start, either.  What is blocked here, is blocked in a child."""
+
+    def submit(self, *args: Any, **kwargs: Any) -> Future[Any]:
+        if not hasattr(signal, "pthread_sigmask"):  # Windows
+            return super().submit(*args, **kwargs)
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            return super().submit(*args, **kwargs)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def cores() -> int:
+    """The processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _follow_the_parent() -> None:

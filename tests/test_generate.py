@@ -5,6 +5,8 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 import numpy as np
@@ -193,6 +195,46 @@ def test_ctrl_c_is_130(finished, tmp_path, monkeypatch):
     monkeypatch.setattr("lstm_numpy.sampling.generate", lambda *_, **__: os.kill(os.getpid(), signal.SIGINT))
     assert generate.main([str(finished[0]), "--out", str(tmp_path / "x.mid")]) == 130
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(not hasattr(os, "killpg"), reason="Ctrl-C reaches a group of processes on POSIX")
+def test_ctrl_c_while_other_processes_start_to_draw_says_one_line(finished, tmp_path):
+    options = ["--count", "16", "--length", "9", "--out", "tune.mid"]
+    with subprocess.Popen(
+        [sys.executable, "-u", generate.__file__, str(finished[0]), *options], cwd=tmp_path,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
+    ) as run:  # fmt: skip
+        assert any(line.startswith(b"songs that it has not seen") for line in run.stdout)
+        time.sleep(0.3)
+        os.killpg(run.pid, signal.SIGINT)
+        assert b"Traceback" not in run.stderr.read()
+    assert run.returncode == 130
+    assert len(list(tmp_path.glob("*.mid"))) == 16
+
+
+def test_a_process_that_dies_while_it_draws_is_one_line(finished, tmp_path, monkeypatch, capsys):
+    class Dying:
+        def submit(self, _):
+            raise BrokenProcessPool("died")
+
+        def shutdown(self, **_):
+            pass
+
+    monkeypatch.setattr("midi_io.workers.processes", lambda _: Dying())
+    monkeypatch.setattr("midi_io.workers.cores", lambda: 2)
+    command = [str(finished[0]), "--count", "8", "--length", "9", "--out", str(tmp_path / "tune.mid")]
+    assert generate.main(command) == 1
+    assert "a process that draws pictures has died" in error_of(capsys)
+
+
+def test_where_no_process_can_be_started_pictures_are_drawn_here(finished, tmp_path, monkeypatch, no_pictures):
+    def refuse(_):
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr("midi_io.workers.processes", refuse)
+    command = [str(finished[0]), "--count", "8", "--length", "9", "--out", str(tmp_path / "tune.mid")]
+    assert generate.main(command) == 0
+    assert len(list(tmp_path.glob("*.png"))) == 8
 
 
 def test_a_plain_terminal_gets_a_plain_roll_and_a_real_picture(finished, tmp_path):

@@ -33,3 +33,9 @@ def test_the_change_that_it_suggests_shows_what_it_says(tmp_path: Path) -> None:
     assert wrong[0].name == "lstm1.dz[3] gate i"
     assert wrong[0].by_hand == pytest.approx(2 * wrong[0].numeric)
     assert [line.name for line in wrong if "dz[3]" in line.name] == ["lstm1.dz[3] gate i", "lstm1.dz[3] gate g"]
+
+
+def test_the_debugger_stops_where_the_gates_gradients_are_computed() -> None:
+    (place,) = re.findall(r"\(Pdb\) b (\S+\.py):(\d+)", TEXT)
+    line = (ROOT / place[0]).read_text(encoding="utf-8").splitlines()[int(place[1]) - 1]
+    assert line.strip().startswith("dz[n, k] = ")

@@ -182,6 +182,24 @@ def test_what_cannot_follow_is_never_drawn() -> None:
         assert song.ids[-2] == V - 1
 
 
+def test_who_fails_or_is_interrupted_does_not_wait_for_the_other_songs() -> None:
+    steps = 0
+
+    def walk() -> Callable[[int], Array]:
+        def allowed(_: int) -> Array:
+            nonlocal steps
+            steps += 1
+            if steps == 2000:
+                raise KeyboardInterrupt
+            return np.ones(V, bool)
+
+        return allowed
+
+    with pytest.raises(KeyboardInterrupt):
+        generate(network(), [START], 10_000, seeded(), 80, end=END, banned=[END], walk=walk)
+    assert steps < 100_000  # of 800,000
+
+
 def test_a_song_that_nothing_may_follow_is_an_error() -> None:
     with pytest.raises(ValueError, match="no token may follow"):
         generate(network(), [START], 3, seeded(), end=END, banned=range(V))
