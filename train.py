@@ -78,11 +78,11 @@ def flags() -> Parser:
     add("--hidden", type=whole(1, 2**15), default=256, metavar="N", help=f"LSTM units in a layer {is_set}")
     add("--layers", type=whole(1, 2**8), default=1, metavar="N", help=f"LSTM layers {is_set}")
     add("--input", choices=["onehot", "scalar"], default="onehot", help=f"a token as one of V, or as the number id / V {is_set}")
-    add("--dropout", type=real(0, 1, open_above=True), default=0.3, metavar="P", help=f"the probability to DROP a unit {is_set}")
-    add("--recurrent-dropout", choices=["none", "rnndrop", "variational"], default="none", help=f"none: drop outputs; rnndrop: drop cells instead, for a whole song; variational: drop outputs, and h on its way to the next step for a whole song {is_set}")
+    add("--dropout", type=real(0, 1, open_above=True), default=0.25, metavar="P", help=f"the probability to DROP a unit {is_set}")
+    add("--recurrent-dropout", choices=["none", "rnndrop", "variational"], default="rnndrop", help=f"none: drop outputs; rnndrop: drop cells instead, for a whole song; variational: drop outputs, and h on its way to the next step for a whole song {is_set}")
 
     add = parser.add_argument_group("training").add_argument
-    add("--epochs", type=whole(1), default=12, metavar="N", help=f"how often every train song is read; another N with --resume moves the end, and with it the cosine of --anneal {is_set}")
+    add("--epochs", type=whole(1), default=24, metavar="N", help=f"how often every train song is read; another N with --resume moves the end, and with it the cosine of --anneal {is_set}")
     add("--minutes", type=above_zero, metavar="X", help="end after X minutes (with --epochs: or after N epochs); not reproducible, for machines differ in speed")
     add("--window", type=whole(1, 2**16), default=64, metavar="T", help=f"time steps from one update to the next {is_set}")
     add("--batch", type=whole(1, 2**16), default=32, metavar="B", help=f"songs read side by side {is_set}")

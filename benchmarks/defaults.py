@@ -18,26 +18,22 @@ from pathlib import Path
 from contest import table
 
 TRAIN = Path(__file__).resolve().parents[1] / "train.py"
+OUTPUTS = "--dropout 0.3 --recurrent-dropout none"
 CHANGES = (
     "",
-    "--tokens chord --window 50",
-    "--tokens chord --window 50 --transpose 2",
-    "--layers 2",
-    "--transpose 3",
-    "--hidden 128",
-    "--hidden 512",
-    "--lr 2e-3",
-    "--lr 8e-3",
+    "--dropout 0.4",
+    "--recurrent-dropout variational",
+    OUTPUTS,
+    f"{OUTPUTS} --tokens chord --window 50",
+    f"{OUTPUTS} --tokens chord --window 50 --transpose 2",
+    f"{OUTPUTS} --layers 2",
+    f"{OUTPUTS} --transpose 3",
+    f"{OUTPUTS} --hidden 128",
+    f"{OUTPUTS} --hidden 512",
+    f"{OUTPUTS} --lr 2e-3",
+    f"{OUTPUTS} --lr 8e-3",
     "--dropout 0",
-    "--dropout 0.5",
-    "--dropout 0.25 --recurrent-dropout rnndrop",
-    "--dropout 0.25 --recurrent-dropout variational",
-    "--window 32",
-    "--window 128",
-    "--batch 16",
-    "--batch 64",
-    "--anneal plateau",
-    "--anneal none",
+    "--dropout 0.5 --recurrent-dropout none",
 )
 
 

@@ -7,7 +7,7 @@ which pitches are struck next, for every event of a valid song that has 50 event
 duration, the probabilities of all tokens with the same pitches are added up.  Events whose pitches some network does
 not know are left out.
 
-The second table is the paper's future work: units by layers by songs, with the project's other defaults.
+The second table is the paper's future work: units by layers by songs.
 """
 
 from __future__ import annotations
@@ -34,11 +34,12 @@ from midi_io.words import parse  # noqa: E402
 Array = npt.NDArray[Any]
 
 BEFORE = 50  # events that a target has before it: the paper's window
+DROPOUT = ["--dropout", "0.3", "--recurrent-dropout", "none"]
 LADDER = [  # each row is the one above with one more flag changed
     ("the paper's settings", ["--preset", "paper", "--min-count", "2"]),
     ("a token is one of V, not the number id / V", ["--input", "onehot"]),
     ("every step of a window is scored, the state carried", ["--predict", "every"]),
-    ("outputs dropped by 0.3, instead of cells by 0.75", ["--dropout", "0.3", "--recurrent-dropout", "none"]),
+    ("outputs dropped by 0.3, instead of cells by 0.75", DROPOUT),
     ("learning rate 4e-3 falling along a cosine, not 1e-4", ["--lr", "4e-3", "--anneal", "cosine"]),
     ("rhythm in the tokens", ["--tokens", "chord"]),
 ]
@@ -62,7 +63,8 @@ def main() -> int:
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         songs = [*shared_split(Path(scratch)), "--threads", f"{args.threads}"]
-        print(f"`python benchmarks/paper_ablation.py --minutes {args.minutes:g} --seeds {args.seeds}`\n", flush=True)
+        flags = f"--minutes {args.minutes:g} --seeds {args.seeds} --threads {args.threads}"
+        print(f"`python benchmarks/paper_ablation.py {flags}`\n", flush=True)
         print_ladder(songs, args.minutes, args.seeds)
         if not args.no_sizes:
             print_sizes(songs, args.minutes)
@@ -147,7 +149,7 @@ def print_sizes(songs: list[str], minutes: float) -> None:
         cells = []
         for count in SONGS:
             few = ["--max-songs", str(count)] if count else []
-            summary = train([*songs, *few, "--hidden", str(units), "--layers", str(layers)], minutes, 1)[1]
+            summary = train([*songs, *few, "--hidden", str(units), "--layers", str(layers), *DROPOUT], minutes, 1)[1]
             cells.append(f"{summary['valid_nats_per_token']:.3f}")
             print(f"{units} units, {layers} layers, {count} songs: {cells[-1]}", file=sys.stderr)
         print(f"| {units}, {layers} | " + " | ".join(cells) + " |", flush=True)

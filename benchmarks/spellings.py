@@ -57,7 +57,19 @@ def main() -> int:
         tokens.encode_note = SPELLINGS[spelling]
         corpus.read_corpus = partial(corpus.read_corpus, workers=1)  # in this process, which spells like that
         songs = str(Path(train.__file__).parent / "songs" / folder)
-        flags = ["--epochs", "10000", "--minutes", f"{args.minutes:g}", "--patience", "10000", "--quiet"]
+        flags = [
+            "--dropout",
+            "0.3",
+            "--recurrent-dropout",
+            "none",
+            "--epochs",
+            "10000",
+            "--minutes",
+            f"{args.minutes:g}",
+            "--patience",
+            "10000",
+            "--quiet",
+        ]
         return train.main(["--midi", songs, "--tokens", "note", "--out", out, *flags])
 
     print(f"`python benchmarks/spellings.py --minutes {args.minutes:g}`\n")
