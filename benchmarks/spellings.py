@@ -58,10 +58,6 @@ def main() -> int:
         corpus.read_corpus = partial(corpus.read_corpus, workers=1)  # in this process, which spells like that
         songs = str(Path(train.__file__).parent / "songs" / folder)
         flags = [
-            "--dropout",
-            "0.3",
-            "--recurrent-dropout",
-            "none",
             "--epochs",
             "10000",
             "--minutes",
