@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from midi_io.vocabulary import Vocabulary
 
 PRIME_TOKENS = 50  # from a random place: the paper's window
-WORTH_A_PROCESS = 8  # pictures; fewer are drawn sooner than another process has started
 MOST_HELD_OUT = 100  # songs are enough to compare with
 
 
@@ -199,25 +198,12 @@ def compose(model: Model, args: argparse.Namespace) -> None:
 def draw(paths: list[Path], songs: list[Song]) -> None:
     """A picture beside each tune; many of them in other processes, side by side."""
     from midi_io.picture import draw_piano_roll
-    from midi_io.workers import cores, processes
+    from midi_io.workers import run_all
 
-    jobs = [
+    run_all([
         partial(draw_piano_roll, song.notes, path.with_suffix(".png"), title=path.stem, meter=song.meter)
         for path, song in zip(paths, songs, strict=True)
-    ]
-    try:
-        pool = processes(min(cores(), 8)) if len(jobs) >= WORTH_A_PROCESS and cores() > 1 else None
-    except (OSError, NotImplementedError):  # no place for what processes share
-        pool = None
-    if pool is None:
-        for job in jobs:
-            job()
-        return
-    try:
-        for picture in [pool.submit(job) for job in jobs]:
-            picture.result()
-    finally:
-        pool.shutdown(cancel_futures=True)
+    ])  # fmt: skip
 
 
 def compose_sample(folder: Path, seed: int) -> None:

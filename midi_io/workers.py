@@ -22,6 +22,8 @@ from typing import Any
 
 from midi_io.files import CorpusError
 
+WORTH_A_PROCESS, MOST_PROCESSES = 8, 8  # fewer jobs are done sooner than another process has started
+
 Work = Callable[[Sequence[str], Collection[str]], bytes]  # items, and those of them that must be left alone
 
 
@@ -63,6 +65,26 @@ def run_batches(
             future.cancel()
         if pool is not executor:
             pool.shutdown(cancel_futures=True)
+
+
+def run_all(jobs: Sequence[Callable[[], object]]) -> None:
+    """Do each job: here, or many in other processes side by side.
+
+    Raises what a job raises, and BrokenExecutor if a process dies.
+    """
+    try:
+        pool = processes(min(cores(), MOST_PROCESSES)) if len(jobs) >= WORTH_A_PROCESS and cores() > 1 else None
+    except (OSError, NotImplementedError):  # there is no place for what processes share
+        pool = None
+    if pool is None:
+        for job in jobs:
+            job()
+        return
+    try:
+        for done in [pool.submit(job) for job in jobs]:
+            done.result()
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def _work_alone(work: Work, batch: Sequence[str]) -> bytes:

@@ -15,7 +15,7 @@ import pytest
 import generate
 from lstm_numpy.checkpoint import load_checkpoint, save_checkpoint
 from lstm_numpy.run_songs import RunSongs
-from midi_io import encode, read_notes, read_song
+from midi_io import encode, read_notes, read_song, workers
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ def test_each_of_several_tunes_is_what_it_would_be_among_fewer(write, tmp_path):
 
 
 def test_many_pictures_are_drawn_by_several_processes(finished, tmp_path):
-    count = generate.WORTH_A_PROCESS
+    count = workers.WORTH_A_PROCESS
     command = [str(finished[0]), "--count", str(count), "--length", "20", "--out", str(tmp_path / "tune.mid")]
     assert generate.main(command) == 0
     pictures = [(tmp_path / f"tune-{number}.png").read_bytes() for number in range(1, count + 1)]
