@@ -43,7 +43,7 @@ def parse_arguments(argv: Sequence[str]) -> argparse.Namespace:
     add("run", nargs="?", metavar="RUN", help="a run's folder, or a checkpoint in one (default: the newest run in runs/)")
     add("--out", metavar="FILE.mid", help="default: RUN/tune.mid; with --count, tune-1.mid, tune-2.mid, ...")
     add("--count", type=whole(1), default=1, metavar="N", help="tunes to write, side by side (default: %(default)s)")
-    add("--length", type=whole(1), default=1000, metavar="N",
+    add("--length", type=whole(1), default=3000, metavar="N",
         help="a tune that has not ended by itself ends after N tokens (default: %(default)s)")
     add("--seed", type=whole(0), default=1, metavar="N", help="the same seed writes the same file (default: %(default)s)")
 
