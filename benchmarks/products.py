@@ -1,7 +1,9 @@
 """The product that a recurrence repeats, in GFLOP/s of one thread: whole, as products.py computes it, and as a loop.
 
-python benchmarks/products.py
-OPENBLAS_CORETYPE=Haswell python benchmarks/products.py     # with OpenBLAS's AVX2 kernels, where it has others
+    python benchmarks/products.py
+    OPENBLAS_CORETYPE=Haswell python benchmarks/products.py     # with OpenBLAS's AVX2 kernels, where it has others
+
+The last column is the loop with W where NumPy may place it: 16 bytes beyond the beginning of a cache line.
 """
 
 from __future__ import annotations

@@ -57,15 +57,7 @@ def main() -> int:
         tokens.encode_note = SPELLINGS[spelling]
         corpus.read_corpus = partial(corpus.read_corpus, workers=1)  # in this process, which spells like that
         songs = str(Path(train.__file__).parent / "songs" / folder)
-        flags = [
-            "--epochs",
-            "10000",
-            "--minutes",
-            f"{args.minutes:g}",
-            "--patience",
-            "10000",
-            "--quiet",
-        ]
+        flags = ["--epochs", "10000", "--minutes", f"{args.minutes:g}", "--patience", "10000", "--quiet"]
         return train.main(["--midi", songs, "--tokens", "note", "--out", out, *flags])
 
     print(f"`python benchmarks/spellings.py --minutes {args.minutes:g}`\n")
@@ -81,9 +73,10 @@ def main() -> int:
                 )  # fmt: skip
                 found = json.loads(Path(out, "summary.json").read_text())
             nats, per_token = found["valid_nats_per_beat"], found["valid_nats_per_token"]
-            rows.append([folder, spelling, f"{nats / per_token:.1f}", f"{per_token:.3f}", f"{nats:.2f}"])
+            numbers = [f"{found['epochs']}", f"{nats / per_token:.1f}", f"{per_token:.3f}", f"{nats:.2f}"]
+            rows.append([folder, spelling, *numbers])
             print(*rows[-1], file=sys.stderr)
-    print(table(["songs", "spelled", "tokens per beat", "nats per token", "nats per beat"], rows))
+    print(table(["songs", "spelled", "epochs", "tokens per beat", "nats per token", "nats per beat"], rows))
     return 0
 
 

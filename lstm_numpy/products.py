@@ -82,5 +82,5 @@ def _in_blocks(W: Array, parts: int, columns: int, buffers: Buffers) -> Array:
 @cache
 def _small_products_are_fast() -> bool:
     """Whether NumPy's products are computed by OpenBLAS's AVX-512 kernels."""
-    kernels = {library.get("architecture") for library in ThreadpoolController().info()}
-    return not kernels.isdisjoint({"SkylakeX", "Cooperlake", "SapphireRapids"})
+    architectures = {library.get("architecture") for library in ThreadpoolController().info()}
+    return not architectures.isdisjoint({"SkylakeX", "Cooperlake", "SapphireRapids"})
