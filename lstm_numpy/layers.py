@@ -74,13 +74,10 @@ def dropout_backward(dy: Array, mask: Array, buffers: Buffers) -> Array:
 # The dense layer.
 
 
-def dense_forward(y: Array, W: Array, b: Array, buffers: Buffers) -> Array:
-    """logits = y @ W + b: (T, B, H), (H, V) and (V,) to (T, B, V).  (8)"""
-    T, B, H = y.shape
-    logits = buffers.empty("logits", (T, B, W.shape[1]), W.dtype)
-    np.matmul(y.reshape(T * B, H), W, out=logits.reshape(T * B, -1))
+def dense_forward(y: Array, W: Array, b: Array, logits: Array) -> None:
+    """logits = y @ W + b: (..., H), (H, V) and (V,) to (..., V).  (8)"""
+    np.matmul(y.reshape(-1, y.shape[-1]), W, out=logits.reshape(-1, logits.shape[-1]))
     logits += b
-    return logits
 
 
 def dense_backward(dlogits: Array, y: Array, W: Array, buffers: Buffers) -> tuple[Array, Array, Array]:

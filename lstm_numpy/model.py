@@ -184,7 +184,8 @@ def stack_forward(
         if f"{name}.output" in masks:
             x = layers.dropout_forward(x, masks[f"{name}.output"], room)
     trace["dense.input"] = InputTrace(x, np.empty(0, dtype))
-    logits = layers.dense_forward(x, params["dense.W"], params["dense.b"], buffers.within("dense"))
+    logits = buffers.empty("logits", (T, B, V), dtype)
+    layers.dense_forward(x, params["dense.W"], params["dense.b"], logits)
     return logits, last_state, trace
 
 

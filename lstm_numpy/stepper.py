@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
 from lstm_numpy import layers
@@ -49,8 +48,7 @@ class Stepper:
             layers.input_forward(x, Wx, self._b.size, xWx[t])
             step(t)
             x = trace.h[t + 1]
-        np.matmul(x, self._W, out=self._logits)
-        self._logits += self._b
+        layers.dense_forward(x, self._W, self._b, self._logits)
         self._t += 1
         return self._logits
 
