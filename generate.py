@@ -16,9 +16,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lstm_numpy.arguments import Parser, above_zero, real, whole
-from lstm_numpy.console import lasting_output, leave, one_line
-from lstm_numpy.interrupts import Interrupts, Stopped
+from experiment.command.arguments import Parser, above_zero, real, whole
+from experiment.command.console import lasting_output, leave, one_line
+from experiment.command.interrupts import Interrupts, Stopped
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,10 +26,10 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from lstm_numpy.run_songs import RunSongs
+    from experiment.songs import RunSongs
     from lstm_numpy.sampling import Written
+    from midi_io.music.statistics import Compared
     from midi_io.notes import Note, Song
-    from midi_io.statistics import Compared
     from midi_io.vocabulary import Vocabulary
 
 PRIME_TOKENS = 50  # from a random place: the paper's window
@@ -104,9 +104,9 @@ class Model:
 
     def write(self, prime: npt.NDArray[Any], args: argparse.Namespace, rng: np.random.Generator) -> list[Written]:
         """args.count tunes that begin with the ids of prime."""
-        from lstm_numpy.run_songs import END, START, UNKNOWN
+        from experiment.songs import END, START, UNKNOWN
         from lstm_numpy.sampling import Sampling, generate
-        from midi_io.grammar import Grammar
+        from midi_io.tokens.grammar import Grammar
 
         return generate(
             self.params, prime, args.length, rng, args.count, end=END, banned=(START, UNKNOWN),
@@ -125,7 +125,7 @@ def main(argv: Sequence[str]) -> int:
     with lasting_output():
         try:
             with Interrupts():
-                from lstm_numpy.run_folder import newest_run
+                from experiment.folder import newest_run
 
                 compose(Model.load(Path(args.run) if args.run else newest_run()), args)
             return 0
@@ -144,8 +144,8 @@ def explained(error: Exception) -> tuple[int, str]:
 
     from concurrent.futures import BrokenExecutor
 
+    from experiment.folder import RunError
     from lstm_numpy.checkpoint import CheckpointError
-    from lstm_numpy.run_folder import RunError
     from midi_io import MidiError
 
     match error:
@@ -164,8 +164,8 @@ def compose(model: Model, args: argparse.Namespace) -> None:
     """Write the tunes, show what was written, and draw it."""
     import numpy as np
 
-    from midi_io.instruments import programs_of
-    from midi_io.meter import on_bars
+    from midi_io.music.instruments import programs_of
+    from midi_io.music.meter import on_bars
     from midi_io.notes import Song, piano_roll
     from midi_io.writer import write_song
 
@@ -197,8 +197,8 @@ def compose(model: Model, args: argparse.Namespace) -> None:
 
 def draw(paths: list[Path], songs: list[Song]) -> None:
     """A picture beside each tune; many of them in other processes, side by side."""
-    from midi_io.picture import draw_piano_roll
-    from midi_io.workers import run_all
+    from midi_io.corpus.workers import run_all
+    from midi_io.music.picture import draw_piano_roll
 
     run_all([
         partial(draw_piano_roll, song.notes, path.with_suffix(".png"), title=path.stem, meter=song.meter)
@@ -220,8 +220,8 @@ def music_beside_held_out(folder: Path, seed: int, count: int = 20) -> dict[str,
     """
     import numpy as np
 
-    from lstm_numpy.run_songs import END, START, UNKNOWN
-    from midi_io.statistics import compare, figures
+    from experiment.songs import END, START, UNKNOWN
+    from midi_io.music.statistics import compare, figures
 
     model = Model.load(folder)
     args = parse_arguments([str(folder), "--count", str(count), "--seed", str(seed)])
@@ -245,7 +245,7 @@ def begin(model: Model, args: argparse.Namespace, rng: np.random.Generator) -> O
     """<start>; or <start> and the tokens of a song, or of a random place in the train songs."""
     import numpy as np
 
-    from lstm_numpy.run_songs import START
+    from experiment.songs import START
     from midi_io.notes import transpose
     from midi_io.reader import read_song
     from midi_io.tokens import encode
@@ -270,7 +270,7 @@ def begin(model: Model, args: argparse.Namespace, rng: np.random.Generator) -> O
 
 def songs_of(model: Model) -> RunSongs:
     """The songs of the run that the model belongs to.  RunError where they are not beside it."""
-    from lstm_numpy.run_songs import RunSongs
+    from experiment.songs import RunSongs
 
     return RunSongs.load(model.path.parent / "songs.npz")
 
@@ -279,7 +279,7 @@ def usual_bpm(model: Model) -> float:
     """The median over the train songs; MIDI's own 120 where a checkpoint stands alone and knows no songs."""
     import numpy as np
 
-    from lstm_numpy.run_folder import RunError
+    from experiment.folder import RunError
 
     try:
         return float(np.median(songs_of(model).of("train").bpm))
@@ -289,10 +289,10 @@ def usual_bpm(model: Model) -> float:
 
 def originality(model: Model, written: list[Written]) -> list[str]:
     """How much of each tune stands in the train songs, and last the same for songs that the network has not seen."""
+    from experiment.folder import RunError
+    from experiment.songs import UNKNOWN
     from lstm_numpy.baselines import copied
     from lstm_numpy.batches import Songs
-    from lstm_numpy.run_folder import RunError
-    from lstm_numpy.run_songs import UNKNOWN
 
     try:
         songs = songs_of(model)
@@ -319,7 +319,7 @@ def originality(model: Model, written: list[Written]) -> list[str]:
 
 def tune_paths(path: Path, count: int) -> list[Path]:
     """tune.mid, or tune-1.mid, tune-2.mid, ... where there are several.  RunError where they cannot be written."""
-    from lstm_numpy.run_folder import RunError
+    from experiment.folder import RunError
 
     if path.suffix.lower() not in (".mid", ".midi"):
         raise RunError(f"{path}: the name of a MIDI file ends in .mid")

@@ -22,22 +22,22 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lstm_numpy.arguments import Parser, above_zero, real, whole
-from lstm_numpy.console import lasting_output, leave, one_line
-from lstm_numpy.interrupts import Interrupts, Stopped
+from experiment.command.arguments import Parser, above_zero, real, whole
+from experiment.command.console import lasting_output, leave, one_line
+from experiment.command.interrupts import Interrupts, Stopped
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from experiment.evaluation import Evaluation
+    from experiment.folder import RunFolder
+    from experiment.songs import RunSongs
+    from experiment.state import Schedule, TrainingState
     from lstm_numpy.batches import Batch, Transposition, Windows
-    from lstm_numpy.evaluation import Evaluation
     from lstm_numpy.model import ModelConfig
-    from lstm_numpy.run_folder import RunFolder
-    from lstm_numpy.run_songs import RunSongs
-    from lstm_numpy.training_state import Schedule, TrainingState
-    from lstm_numpy.workspace import Workspace
-    from midi_io.dataset import Dataset
-    from midi_io.split import Part
+    from lstm_numpy.speed.workspace import Workspace
+    from midi_io.corpus.dataset import Dataset
+    from midi_io.corpus.split import Part
     from midi_io.vocabulary import Vocabulary
 
 TUNES = Path(__file__).resolve().parent / "songs" / "tunes"
@@ -127,7 +127,7 @@ def main(argv: Sequence[str]) -> int:
     with lasting_output():
         try:
             with Interrupts() as interrupts:
-                from lstm_numpy.run_folder import held_folder, how_to_go_on, newest_run
+                from experiment.folder import held_folder, how_to_go_on, newest_run
 
                 place = Path(args.out) if args.out else newest_run() if args.resume else None
                 with held_folder(place) as folder:
@@ -156,9 +156,9 @@ def explained(error: Exception) -> tuple[int, str]:
     if isinstance(error, ModuleNotFoundError):
         return 1, f"{error}; pip install -r requirements.txt"
 
+    from experiment.folder import RunError
     from lstm_numpy.checkpoint import CheckpointError
-    from lstm_numpy.run_folder import RunError
-    from midi_io.files import CorpusError
+    from midi_io.corpus.files import CorpusError
 
     match error:
         case CheckpointError() | CorpusError() | RunError():
@@ -216,16 +216,16 @@ def settings(args: argparse.Namespace) -> dict[str, Any]:
 def begin(args: argparse.Namespace, folder: RunFolder) -> Run:
     import numpy as np
 
+    from experiment.folder import RunError
+    from experiment.songs import SPLITS
+    from experiment.state import TrainingState
     from lstm_numpy.checkpoint import MAX_SIZES
-    from lstm_numpy.machine import useful_threads
     from lstm_numpy.model import ModelConfig
-    from lstm_numpy.run_folder import RunError
-    from lstm_numpy.run_songs import SPLITS
-    from lstm_numpy.training_state import TrainingState
+    from lstm_numpy.speed.machine import useful_threads
     from midi_io.corpus import write_skipped
-    from midi_io.dataset import build_dataset
+    from midi_io.corpus.dataset import build_dataset
+    from midi_io.corpus.split import split_corpora
     from midi_io.plain import printable
-    from midi_io.split import split_corpora
 
     folder.check_unused()
     args.threads = args.threads or useful_threads(args.batch, args.hidden)
@@ -254,7 +254,7 @@ def begin(args: argparse.Namespace, folder: RunFolder) -> Run:
 def read_corpora(args: argparse.Namespace) -> list[Any]:
     """The songs of --midi, --valid and --test; None for the last two where they are not given."""
     from midi_io.corpus import read_corpus
-    from midi_io.dataset import cache_folder, programs_named
+    from midi_io.corpus.dataset import cache_folder, programs_named
 
     options: dict[str, Any] = {
         "scheme": args.tokens, "grid": args.grid, "max_bytes": int(args.max_size * 1e6), "drums": args.drums,
@@ -270,18 +270,18 @@ def shows_progress(args: argparse.Namespace) -> bool:
 
 
 def run_songs(data: Dataset) -> RunSongs:
+    from experiment.songs import RunSongs
     from lstm_numpy.batches import Songs
-    from lstm_numpy.run_songs import RunSongs
 
     return RunSongs(Songs(data.flat, data.offsets), data.split, data.beats, data.bpm, data.spelling)
 
 
 def description(args: argparse.Namespace, parts: list[Part], data: Dataset, songs: RunSongs) -> Iterator[str]:
     """How many songs and tokens there are, and what other choices of --min-count would mean."""
+    from experiment.evaluation import ngram_nats
+    from experiment.songs import SPLITS
     from lstm_numpy.baselines import NGrams
-    from lstm_numpy.evaluation import ngram_nats
-    from lstm_numpy.run_songs import SPLITS
-    from midi_io.dataset import build_dataset
+    from midi_io.corpus.dataset import build_dataset
     from midi_io.vocabulary import coverage
 
     for name in SPLITS:
@@ -312,10 +312,10 @@ def description(args: argparse.Namespace, parts: list[Part], data: Dataset, song
 
 
 def resume(args: argparse.Namespace, given: set[str], folder: RunFolder) -> Run:
+    from experiment.folder import RunError
+    from experiment.songs import RunSongs
+    from experiment.state import TrainingState
     from lstm_numpy.checkpoint import CheckpointError, load_checkpoint
-    from lstm_numpy.run_folder import RunError
-    from lstm_numpy.run_songs import RunSongs
-    from lstm_numpy.training_state import TrainingState
     from midi_io.vocabulary import Vocabulary
 
     params, config, tokens, saved = load_checkpoint(folder.last)
@@ -349,11 +349,11 @@ def resume(args: argparse.Namespace, given: set[str], folder: RunFolder) -> Run:
 def train(run: Run, interrupts: Interrupts) -> None:
     from tqdm import tqdm
 
-    from lstm_numpy.distributions import Distributions
-    from lstm_numpy.history import History
+    from experiment.distributions import Distributions
+    from experiment.history import History
     from lstm_numpy.model import lstm_names
     from lstm_numpy.optimizer import cosine
-    from lstm_numpy.workspace import Workspace
+    from lstm_numpy.speed.workspace import Workspace
 
     args, folder, now, progress, plan = run.args, run.folder, run.training, run.training.progress, schedule(run)
     if plan.is_over(progress):
@@ -428,7 +428,7 @@ def train(run: Run, interrupts: Interrupts) -> None:
 
 
 def schedule(run: Run) -> Schedule:
-    from lstm_numpy.training_state import Schedule
+    from experiment.state import Schedule
 
     return Schedule(run.args.epochs, run.args.minutes, run.args.patience)
 
@@ -437,8 +437,8 @@ def read_epoch(run: Run) -> Windows:
     """Which windows are read in the present epoch, and in which order: it follows from the seed and its number."""
     import numpy as np
 
+    from experiment.folder import RunError
     from lstm_numpy.batches import paper_windows, training_batches
-    from lstm_numpy.run_folder import RunError
 
     args, songs = run.args, run.songs.of("train").songs
     order = np.random.default_rng([args.seed, 3, run.training.progress.epoch])
@@ -453,8 +453,8 @@ def take_step(run: Run, batch: Batch, workspace: Workspace) -> dict[str, float]:
     """Read one window in every lane, and learn from it.  Returns the step's row of history.csv."""
     import numpy as np
 
-    from lstm_numpy.evaluation import reset
-    from lstm_numpy.history import Look
+    from experiment.evaluation import reset
+    from experiment.history import Look
     from lstm_numpy.model import dropout_masks, hold_masks, loss_and_gradients
     from lstm_numpy.optimizer import clip_by_global_norm
 
@@ -486,7 +486,7 @@ def take_step(run: Run, batch: Batch, workspace: Workspace) -> dict[str, float]:
 
 def score(run: Run) -> Evaluation:
     """How well the network predicts the valid songs, as it is now; the train songs, if there is no other."""
-    from lstm_numpy.evaluation import evaluate
+    from experiment.evaluation import evaluate
 
     args = run.args
     for name in ("valid", "train"):
@@ -504,14 +504,14 @@ def score(run: Run) -> Evaluation:
 
 def report(run: Run) -> str:
     """Write what is left to be written, and return the final tables."""
+    from experiment.evaluation import figures_table, final_figures, heard_songs
+    from experiment.history import steady_rate
+    from experiment.plots import draw_run
+    from experiment.songs import SPLITS
     from generate import compose_sample, music_beside_held_out
     from lstm_numpy.checkpoint import load_checkpoint
-    from lstm_numpy.evaluation import figures_table, final_figures, heard_songs
-    from lstm_numpy.history import steady_rate
-    from lstm_numpy.machine import versions
-    from lstm_numpy.plots import draw_run
-    from lstm_numpy.run_songs import SPLITS
-    from midi_io.statistics import table
+    from lstm_numpy.speed.machine import versions
+    from midi_io.music.statistics import table
 
     args, folder, progress, songs = run.args, run.folder, run.training.progress, run.songs
     heard = heard_songs(songs.of("train").songs, run.transposition)

@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import symusic
 
 from midi_io import MidiError, Note, quantise, read_song, write_notes
-from midi_io.files import find_files
+from midi_io.corpus.files import find_files
 from midi_io.plain import printable
 
 

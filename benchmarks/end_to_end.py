@@ -25,9 +25,9 @@ from contest import CORES, Contestant, table
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from experiment.evaluation import evaluate
+from experiment.songs import RunSongs
 from lstm_numpy.checkpoint import load_checkpoint
-from lstm_numpy.evaluation import evaluate
-from lstm_numpy.run_songs import RunSongs
 
 ROOT = Path(__file__).resolve().parents[1]
 WARM_UP = 10  # steps

@@ -20,8 +20,8 @@ import lstm_numpy as lstm  # before NumPy: it may choose the kernels of NumPy's 
 
 import numpy as np  # isort: skip
 
+from experiment.evaluation import reset
 from lstm_numpy.batches import Batch, Songs, training_batches
-from lstm_numpy.evaluation import reset
 
 CORES = len(os.sched_getaffinity(0))
 SONG = 400  # tokens

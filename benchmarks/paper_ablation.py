@@ -26,10 +26,10 @@ sys.path.insert(0, str(ROOT))
 import numpy as np  # noqa: E402
 import numpy.typing as npt  # noqa: E402
 
+from experiment.songs import RunSongs  # noqa: E402
 from lstm_numpy import forward, load_checkpoint  # before NumPy: it chooses the BLAS kernels  # noqa: E402
 from lstm_numpy.activations import softmax  # noqa: E402
-from lstm_numpy.run_songs import RunSongs  # noqa: E402
-from midi_io.words import parse  # noqa: E402
+from midi_io.tokens.words import parse  # noqa: E402
 
 Array = npt.NDArray[Any]
 

@@ -34,7 +34,7 @@ def numpy_step(threads: int | None, T: int, B: int, H: int, V: int) -> Job:
     import numpy as np
 
     import lstm_numpy as lstm
-    from lstm_numpy.machine import useful_threads
+    from lstm_numpy.speed.machine import useful_threads
 
     rng = np.random.default_rng(0)
     config = lstm.ModelConfig(V, H, dropout=DROPOUT)

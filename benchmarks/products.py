@@ -25,8 +25,8 @@ from contest import table
 from threadpoolctl import threadpool_limits
 
 from lstm_numpy import kernels
-from lstm_numpy.buffers import Buffers
-from lstm_numpy.products import repeated_product
+from lstm_numpy.speed.buffers import Buffers
+from lstm_numpy.speed.products import repeated_product
 
 assert lstm_numpy
 Array = npt.NDArray[Any]

@@ -27,7 +27,7 @@ from contest import CORES
 
 from midi_io import MidiError, read_song
 from midi_io.corpus import read_corpus
-from midi_io.files import find_files
+from midi_io.corpus.files import find_files
 
 SONGS = Path(__file__).resolve().parents[1] / "songs"
 

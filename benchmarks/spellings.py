@@ -23,8 +23,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from contest import table
 
 import train
-from midi_io import corpus, note_tokens, tokens
+from midi_io import corpus, tokens
 from midi_io.notes import Note
+from midi_io.tokens import note as note_tokens
 
 FOLDERS = ("tunes", "ensembles")
 SPELLINGS = {"only what changes": note_tokens.encode_note}  # and encode_all, below

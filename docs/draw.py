@@ -16,7 +16,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from docs import experiments
-from lstm_numpy import panels
+from experiment.plots import panels
 from lstm_numpy.activations import softmax
 from lstm_numpy.model import ModelConfig, forward, init_params, loss_and_gradients
 

@@ -15,10 +15,10 @@ import numpy.typing as npt
 
 from lstm_numpy import layers
 from lstm_numpy.batches import Songs, training_batches
-from lstm_numpy.buffers import Buffers
 from lstm_numpy.lstm import LSTMState
 from lstm_numpy.model import Arrays, ModelConfig, State, forward, loss_and_gradients, zero_state
 from lstm_numpy.optimizer import RMSprop, clip_by_global_norm
+from lstm_numpy.speed.buffers import Buffers
 from midi_io import Vocabulary, encode, read_notes
 
 Array: TypeAlias = npt.NDArray[Any]

@@ -24,7 +24,7 @@ import numpy.typing as npt
 
 from lstm_numpy.model import Arrays, forward, lstm_names
 from midi_io import Song, Vocabulary, encode, quantise
-from midi_io.words import parse
+from midi_io.tokens.words import parse
 
 Array: TypeAlias = npt.NDArray[Any]
 

@@ -146,7 +146,7 @@ def draw(slide: Slide, followers: Sequence[Finding], path: Path) -> None:
     import PIL.Image
 
     from docs.listening import NAMES, QUANTITIES, activations, bar_length
-    from lstm_numpy import panels
+    from experiment.plots import panels
 
     song = slide.song
     rows = activations(slide.checkpoint.params, song, slide.layer)
@@ -194,7 +194,7 @@ def heat_map(panel: Axes, song: Reading, values: Array, quantity: str) -> None:
 
 def follower(panel: Axes, song: Reading, values: Array, said: Array, finding: Finding) -> None:
     """The unit as a line, and what it follows as a shade."""
-    from lstm_numpy import panels
+    from experiment.plots import panels
 
     edges = np.append(song.onsets, song.ends[-1])
     low, high = float(values.min()), float(values.max()) + 1e-9
@@ -211,7 +211,7 @@ def follower(panel: Axes, song: Reading, values: Array, said: Array, finding: Fi
 
 
 def roll(panel: Axes, song: Reading) -> None:
-    from lstm_numpy import panels
+    from experiment.plots import panels
     from midi_io.notes import melody, pitch_name
 
     top, below = melody(note for note in song.song.notes if not note.drum)

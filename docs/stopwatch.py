@@ -18,10 +18,10 @@ from threadpoolctl import threadpool_limits
 from lstm_numpy import kernels
 from lstm_numpy.model import ModelConfig, dropout_masks, init_params, loss_and_gradients
 from lstm_numpy.optimizer import RMSprop, clip_by_global_norm
-from lstm_numpy.workspace import Workspace
+from lstm_numpy.speed.workspace import Workspace
 
 T, B = 64, 32  # as in train.py
-MODULES = ("lstm", "products", "layers", "model", "optimizer", "workspace")
+MODULES = ("lstm", "speed.products", "layers", "model", "optimizer", "speed.workspace")
 GROUPS = {
     "matmul": "matrix products (BLAS)",
     "vdot": "matrix products (BLAS)",

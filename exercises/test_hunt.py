@@ -8,7 +8,7 @@ import pytest
 from hunt import FOUND
 
 import lstm_numpy
-from lstm_numpy.bugs import BUGS, plant
+from lstm_numpy.gradcheck.bugs import BUGS, plant
 
 HOME = Path(lstm_numpy.__file__).parent
 

@@ -6,8 +6,8 @@ import numpy as np
 import one_gate
 import pytest
 
-from lstm_numpy.gradcheck import table_row
-from lstm_numpy.gradient_checks import compare, numeric_gradient
+from lstm_numpy.gradcheck.__main__ import table_row
+from lstm_numpy.gradcheck.checks import compare, numeric_gradient
 
 T, B, H = 4, 2, 3
 

@@ -8,10 +8,10 @@ import numpy as np
 import peephole
 import pytest
 
-from lstm_numpy.buffers import Buffers
-from lstm_numpy.gradcheck import table_row
-from lstm_numpy.gradient_checks import compare, numeric_gradient
+from lstm_numpy.gradcheck.__main__ import table_row
+from lstm_numpy.gradcheck.checks import compare, numeric_gradient
 from lstm_numpy.lstm import LSTMState, RecurrentMasks, lstm_forward
+from lstm_numpy.speed.buffers import Buffers
 
 T, B, H = 4, 2, 3
 

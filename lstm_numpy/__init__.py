@@ -28,7 +28,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from lstm_numpy.blas import prefer_avx512
+from lstm_numpy.speed.blas import prefer_avx512
 
 prefer_avx512()
 
@@ -36,13 +36,13 @@ if TYPE_CHECKING:
     from lstm_numpy.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
     from lstm_numpy.model import ModelConfig, dropout_masks, forward, init_params, loss_and_gradients, zero_state
     from lstm_numpy.optimizer import RMSprop, clip_by_global_norm
-    from lstm_numpy.workspace import Workspace
+    from lstm_numpy.speed.workspace import Workspace
 
 _HOME = {
     "CheckpointError": "checkpoint",
     "ModelConfig": "model",
     "RMSprop": "optimizer",
-    "Workspace": "workspace",
+    "Workspace": "speed.workspace",
     "clip_by_global_norm": "optimizer",
     "dropout_masks": "model",
     "forward": "model",

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lstm_numpy import kernels
-from lstm_numpy.buffers import Buffers
+from lstm_numpy.speed.buffers import Buffers
 
 Array = npt.NDArray[Any]
 

@@ -19,8 +19,8 @@ import numpy as np
 import numpy.typing as npt
 
 from lstm_numpy import kernels
-from lstm_numpy.buffers import Buffers
-from lstm_numpy.products import repeated_product
+from lstm_numpy.speed.buffers import Buffers
+from lstm_numpy.speed.products import repeated_product
 
 Array = npt.NDArray[Any]
 

@@ -11,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from lstm_numpy import kernels, layers
-from lstm_numpy.buffers import Buffers
 from lstm_numpy.lstm import LSTMState, RecurrentMasks, lstm_backward, lstm_forward
-from lstm_numpy.workspace import Trace, Workspace
+from lstm_numpy.speed.buffers import Buffers
+from lstm_numpy.speed.workspace import Trace, Workspace
 
 Array: TypeAlias = npt.NDArray[Any]
 Arrays: TypeAlias = dict[str, Array]  # parameters, their gradients, or dropout masks, by name

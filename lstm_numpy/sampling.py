@@ -17,10 +17,10 @@ import numpy.typing as npt
 from threadpoolctl import ThreadpoolController
 
 from lstm_numpy import kernels
-from lstm_numpy.buffers import Buffers
 from lstm_numpy.lstm import LSTMState
-from lstm_numpy.machine import useful_threads
 from lstm_numpy.model import State, forward
+from lstm_numpy.speed.buffers import Buffers
+from lstm_numpy.speed.machine import useful_threads
 from lstm_numpy.stepper import Stepper
 
 Array: TypeAlias = npt.NDArray[Any]

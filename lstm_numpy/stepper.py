@@ -8,9 +8,9 @@ from typing import Any
 import numpy.typing as npt
 
 from lstm_numpy import layers
-from lstm_numpy.buffers import Buffers
 from lstm_numpy.lstm import LSTMState, RecurrentMasks, lstm_steps
 from lstm_numpy.model import State, lstm_names
+from lstm_numpy.speed.buffers import Buffers
 
 Array = npt.NDArray[Any]
 

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from midi_io.tokens import transpose_token
-from midi_io.words import SPECIALS, UNK, Word, parse
+from midi_io.tokens.words import SPECIALS, UNK, Word, parse
 
 UNK_ID = SPECIALS.index(UNK)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import train
-from lstm_numpy.interrupts import SIGNALS
+from experiment.command.interrupts import SIGNALS
 from midi_io import Note, Song, write_song
 
 SMALL = ("--tokens", "chord", "--hidden", "8", "--window", "16", "--batch", "4", "--threads", "1", "--epochs", "2")
@@ -54,8 +54,10 @@ def _signals_are_put_back():
 @pytest.fixture
 def no_pictures(monkeypatch):
     """Drawing takes longer than all the rest."""
-    monkeypatch.setattr("lstm_numpy.plots.draw_run", lambda folder: [])
-    monkeypatch.setattr("midi_io.picture.draw_piano_roll", lambda notes, path, **_: Path(path).write_bytes(b"picture"))
+    monkeypatch.setattr("experiment.plots.draw_run", lambda folder: [])
+    monkeypatch.setattr(
+        "midi_io.music.picture.draw_piano_roll", lambda notes, path, **_: Path(path).write_bytes(b"picture")
+    )
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,7 @@ import argparse
 
 import pytest
 
-from lstm_numpy.arguments import Parser, above_zero, real, whole
+from experiment.command.arguments import Parser, above_zero, real, whole
 
 
 @pytest.mark.parametrize(("text", "value"), [("3", 3), (" 10 ", 10), ("+4", 4)])

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from lstm_numpy.blas import prefer_avx512
+from lstm_numpy.speed.blas import prefer_avx512
 
 FLAGS = "fpu sse avx avx2 avx512f avx512dq avx512cd avx512bw avx512vl"
 

@@ -12,8 +12,8 @@ from types import ModuleType
 import numba
 import pytest
 
-from lstm_numpy import gradient_checks
-from lstm_numpy.bugs import BUGS, Bug, plant
+from lstm_numpy.gradcheck import checks as gradient_checks
+from lstm_numpy.gradcheck.bugs import BUGS, Bug, plant
 
 
 @contextmanager
@@ -24,7 +24,7 @@ def planted(bug: Bug, folder: Path) -> Iterator[ModuleType]:
     compiling, numba.config.DISABLE_JIT = numba.config.DISABLE_JIT, True
     sys.path.insert(0, str(folder))
     try:
-        checks = importlib.import_module("lstm_numpy.gradient_checks")
+        checks = importlib.import_module("lstm_numpy.gradcheck.checks")
         assert Path(checks.__file__ or "").is_relative_to(folder)
         yield checks
     finally:
@@ -47,7 +47,7 @@ def test_the_checker_finds_the_bug_and_names_it(bug: Bug, tmp_path: Path) -> Non
 def test_a_copy_without_a_bug_is_found_to_be_right(tmp_path: Path) -> None:
     with planted(Bug("model.py", "import math\n", "import math\n\n", "nothing", "nothing"), tmp_path) as checks:
         assert all(line.right for line in checks.CHECKS["1 layer"]())
-    assert sys.modules["lstm_numpy.gradient_checks"] is gradient_checks
+    assert sys.modules["lstm_numpy.gradcheck.checks"] is gradient_checks
 
 
 @pytest.mark.math

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lstm_numpy.console import Lasting, one_line
+from experiment.command.console import Lasting, one_line
 
 
 def test_one_line_is_safe_to_print():
@@ -31,7 +31,7 @@ def test_a_stream_outlives_its_reader():
 PROGRAM = """
 import sys
 from pathlib import Path
-from lstm_numpy.console import lasting_output, leave
+from experiment.command.console import lasting_output, leave
 with lasting_output():
     for number in range(2000):
         print("●", number, file=sys.stdout if number % 2 else sys.stderr)

@@ -14,9 +14,9 @@ from midi_bytes import END, midi, track
 
 from midi_io import Note, Song, encode, read_notes, write_notes, write_song
 from midi_io.corpus import CorpusError, read_corpus, write_skipped
-from midi_io.files import find_files
+from midi_io.corpus.files import find_files
+from midi_io.corpus.workers import run_batches
 from midi_io.reader import read_bytes
-from midi_io.workers import run_batches
 
 needs_unix = pytest.mark.skipif(sys.platform == "win32", reason="links, pipes and signals")
 
@@ -171,7 +171,7 @@ def test_a_file_that_vanishes_while_the_others_are_read(folder, monkeypatch):
             Path(path).unlink()
         return read_bytes(path, max_bytes)
 
-    monkeypatch.setattr("midi_io.batch.read_bytes", vanishing)
+    monkeypatch.setattr("midi_io.corpus.batch.read_bytes", vanishing)
     corpus = read(folder)
     assert len(corpus.songs) == 5
     assert [(Path(path).name, kind) for path, kind, _ in corpus.skipped] == [("two.mid", "missing")]
@@ -306,7 +306,7 @@ def reads(monkeypatch):
         opened.append(Path(path).name)
         return read_bytes(path, max_bytes)
 
-    monkeypatch.setattr("midi_io.batch.read_bytes", counting)
+    monkeypatch.setattr("midi_io.corpus.batch.read_bytes", counting)
     return opened
 
 
@@ -353,7 +353,7 @@ def test_anything_in_the_cache_may_be_deleted_or_damaged(folder, tmp_path):
 
 
 def test_a_fault_that_may_pass_is_not_remembered(folder, tmp_path, monkeypatch):
-    monkeypatch.setattr("midi_io.batch.read_bytes", lambda path, size: read_bytes(path + ".gone", size))
+    monkeypatch.setattr("midi_io.corpus.batch.read_bytes", lambda path, size: read_bytes(path + ".gone", size))
     with pytest.raises(CorpusError, match=r"none of 6 MIDI files is usable \(6 missing\)"):
         read(folder, cache=tmp_path / "cache")
     monkeypatch.undo()
@@ -387,17 +387,17 @@ def test_a_run_that_is_stopped_goes_on_where_it_was(tmp_path, monkeypatch, reads
     many(tmp_path / "music", 300)
     expected = content(read(tmp_path / "music"))
     reads.clear()
-    counting = sys.modules["midi_io.batch"].read_bytes
+    counting = sys.modules["midi_io.corpus.batch"].read_bytes
 
     def interrupted(path, max_bytes):
         if len(reads) == 250:
             raise KeyboardInterrupt
         return counting(path, max_bytes)
 
-    monkeypatch.setattr("midi_io.batch.read_bytes", interrupted)
+    monkeypatch.setattr("midi_io.corpus.batch.read_bytes", interrupted)
     with pytest.raises(KeyboardInterrupt):
         read(tmp_path / "music", cache=tmp_path / "cache")
-    monkeypatch.setattr("midi_io.batch.read_bytes", counting)
+    monkeypatch.setattr("midi_io.corpus.batch.read_bytes", counting)
     assert content(read(tmp_path / "music", cache=tmp_path / "cache")) == expected
     assert 300 < len(reads) < 450  # not everything twice
 

@@ -8,8 +8,8 @@ from conftest import tune
 
 from midi_io import Song, encode, transpose, write_song
 from midi_io.corpus import CorpusError, read_corpus
-from midi_io.dataset import build_dataset, cache_folder, programs_named
-from midi_io.split import Part, split_corpora, split_songs
+from midi_io.corpus.dataset import build_dataset, cache_folder, programs_named
+from midi_io.corpus.split import Part, split_corpora, split_songs
 
 
 def corpus_of(folder, songs, **options):

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from experiment.describe import Row, describe, main, row
+from experiment.songs import RunSongs
 from lstm_numpy import ModelConfig, init_params, loss_and_gradients, save_checkpoint
 from lstm_numpy.batches import Songs
-from lstm_numpy.describe import Row, describe, main, row
-from lstm_numpy.run_songs import RunSongs
 
 ROOT = Path(__file__).parent.parent
 STEP = ("i", "f", "o", "g", "c", "tanh_c", "h", "rh", "dz", "dh", "dc")
@@ -77,7 +77,7 @@ def test_what_is_no_run_is_one_line_and_status_2(run: Path, capsys: pytest.Captu
             main([str(folder)])
         assert end.value.code == 2
         message = capsys.readouterr().err
-        assert message.startswith("python -m lstm_numpy.describe: error: ")
+        assert message.startswith("python -m experiment describe: error: ")
         assert message.count("\n") == 1
         return message
 
@@ -95,7 +95,7 @@ def test_what_is_no_run_is_one_line_and_status_2(run: Path, capsys: pytest.Captu
 
 def test_help_loads_nothing_heavy() -> None:
     script = (
-        "import sys; from lstm_numpy import describe\ntry: describe.main(['--help'])\n"
+        "import sys; from experiment import describe\ntry: describe.main(['--help'])\n"
         "except SystemExit as end: assert end.code == 0\nassert not {'numpy', 'numba'} & sys.modules.keys()"
     )
     subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, check=True)

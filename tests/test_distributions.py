@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lstm_numpy.distributions import PERCENT, Array, Distributions, DistributionsError, histogram, quantiles
+from experiment.distributions import PERCENT, Array, Distributions, DistributionsError, histogram, quantiles
 from lstm_numpy.model import ModelConfig, init_params
 
 

@@ -86,7 +86,7 @@ def test_every_picture_but_the_microscope_is_drawn(tmp_path: Path, monkeypatch: 
 
 
 def test_a_network_without_gates_has_right_gradients() -> None:
-    from lstm_numpy.gradient_checks import compare, numeric_gradient
+    from lstm_numpy.gradcheck.checks import compare, numeric_gradient
 
     rng = np.random.default_rng(1)
     params = {name: array.astype(np.float64) for name, array in experiments.tanh_rnn_params(5, 3, rng).items()}

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from lstm_numpy import ModelConfig, dropout_masks, forward, init_params, loss_and_gradients, model
-from lstm_numpy.buffers import Buffers
 from lstm_numpy.kernels import threshold_mask
 from lstm_numpy.lstm import LSTMState, RecurrentMasks, lstm_forward
 from lstm_numpy.model import hold_masks
-from lstm_numpy.workspace import Workspace
+from lstm_numpy.speed.buffers import Buffers
+from lstm_numpy.speed.workspace import Workspace
 
 pytestmark = pytest.mark.math
 

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 import reference
 
+from experiment.evaluation import evaluate, figures_table, final_figures, heard_songs, ngram_nats, reset
+from experiment.songs import RunSongs
 from lstm_numpy.baselines import NGrams
 from lstm_numpy.batches import Songs, Transposition
-from lstm_numpy.evaluation import evaluate, figures_table, final_figures, heard_songs, ngram_nats, reset
 from lstm_numpy.lstm import LSTMState
 from lstm_numpy.model import ModelConfig, init_params
-from lstm_numpy.run_songs import RunSongs
 
 V, H = 7, 5
 RNG = np.random.default_rng(3)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from lstm_numpy.bugs import BUGS
+from lstm_numpy.gradcheck.bugs import BUGS
 
 ROOT = Path(__file__).resolve().parents[1]
 EXERCISES, SOLUTIONS = ROOT / "exercises", ROOT / "tests" / "solutions"

@@ -13,9 +13,10 @@ import numpy as np
 import pytest
 
 import generate
+from experiment.songs import RunSongs
 from lstm_numpy.checkpoint import load_checkpoint, save_checkpoint
-from lstm_numpy.run_songs import RunSongs
-from midi_io import encode, read_notes, read_song, workers
+from midi_io import encode, read_notes, read_song
+from midi_io.corpus import workers
 
 
 @pytest.fixture
@@ -220,8 +221,8 @@ def test_a_process_that_dies_while_it_draws_is_one_line(finished, tmp_path, monk
         def shutdown(self, **_):
             pass
 
-    monkeypatch.setattr("midi_io.workers.processes", lambda _: Dying())
-    monkeypatch.setattr("midi_io.workers.cores", lambda: 2)
+    monkeypatch.setattr("midi_io.corpus.workers.processes", lambda _: Dying())
+    monkeypatch.setattr("midi_io.corpus.workers.cores", lambda: 2)
     command = [str(finished[0]), "--count", "8", "--length", "9", "--out", str(tmp_path / "tune.mid")]
     assert generate.main(command) == 1
     assert "a process that draws pictures has died" in error_of(capsys)
@@ -231,7 +232,7 @@ def test_where_no_process_can_be_started_pictures_are_drawn_here(finished, tmp_p
     def refuse(_):
         raise OSError(30, "Read-only file system")
 
-    monkeypatch.setattr("midi_io.workers.processes", refuse)
+    monkeypatch.setattr("midi_io.corpus.workers.processes", refuse)
     command = [str(finished[0]), "--count", "8", "--length", "9", "--out", str(tmp_path / "tune.mid")]
     assert generate.main(command) == 0
     assert len(list(tmp_path.glob("*.png"))) == 8

@@ -11,9 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lstm_numpy import gradcheck, gradient_checks
-from lstm_numpy.bugs import BUGS
-from lstm_numpy.gradient_checks import CASES, CHECKS, Line, build, compare, numeric_gradient, slope
+from lstm_numpy.gradcheck import __main__ as gradcheck
+from lstm_numpy.gradcheck import checks as gradient_checks
+from lstm_numpy.gradcheck.bugs import BUGS
+from lstm_numpy.gradcheck.checks import CASES, CHECKS, Line, build, compare, numeric_gradient, slope
 
 ROOT = Path(__file__).parent.parent
 
@@ -127,7 +128,7 @@ def test_a_wrong_gradient_is_named_and_the_exit_status_is_1(
 
 def test_help_is_there_at_once_and_loads_nothing_heavy() -> None:
     script = (
-        "import sys; from lstm_numpy import gradcheck\ntry: gradcheck.main(['--help'])\n"
+        "import sys; from lstm_numpy.gradcheck import __main__ as gradcheck\ntry: gradcheck.main(['--help'])\n"
         "except SystemExit as end: assert end.code == 0\nassert not {'numpy', 'numba'} & sys.modules.keys()"
     )
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lstm_numpy.history import History, HistoryError, columns_for, norms_by_layer, read_history, saturation
+from experiment.history import History, HistoryError, columns_for, norms_by_layer, read_history, saturation
 from lstm_numpy.model import ModelConfig, init_params, loss_and_gradients
 from lstm_numpy.optimizer import clip_by_global_norm
-from lstm_numpy.workspace import Workspace
+from lstm_numpy.speed.workspace import Workspace
 
 LAYERS = ["lstm1", "lstm2", "dense"]
 

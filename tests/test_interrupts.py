@@ -7,7 +7,7 @@ import weakref
 
 import pytest
 
-from lstm_numpy.interrupts import Interrupts, Stopped
+from experiment.command.interrupts import Interrupts, Stopped
 
 
 def send(number):

@@ -9,7 +9,7 @@ import pytest
 
 from lstm_numpy import layers
 from lstm_numpy.activations import softmax
-from lstm_numpy.buffers import Buffers
+from lstm_numpy.speed.buffers import Buffers
 
 pytestmark = pytest.mark.math
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lstm_numpy.buffers import Buffers
 from lstm_numpy.lstm import LSTMState, LSTMTrace, RecurrentMasks, lstm_backward, lstm_forward
+from lstm_numpy.speed.buffers import Buffers
 
 pytestmark = pytest.mark.math
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from test_bugs import planted
 
-from lstm_numpy.bugs import Bug
+from lstm_numpy.gradcheck.bugs import Bug
 
 ROOT = Path(__file__).parent.parent
 TEXT = (ROOT / "docs" / "lstm.md").read_text("utf-8")
@@ -17,7 +17,7 @@ TEXT = (ROOT / "docs" / "lstm.md").read_text("utf-8")
 def test_every_equation_has_one_number_and_the_code_cites_it() -> None:
     numbers = [int(number) for number in re.findall(r" \((\d+)\)$", TEXT, re.MULTILINE)]
     assert sorted(numbers) == list(range(1, 23))
-    code = "\n".join(path.read_text("utf-8") for path in (ROOT / "lstm_numpy").glob("*.py") if path.name != "bugs.py")
+    code = "\n".join(path.read_text("utf-8") for path in (ROOT / "lstm_numpy").rglob("*.py") if path.name != "bugs.py")
     ranges = re.findall(r"\((\d+)\) to \((\d+)\)", code)
     cited = {int(number) for number in re.findall(r"\((\d+)\)", code)}
     cited |= {number for first, last in ranges for number in range(int(first), int(last) + 1)}

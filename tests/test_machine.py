@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from lstm_numpy.machine import useful_threads
+from lstm_numpy.speed.machine import useful_threads
 
 
 @pytest.mark.parametrize(

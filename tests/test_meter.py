@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from midi_io import Note, read_song
-from midi_io.meter import find_meter, on_bars, on_strong_beats
+from midi_io.music.meter import find_meter, on_bars, on_strong_beats
 from midi_io.tokens import decode, encode
 
 TUNES = sorted((Path(__file__).parent.parent / "songs" / "tunes").glob("*.mid"))

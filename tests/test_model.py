@@ -22,7 +22,7 @@ from lstm_numpy import (
     loss_and_gradients,
     zero_state,
 )
-from lstm_numpy.gradient_checks import CASES, Case, build
+from lstm_numpy.gradcheck.checks import CASES, Case, build
 from lstm_numpy.model import lstm_names, onehot_input_gradient, parameter_shapes, token_nats
 
 math_test = pytest.mark.math
@@ -278,7 +278,7 @@ def test_ids_may_be_of_any_integer_type() -> None:
 def test_numba_on_and_off_agree_as_far_as_the_order_of_summation_allows(tmp_path: Path) -> None:
     script = "\n".join([
         "import sys, numpy as np",
-        "from lstm_numpy.gradient_checks import CASES, build",
+        "from lstm_numpy.gradcheck.checks import CASES, build",
         "from lstm_numpy import loss_and_gradients",
         "network = build(CASES['3 layers'])",
         "np.savez(sys.argv[1], **loss_and_gradients(network.params, network.ids, network.targets, network.state)[1])",

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from midi_io import Note, piano_roll, quantise, transpose
-from midi_io.instruments import INSTRUMENTS, programs_of
+from midi_io.music.instruments import INSTRUMENTS, programs_of
 
 GRIDS = st.sampled_from([1, 4, 7, 12, 24, 480])
 NOTES = st.lists(

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from midi_io.music.picture import COLOURS, DRUM_COLOUR, _rows, draw_piano_roll
 from midi_io.notes import Note, melody
-from midi_io.picture import COLOURS, DRUM_COLOUR, _rows, draw_piano_roll
 
 MELODY, CHORD = COLOURS[:2]
 

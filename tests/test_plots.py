@@ -15,12 +15,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lstm_numpy import panels
-from lstm_numpy.distributions import Distributions
-from lstm_numpy.history import History, norms_by_layer, read_history, saturation
-from lstm_numpy.model import ModelConfig, init_params, loss_and_gradients
-from lstm_numpy.optimizer import RMSprop, clip_by_global_norm
-from lstm_numpy.plots import (
+from experiment.distributions import Distributions
+from experiment.history import History, norms_by_layer, read_history, saturation
+from experiment.plots import (
     PlotError,
     distributions_picture,
     draw_run,
@@ -28,7 +25,10 @@ from lstm_numpy.plots import (
     gradients_picture,
     learning_picture,
     main,
+    panels,
 )
+from lstm_numpy.model import ModelConfig, init_params, loss_and_gradients
+from lstm_numpy.optimizer import RMSprop, clip_by_global_norm
 
 PICTURES = ["distributions.png", "gates.png", "gradients.png", "learning.png"]
 NGRAMS = {"uniform": math.log(12), "unigram": 2.31, "bigram": 1.42, "trigram": 1.40}
@@ -223,7 +223,7 @@ def test_smooth_is_the_mean_around_each_value_without_gaps() -> None:
 
 def run_command(*arguments: str, cwd: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
     root = Path(__file__).parents[1]
-    command = [sys.executable, "-W", "error", "-m", "lstm_numpy.plots", *arguments]
+    command = [sys.executable, "-W", "error", "-m", "experiment", "plots", *arguments]
     bare = {"PATH": os.environ["PATH"], "PYTHONPATH": str(root), **environment}
     return subprocess.run(command, capture_output=True, text=True, env=bare, cwd=cwd or root, check=False)
 
@@ -242,7 +242,7 @@ def test_command_survives_a_reader_that_leaves(tmp_path: Path) -> None:
     with History(tmp_path / "history.csv", []) as history:
         history.append(step=1, loss=1.0)
     root = Path(__file__).parents[1]
-    script = f"{sys.executable} -m lstm_numpy.plots '{tmp_path}' | true; exit ${{PIPESTATUS[0]}}"
+    script = f"{sys.executable} -m experiment plots '{tmp_path}' | true; exit ${{PIPESTATUS[0]}}"
     done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, cwd=root, check=False)
     assert (done.returncode, done.stderr) == (0, "")
 
@@ -268,7 +268,7 @@ def test_command_says_in_one_line_what_is_wrong(
     assert end.value.code == 2
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 1
-    assert lines[0].startswith("python -m lstm_numpy.plots: error: ")
+    assert lines[0].startswith("python -m experiment plots: error: ")
     assert fault in lines[0]
     assert "\x1b" not in lines[0]
 

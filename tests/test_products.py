@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lstm_numpy import products
-from lstm_numpy.buffers import Buffers
+from lstm_numpy.speed import products
+from lstm_numpy.speed.buffers import Buffers
 
 pytestmark = pytest.mark.math
 

@@ -7,7 +7,7 @@ import pytest
 import reference
 
 from lstm_numpy import forward, loss_and_gradients
-from lstm_numpy.gradient_checks import CASES, Case, build, numeric_gradient
+from lstm_numpy.gradcheck.checks import CASES, Case, build, numeric_gradient
 from lstm_numpy.model import token_nats
 
 pytestmark = pytest.mark.math

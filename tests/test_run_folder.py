@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from experiment.folder import RunError, held_folder, how_to_go_on, newest_run, next_run
+from experiment.songs import RunSongs
 from lstm_numpy.batches import Songs
-from lstm_numpy.run_folder import RunError, held_folder, how_to_go_on, newest_run, next_run
-from lstm_numpy.run_songs import RunSongs
 
 
 def test_new_runs_are_numbered(tmp_path):
@@ -77,7 +77,7 @@ def test_a_folder_with_something_of_value_stays(tmp_path):
 
 def test_a_second_process_is_refused_until_the_first_one_ends(tmp_path):
     code = (
-        "import sys; from pathlib import Path; from lstm_numpy.run_folder import held_folder\n"
+        "import sys; from pathlib import Path; from experiment.folder import held_folder\n"
         "with held_folder(Path(sys.argv[1])): print('in', flush=True); sys.stdin.read()"
     )
     command = [sys.executable, "-c", code, str(tmp_path / "run")]

@@ -13,8 +13,8 @@ import mido
 import pytest
 
 from midi_io import Note, Song, read_song
-from songs.abc_notation import AbcError, Tone, parse_tune
-from songs.harmony import SCALES, Chord, Mode, cost, find_mode, harmonise, make_slots, strikes, voicing
+from songs.build.abc_notation import AbcError, Tone, parse_tune
+from songs.build.harmony import SCALES, Chord, Mode, cost, find_mode, harmonise, make_slots, strikes, voicing
 
 SONGS = Path(__file__).parent.parent / "songs"
 QUARTER, HALF = Fraction(1), Fraction(2)

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from midi_io import Note
+from midi_io.music.statistics import ROWS, compare, figures, table, tonic_of
 from midi_io.notes import transpose
-from midi_io.statistics import ROWS, compare, figures, table, tonic_of
 
 
 def line(*pitches: int, length: float = 1.0, start: float = 0.0) -> list[Note]:

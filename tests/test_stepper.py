@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from lstm_numpy import ModelConfig, forward, init_params, zero_state
-from lstm_numpy.buffers import Buffers
+from lstm_numpy.speed.buffers import Buffers
 from lstm_numpy.stepper import _ROWS, Stepper
 
 pytestmark = pytest.mark.math

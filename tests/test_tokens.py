@@ -20,7 +20,7 @@ from midi_io.tokens import (
     spelling_cost,
     transpose_token,
 )
-from midi_io.words import parse, spell
+from midi_io.tokens.words import parse, spell
 
 SONGS = sorted((Path(__file__).parent.parent / "songs").rglob("*.mid"))[::25]
 

@@ -17,8 +17,8 @@ import reference
 from conftest import SMALL
 
 import train
+from experiment.folder import held_folder
 from lstm_numpy.checkpoint import load_checkpoint
-from lstm_numpy.run_folder import held_folder
 
 ROOT = Path(train.__file__).parent
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals and locks")
@@ -378,7 +378,7 @@ def test_a_stop_while_the_report_is_written_repeats_the_report_only(run, tmp_pat
     assert (tmp_path / "run" / "sample.mid").exists()
 
 
-@pytest.mark.parametrize("place", ["midi_io.corpus.read_corpus", "midi_io.dataset.build_dataset"])
+@pytest.mark.parametrize("place", ["midi_io.corpus.read_corpus", "midi_io.corpus.dataset.build_dataset"])
 def test_a_stop_before_training_leaves_nothing(run, tmp_path, monkeypatch, capsys, place):
     monkeypatch.setattr(place, lambda *_, **__: os.kill(os.getpid(), signal.SIGTERM))
     assert run(out="runs/1") == 143

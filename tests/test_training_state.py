@@ -5,10 +5,10 @@ import copy
 import numpy as np
 import pytest
 
+from experiment.state import Progress, Schedule, TrainingState
 from lstm_numpy.checkpoint import load_checkpoint, save_checkpoint
 from lstm_numpy.lstm import LSTMState
 from lstm_numpy.model import ModelConfig
-from lstm_numpy.training_state import Progress, Schedule, TrainingState
 
 CONFIG = ModelConfig(5, 3, layers=2, dropout=0.5, recurrent_dropout="variational")
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from lstm_numpy import ModelConfig, Workspace, dropout_masks, forward, init_params, loss_and_gradients
-from lstm_numpy.buffers import Buffers
 from lstm_numpy.model import token_nats
+from lstm_numpy.speed.buffers import Buffers
 
 pytestmark = pytest.mark.math
 

@@ -27,10 +27,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from lstm_numpy.run_folder import RunError
+from experiment.folder import RunError
 
 if TYPE_CHECKING:
-    from lstm_numpy.workspace import Trace
+    from lstm_numpy.speed.workspace import Trace
 
 Array = npt.NDArray[Any]
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from midi_io.notes import Note
-from midi_io.words import NAMES, Word, spell_beats
+from midi_io.tokens.words import NAMES, Word, spell_beats
 
 RING = 4  # beats: how long the lower notes of a chord sound on at most, under a melody
 HALF = 1 / 2  # beat: how long every event of scheme `paper` lasts

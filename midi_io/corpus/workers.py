@@ -20,7 +20,7 @@ from concurrent.futures import (
 from functools import partial
 from typing import Any
 
-from midi_io.files import CorpusError
+from midi_io.corpus.files import CorpusError
 
 WORTH_A_PROCESS, MOST_PROCESSES = 8, 8  # fewer jobs are done sooner than another process has started
 

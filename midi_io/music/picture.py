@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from midi_io.instruments import INSTRUMENTS
+from midi_io.music.instruments import INSTRUMENTS
 from midi_io.notes import Note, melody, pitch_name
 
 if TYPE_CHECKING:

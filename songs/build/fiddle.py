@@ -16,8 +16,8 @@ import numpy.typing as npt
 
 from midi_io import Note, Song, quantise
 from midi_io.tokens import encode
-from songs.abc_notation import AbcError, Tone, Tune, parse_tune, tunes_of
-from songs.harmony import Chord, Mode, Slot, find_mode, harmonise, make_slots, strikes, voicing
+from songs.build.abc_notation import AbcError, Tone, Tune, parse_tune, tunes_of
+from songs.build.harmony import Chord, Mode, Slot, find_mode, harmonise, make_slots, strikes, voicing
 
 GRID = 12  # positions per beat; tunes with notes between them are left out
 SLOTS = {

@@ -17,7 +17,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 
 from midi_io.notes import Note
-from midi_io.words import NAMES, Word, spell_beats
+from midi_io.tokens.words import NAMES, Word, spell_beats
 
 PLAIN_VELOCITY = 80
 PLAIN_DURATION = 1  # beat

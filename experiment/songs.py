@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from experiment.folder import RunError
 from lstm_numpy.batches import Songs
 from lstm_numpy.files import write_whole
-from lstm_numpy.run_folder import RunError
 
 Array = npt.NDArray[Any]
 

@@ -12,11 +12,11 @@ import numpy as np
 import numpy.typing as npt
 
 from midi_io.corpus import CorpusError, CorpusSong
-from midi_io.instruments import programs_of
-from midi_io.split import Part
+from midi_io.corpus.split import Part
+from midi_io.music.instruments import programs_of
 from midi_io.tokens import spelling_cost, transpose_token
+from midi_io.tokens.words import END, SPECIALS, START, parse
 from midi_io.vocabulary import UNK_ID, Vocabulary
-from midi_io.words import END, SPECIALS, START, parse
 
 Array = npt.NDArray[Any]
 

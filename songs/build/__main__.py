@@ -1,8 +1,8 @@
 """Builds the embedded songs out of the scores that come with music21:
 
-    pip install music21==10.5.1 && python songs/build.py [FOLDER]
+    pip install music21==10.5.1 && python -m songs.build [FOLDER]
 
-FOLDER (this one by default) gets tunes/, ensembles/ and SOURCES.tsv, which says where each file comes from.
+FOLDER (songs/ by default) gets tunes/, ensembles/ and SOURCES.tsv, which says where each file comes from.
 The same version of music21 gives the same bytes again.
 """
 
@@ -11,11 +11,10 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent))  # finds the project's packages without installing them
+from midi_io import write_song
+from songs.build import fiddle, quartets
 
-from midi_io import write_song  # noqa: E402
-from songs import fiddle, quartets  # noqa: E402
+SONGS = Path(__file__).resolve().parents[1]
 
 TUNES = 1000
 ALIKE = 0.6  # two tunes that share a part to this extent are one, under two names
@@ -58,4 +57,4 @@ def build(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    build(Path(sys.argv[1]) if len(sys.argv) > 1 else HERE)
+    build(Path(sys.argv[1]) if len(sys.argv) > 1 else SONGS)

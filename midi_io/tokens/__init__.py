@@ -10,10 +10,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator
 
-from midi_io.chord_tokens import decode_chords, decode_paper, encode_chords, encode_paper
-from midi_io.note_tokens import decode_note, encode_note
 from midi_io.notes import Note, quantise
-from midi_io.words import END, SCHEMES, SPECIALS, START, UNK, TokenError, Word, checked, parse, spell
+from midi_io.tokens.chord import decode_chords, decode_paper, encode_chords, encode_paper
+from midi_io.tokens.note import decode_note, encode_note
+from midi_io.tokens.words import END, SCHEMES, SPECIALS, START, UNK, TokenError, Word, checked, parse, spell
 
 __all__ = [
     "END",

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn
 
-from lstm_numpy.console import one_line
+from experiment.command.console import one_line
 
 
 def whole(least: int, most: float = math.inf) -> Callable[[str], int]:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from midi_io.meter import on_strong_beats
+from midi_io.music.meter import on_strong_beats
 from midi_io.notes import Note, melody
 
 RUN = 8  # notes: what is heard again after so many is heard as a repetition

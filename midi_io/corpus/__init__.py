@@ -26,11 +26,19 @@ import numpy as np
 import numpy.typing as npt
 from tqdm import tqdm
 
-from midi_io.batch import DEADLY, Batch, Ids, Options, read_batch, smallest, unpack
-from midi_io.files import CorpusError, FoundFile, Skipped, choose_by_genre, choose_by_list, find_files, in_fair_order
+from midi_io.corpus.batch import DEADLY, Batch, Ids, Options, read_batch, smallest, unpack
+from midi_io.corpus.files import (
+    CorpusError,
+    FoundFile,
+    Skipped,
+    choose_by_genre,
+    choose_by_list,
+    find_files,
+    in_fair_order,
+)
+from midi_io.corpus.workers import cores, run_batches
 from midi_io.plain import printable
 from midi_io.reader import MAX_BYTES
-from midi_io.workers import cores, run_batches
 
 __all__ = ["Corpus", "CorpusError", "CorpusSong", "Skipped", "read_corpus", "write_skipped"]
 
@@ -225,7 +233,7 @@ class _Cache:
     def __init__(self, folder: Path, options: Options) -> None:
         self.folder = folder
         program = hashlib.sha256(f"{mido.version_info} {options}".encode())
-        for source in sorted(Path(__file__).parent.glob("*.py")):
+        for source in sorted(Path(__file__).parents[1].rglob("*.py")):
             program.update(source.read_bytes())
         self.program = program.digest()
         try:

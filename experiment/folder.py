@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from lstm_numpy.console import one_line
+from experiment.command.console import one_line
 from lstm_numpy.files import sweep_temporary_files, write_whole
 
 

@@ -1,4 +1,4 @@
-"""A table of every parameter, intermediate and gradient of a network: python -m lstm_numpy.describe RUN.
+"""A table of every parameter, intermediate and gradient of a network: python -m experiment describe RUN.
 
 rms is the root mean square of an array, largest its largest |entry|.  A gate is saturated where its sigmoid is
 below 0.1 or above 0.9, a tanh where it is beyond -0.9 or 0.9: there it hardly moves, and hardly learns.
@@ -7,18 +7,17 @@ below 0.1 or above 0.9, a tanh where it is beyond -0.9 or 0.9: there it hardly m
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from lstm_numpy.console import lasting_output, one_line
+from experiment.command.console import lasting_output, one_line
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
     from lstm_numpy.model import State
-    from lstm_numpy.workspace import Trace
+    from lstm_numpy.speed.workspace import Trace
 
     Array = npt.NDArray[Any]
 
@@ -105,10 +104,10 @@ def table(headings: Mapping[str, Sequence[Row]]) -> str:
 
 def first_batch(run: Path) -> tuple[dict[str, Array], Array, Array]:
     """A run's best weights, and ids and targets of the beginnings of its longest songs.  RunError, CheckpointError."""
+    from experiment.folder import RunError
+    from experiment.songs import RunSongs
     from lstm_numpy.batches import evaluation_batches
     from lstm_numpy.checkpoint import load_checkpoint
-    from lstm_numpy.run_folder import RunError
-    from lstm_numpy.run_songs import RunSongs
 
     songs = RunSongs.load(run / "songs.npz").songs
     if songs.targets == 0:
@@ -122,13 +121,13 @@ def first_batch(run: Path) -> tuple[dict[str, Array], Array, Array]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
-        prog="python -m lstm_numpy.describe",
+        prog="python -m experiment describe",
         description="A table of every weight, intermediate and gradient, for one batch of a run's songs.",
     )
     parser.add_argument("run", type=Path, metavar="RUN", help="the run's folder, as runs/NAME")
     run = parser.parse_args(arguments).run
+    from experiment.folder import RunError
     from lstm_numpy.checkpoint import CheckpointError
-    from lstm_numpy.run_folder import RunError
 
     with lasting_output():
         try:
@@ -141,7 +140,3 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(table(headings))
         print("\nsaturated: i, f and o below 0.1 or above 0.9; g and tanh_c beyond -0.9 or 0.9.")
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -8,12 +8,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from experiment.songs import END, RunSongs
 from lstm_numpy.baselines import NGrams
 from lstm_numpy.batches import Songs, Transposition, Windows, evaluation_batches, paper_windows
 from lstm_numpy.lstm import LSTMState
 from lstm_numpy.model import ModelConfig, State, token_nats, zero_state
-from lstm_numpy.run_songs import END, RunSongs
-from lstm_numpy.workspace import Workspace
+from lstm_numpy.speed.workspace import Workspace
 
 Array = npt.NDArray[Any]
 

@@ -21,8 +21,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from midi_io.note_tokens import is_long
-from midi_io.words import END, START, UNK, Word, checked, parse
+from midi_io.tokens.note import is_long
+from midi_io.tokens.words import END, START, UNK, Word, checked, parse
 
 Mask = npt.NDArray[np.bool_]
 

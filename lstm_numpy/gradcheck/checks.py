@@ -21,10 +21,10 @@ from threadpoolctl import threadpool_limits
 
 from lstm_numpy import model
 from lstm_numpy.activations import log_softmax
-from lstm_numpy.buffers import Buffers
 from lstm_numpy.lstm import LSTMState
 from lstm_numpy.optimizer import RMSprop, clip_by_global_norm
-from lstm_numpy.workspace import Workspace
+from lstm_numpy.speed.buffers import Buffers
+from lstm_numpy.speed.workspace import Workspace
 
 Array = npt.NDArray[Any]
 Arrays = dict[str, Array]

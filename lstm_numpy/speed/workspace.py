@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 from threadpoolctl import ThreadpoolController
 
-from lstm_numpy.buffers import Buffers
+from lstm_numpy.speed.buffers import Buffers
 
 if TYPE_CHECKING:
     from lstm_numpy.model import ModelConfig

@@ -23,15 +23,16 @@ class Bug(NamedTuple):
 
 def plant(bug: Bug, folder: Path) -> None:
     """Copy the package to folder/lstm_numpy, with the bug in it.  Raises ValueError where its text does not stand."""
-    home, copy = Path(__file__).parent, folder / "lstm_numpy"
-    copy.mkdir()
-    for source in home.glob("*.py"):
+    home, copy = Path(__file__).parents[1], folder / "lstm_numpy"
+    for source in home.rglob("*.py"):
         text = source.read_text(encoding="utf-8")
-        if source.name == bug.file:
+        name = source.relative_to(home)
+        if name.as_posix() == bug.file:
             if text.count(bug.right) != 1:
                 raise ValueError(f"{bug.file} has been changed where this bug would be planted")
             text = text.replace(bug.right, bug.wrong)
-        (copy / source.name).write_text(text, encoding="utf-8")
+        (copy / name).parent.mkdir(parents=True, exist_ok=True)
+        (copy / name).write_text(text, encoding="utf-8")
 
 
 BUGS = (

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from threadpoolctl import ThreadpoolController
 
 from lstm_numpy import kernels
-from lstm_numpy.buffers import Buffers
+from lstm_numpy.speed.buffers import Buffers
 
 Array = npt.NDArray[Any]
 

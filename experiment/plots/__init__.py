@@ -1,4 +1,4 @@
-"""The pictures of a run, from its files.  `python -m lstm_numpy.plots RUN` draws them again.
+"""The pictures of a run, from its files.  `python -m experiment plots RUN` draws them again.
 
 learning.png        loss and accuracy per step and per epoch, train and valid, with the n-grams to beat
 gradients.png       how large the gradients, and the steps that follow from them, are in each layer
@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import io
 import json
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,12 +18,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from lstm_numpy import panels
-from lstm_numpy.console import lasting_output, one_line
-from lstm_numpy.distributions import Distributions, histogram
+from experiment.command.console import lasting_output, one_line
+from experiment.distributions import Distributions, histogram
+from experiment.folder import RunError
+from experiment.history import GATES, read_history
+from experiment.plots import panels
 from lstm_numpy.files import write_whole
-from lstm_numpy.history import GATES, read_history
-from lstm_numpy.run_folder import RunError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -298,7 +297,7 @@ def _sampled(history: panels.Columns, prefix: str) -> list[str]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
-        prog="python -m lstm_numpy.plots", description="Draw the pictures of a run again, from the files in its folder."
+        prog="python -m experiment plots", description="Draw the pictures of a run again, from the files in its folder."
     )
     parser.add_argument("run", type=Path, metavar="RUN", help="the run's folder, as runs/NAME")
     folder = parser.parse_args(arguments).run
@@ -312,7 +311,3 @@ def main(arguments: Sequence[str] | None = None) -> int:
         except KeyboardInterrupt:
             return 130
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

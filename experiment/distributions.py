@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from experiment.folder import RunError
 from lstm_numpy.files import write_whole
-from lstm_numpy.run_folder import RunError
 
 Array = npt.NDArray[Any]
 

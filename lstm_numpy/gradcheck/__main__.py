@@ -17,11 +17,10 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lstm_numpy.bugs import BUGS, plant
-from lstm_numpy.console import lasting_output
+from lstm_numpy.gradcheck.bugs import BUGS, plant
 
 if TYPE_CHECKING:
-    from lstm_numpy.gradient_checks import Line
+    from lstm_numpy.gradcheck.checks import Line
 
 HEADER = f"  {'':28} {'error':>7}  {'by hand':>18} {'numeric':>18}  {'':5}  where the error is largest"
 GUIDE = """
@@ -52,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def check() -> int:
     """Print every comparison; return 0 if all are right, else 1."""
-    from lstm_numpy.gradient_checks import CHECKS
+    from lstm_numpy.gradcheck.checks import CHECKS
 
     print("The first table has a line for every gate and time step of dz; others show the worst one of a layer's dz.\n")
     lines: list[tuple[str, Line]] = []
@@ -114,8 +113,12 @@ def answer(number: int) -> int:
 
 
 if __name__ == "__main__":
-    with lasting_output():  # a reader of the table, such as `head`, may have seen enough
-        try:
-            sys.exit(main())
-        except KeyboardInterrupt:
-            sys.exit(130)
+    try:
+        status = main()
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        status = 130
+    except BrokenPipeError:  # the reader of the table, such as `head`, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        status = 0
+    sys.exit(status)

@@ -1,0 +1,1 @@
+"""What makes it fast: memory, threads, products.  Nothing here is needed to understand the network."""
