@@ -9,46 +9,26 @@ python train.py --resume --out runs/mine    # go on where it stopped
 from __future__ import annotations
 
 import argparse
-import contextlib
-import io
-import math
 import os
-import shlex
 import sys
-import time
-import warnings
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-from experiment.command.arguments import Parser, above_zero, real, whole
-from experiment.command.console import lasting_output, leave, one_line
-from experiment.command.interrupts import Interrupts, Stopped
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from experiment.evaluation import Evaluation
-    from experiment.folder import RunFolder
-    from experiment.songs import RunSongs
-    from experiment.state import Schedule, TrainingState
-    from lstm_numpy.batches import Batch, Transposition, Windows
-    from lstm_numpy.model import ModelConfig
-    from lstm_numpy.speed.workspace import Workspace
-    from midi_io.corpus.dataset import Dataset
-    from midi_io.corpus.split import Part
-    from midi_io.vocabulary import Vocabulary
+from experiment.command.arguments import Parser, above_zero, real, some_text, whole
+from lstm_numpy.speed.blas import prefer_avx512
 
 TUNES = Path(__file__).resolve().parent / "songs" / "tunes"
 PAPER = {  # "Music Generation Using LSTM Model" (Wanjari et al.); H is not in the paper
     "tokens": "paper", "min_count": 1, "hidden": 256, "layers": 1, "input": "scalar", "dropout": 0.75,
     "recurrent_dropout": "rnndrop", "window": 50, "predict": "next", "lr": 1e-4, "anneal": "none",
 }  # fmt: skip
+EPOCHS, NO_END = 24, 10**9
+MAY_CHANGE = ("epochs", "minutes", "quiet", "resume", "out")  # flags that may differ with --resume
 LOOK_EVERY = 25  # steps between two close looks, which take time
-SAVE_EVERY = 30.0  # seconds
-NO_END = 10**9  # epochs: it is --minutes that ends the run
-SMALL = 1_000_000  # train tokens, up to which it is quick to say what other --min-counts would give
+
+
+def place(text: str) -> str:
+    return os.path.normpath(some_text(text))
 
 
 def flags() -> Parser:
@@ -56,16 +36,16 @@ def flags() -> Parser:
     is_set = "(default: %(default)s)"
     # fmt: off
     add = parser.add_argument_group("songs").add_argument
-    add("--midi", nargs="+", type=os.path.normpath, default=[str(TUNES)], metavar="DIR", help="folders of .mid files (default: the tunes that come with the program)")
-    add("--valid", type=os.path.normpath, metavar="DIR", help="a folder of songs to choose the model by (default: a tenth of --midi)")
-    add("--test", type=os.path.normpath, metavar="DIR", help="a folder of songs to report on at the end (default: a tenth of --midi)")
-    add("--list", metavar="FILE", help="of --midi, read only the files named in FILE, one a line")
-    add("--genres", metavar="FILE", help="lines of TRACK_ID<tab>genre; of --midi, read only the genres named by --genre")
+    add("--midi", nargs="+", type=place, default=[str(TUNES)], metavar="DIR", help="folders of .mid files (default: the tunes that come with the program)")
+    add("--valid", type=place, metavar="DIR", help="a folder of songs to choose the model by (default: a tenth of --midi)")
+    add("--test", type=place, metavar="DIR", help="a folder of songs to report on at the end (default: a tenth of --midi)")
+    add("--list", type=some_text, metavar="FILE", help="of --midi, read only the files named in FILE, one a line")
+    add("--genres", type=some_text, metavar="FILE", help="lines of TRACK_ID<tab>genre; of --midi, read only the genres named by --genre")
     add("--genre", nargs="+", default=[], metavar="NAME", help="see --genres")
     add("--instrument", nargs="+", default=[], metavar="NAME", help="keep only notes of these: piano, violin, strings, ..., 0..127 (default: all)")
-    add("--no-drums", dest="drums", action="store_false", help="leave out what is played on channel 10")
+    add("--no-drums", action="store_true", help="leave out what is played on channel 10")
     add("--max-songs", type=whole(1), metavar="N", help="read at most N songs of --midi")
-    add("--max-size", type=above_zero, default=10.0, metavar="MB", help=f"skip larger files {is_set}")
+    add("--max-size", type=real(0, 1e6, open_below=True), default=10.0, metavar="MB", help=f"skip larger files {is_set}")
 
     add = parser.add_argument_group("tokens").add_argument
     add("--tokens", choices=["chord", "note", "paper"], default="note", help=f"chord: what is struck together and its duration is one token; note: chords are spelled note by note, with instruments; paper: as chord, without durations {is_set}")
@@ -82,7 +62,7 @@ def flags() -> Parser:
     add("--recurrent-dropout", choices=["none", "rnndrop", "variational"], default="rnndrop", help=f"none: drop outputs; rnndrop: drop cells instead, for a whole song; variational: drop outputs, and h on its way to the next step for a whole song {is_set}")
 
     add = parser.add_argument_group("training").add_argument
-    add("--epochs", type=whole(1), default=24, metavar="N", help=f"how often every train song is read; another N with --resume moves the end, and with it the cosine of --anneal {is_set}")
+    add("--epochs", type=whole(1), metavar="N", help=f"how often every train song is read; another N with --resume moves the end, and with it the cosine of --anneal (default: {EPOCHS}; with --minutes: no end)")
     add("--minutes", type=above_zero, metavar="X", help="end after X minutes (with --epochs: or after N epochs); not reproducible, for machines differ in speed")
     add("--window", type=whole(1, 2**16), default=64, metavar="T", help=f"time steps from one update to the next {is_set}")
     add("--batch", type=whole(1, 2**16), default=32, metavar="B", help=f"songs read side by side {is_set}")
@@ -95,114 +75,155 @@ def flags() -> Parser:
     add("--seed", type=whole(0), default=1, metavar="N", help=f"where all randomness comes from {is_set}")
 
     add = parser.add_argument_group("run").add_argument
-    add("--out", metavar="DIR", help="the run's folder (default: runs/1, runs/2, ...; with --resume: the newest)")
+    add("--out", type=some_text, metavar="DIR", help="the run's folder (default: runs/1, runs/2, ...; with --resume: the newest)")
     add("--resume", action="store_true", help="continue the run in --out; other flags must be those that it was begun with, but for --epochs, --minutes and --quiet")
     add("--quiet", action="store_true", help="print the result only")
     # fmt: on
     return parser
 
 
-def parse_arguments(argv: Sequence[str]) -> tuple[argparse.Namespace, set[str]]:
-    """The settings of a run, and the names of those that stand on the command line."""
+def parse_arguments(argv: Sequence[str]) -> argparse.Namespace:
     parser = flags()
-    args, given = parser.parse_with_given(argv)
+    args = parser.parse_args(argv)
     if args.preset == "paper":
         parser.set_defaults(**PAPER)
         args = parser.parse_args(argv)
     if bool(args.genres) != bool(args.genre):
         parser.error("--genres FILE and --genre NAME go together: the table, and which of its genres to read")
-    if args.minutes and "epochs" not in given:
-        args.epochs = NO_END
-    return args, given
+    args.epochs = args.epochs or (NO_END if args.minutes else EPOCHS)
+    return args
 
 
-class Failed(Exception):  # noqa: N818  (it says what happened)
-    """The run cannot go on: one line that says why."""
+if __name__ == "__main__":
+    parse_arguments(sys.argv[1:])  # --help and a wrong flag are answered before NumPy and numba are loaded
+    prefer_avx512()
+
+import contextlib
+import io
+import math
+import shlex
+import warnings
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from experiment.command.interrupts import Interrupts, Stopped
+from experiment.command.outcome import FailedError, outcome
+from experiment.comparison import copy_report, music_beside_held_out
+from experiment.evaluation import Evaluation, evaluate, figures_table, final_figures, heard_songs, reset
+from experiment.folder import RunError, RunFolder, held_folder, how_to_go_on, newest_run
+from experiment.history import Look, steady_rate
+from experiment.log import Log
+from experiment.plots import draw_run
+from experiment.reading import read_songs
+from experiment.songs import SPLITS, RunSongs
+from experiment.state import Schedule, TrainingState
+from experiment.tunes import Composer, beginning, compose, usual_bpm
+from lstm_numpy.batches import Batch, Songs, Transposition, Windows, paper_windows, training_batches
+from lstm_numpy.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
+from lstm_numpy.model import ModelConfig, dropout_masks, hold_masks, loss_and_gradients
+from lstm_numpy.optimizer import clip_by_global_norm, cosine
+from lstm_numpy.speed.machine import useful_threads, versions
+from lstm_numpy.speed.workspace import Workspace
+from midi_io.music.statistics import table
+from midi_io.vocabulary import Vocabulary
 
 
 def main(argv: Sequence[str]) -> int:
-    args, given = parse_arguments(argv)
+    args = parse_arguments(argv)
+    warnings.simplefilter("ignore", RuntimeWarning)  # numbers that are not finite end the run with a line of its own
     saved = "nothing was saved"
-    warnings.simplefilter("ignore", RuntimeWarning)  # what becomes too large ends the run with a line of its own
-    with lasting_output():
-        try:
-            with Interrupts() as interrupts:
-                from experiment.folder import held_folder, how_to_go_on, newest_run
 
-                place = Path(args.out) if args.out else newest_run() if args.resume else None
-                with held_folder(place) as folder:
-                    try:
-                        with contextlib.redirect_stdout(io.StringIO() if args.quiet else sys.stdout):
-                            going_on = args.resume and folder.last.exists()
-                            run = resume(args, given, folder) if going_on else begin(args, folder)
-                            train(run, interrupts)
-                            result = report(run)
-                        print(result)
-                    finally:
-                        if folder.last.exists():
-                            saved = f"to go on: {how_to_go_on(folder.path)}"
-            return 0
-        except Stopped as stopped:
-            print(f"stopped; {saved}", file=sys.stderr)
-            return stopped.status
-        except Exception as error:
-            status, fault = explained(error)
-            print(f"train.py: error: {one_line(fault)}{'' if status == 2 else f'; {saved}'}", file=sys.stderr)
-            return status
+    def one_run(interrupts: Interrupts) -> None:
+        nonlocal saved
+        where = Path(args.out) if args.out else newest_run() if args.resume else None
+        with held_folder(where) as folder:
+            try:
+                with contextlib.redirect_stdout(io.StringIO() if args.quiet else sys.stdout):
+                    run = (
+                        resume(args, argv, folder)
+                        if args.resume and folder.last.exists()
+                        else begin(args, argv, folder)
+                    )
+                    train(run, interrupts)
+                    result = report(run)
+                print(result)
+            finally:
+                if folder.last.exists():
+                    saved = f"to go on: {how_to_go_on(folder.path)}"
 
-
-def explained(error: Exception) -> tuple[int, str]:
-    """The exit status and the line that an error deserves; raised again if it is nobody's fault but the program's."""
-    if isinstance(error, ModuleNotFoundError):
-        return 1, f"{error}; pip install -r requirements.txt"
-
-    from experiment.folder import RunError
-    from lstm_numpy.checkpoint import CheckpointError
-    from midi_io.corpus.files import CorpusError
-
-    match error:
-        case CheckpointError() | CorpusError() | RunError():
-            return 2, str(error)
-        case Failed():
-            return 1, str(error)
-        case OSError():
-            return 1, f"{error.filename or 'a file of the run'}: {error.strerror or error}"
-        case MemoryError():
-            return 1, "not enough memory; take a smaller --batch, --window or --hidden"
-    raise error
+    return outcome("train.py", one_run, lambda: saved)
 
 
 @dataclass
 class Run:
-    """One run: its settings, its songs, and its network with all that training changes."""
+    """One run: its flags, its songs, and its network with all that training changes."""
 
     args: argparse.Namespace
+    argv: list[str]  # the command line that it was begun with
     folder: RunFolder
     songs: RunSongs
     vocabulary: Vocabulary
     config: ModelConfig
     training: TrainingState
 
+    @property
+    def schedule(self) -> Schedule:
+        return Schedule(self.args.epochs, self.args.minutes, self.args.patience)
+
+    @cached_property
+    def train_songs(self) -> Songs:
+        return self.songs.of("train").songs
+
     @cached_property
     def transposition(self) -> Transposition | None:
         """Where the train songs may be moved to."""
-        from lstm_numpy.batches import Transposition
-
         if not self.args.transpose:
             return None
         shifts = range(-self.args.transpose, self.args.transpose + 1)
-        table = self.vocabulary.transposition_table(shifts, self.args.tokens)
-        return Transposition.of(self.songs.of("train").songs, table)
+        return Transposition.of(self.train_songs, self.vocabulary.transposition_table(shifts, self.args.tokens))
+
+    def windows(self) -> Windows:
+        """What is read in the present epoch, in its order: this follows from the seed and the epoch's number."""
+        args, order = self.args, np.random.default_rng([self.args.seed, 3, self.training.progress.epoch])
+        if args.predict == "every":
+            return training_batches(self.train_songs, args.window, args.batch, order, self.transposition)
+        if self.train_songs.targets_per_song.max() < args.window:
+            raise RunError(f"--predict next: no train song has more than {args.window} tokens; give a smaller --window")
+        return paper_windows(self.train_songs, args.window, args.batch, order)
+
+    def evaluate(self) -> Evaluation:
+        """How well the network predicts the valid songs as it is now; the train songs where no valid song can be scored."""
+        args = self.args
+        for name in ("valid", "train"):
+            found = evaluate(
+                self.training.params, self.config, self.songs.of(name), args.window, args.batch, args.threads,
+                next_only=args.predict == "next",
+            )  # fmt: skip
+            if found.scored.any():
+                break
+        return found
+
+    def share_done(self, windows: Windows) -> float:
+        """How much of the run is done, from 0 to 1."""
+        return self.schedule.share_done(self.training.progress, len(windows))
+
+    def save_last(self, log: Log) -> None:
+        """All that it takes to go on: first the files that the log writes, then last.npz."""
+        log.flush()
+        self.save(self.folder.last, training=self.training.saved())
+        log.say(f"saved step {self.training.progress.step}")
 
     def save(self, path: Path, **facts: Any) -> None:
         """The weights and some facts, in one piece or not at all."""
-        from lstm_numpy.checkpoint import CheckpointError, save_checkpoint
-
-        facts |= {"settings": settings(self.args), "songs_sha256": self.songs.sha256()}
+        facts |= {"argv": self.argv, "settings": settings(self.args), "songs_sha256": self.songs.sha256()}
         try:
             save_checkpoint(path, self.training.params, self.config, self.vocabulary.tokens, facts)
         except CheckpointError as error:
-            raise Failed(f"{error}; what was saved before stands") from None
+            raise FailedError(f"{error}; what was saved before stands") from None
 
 
 def settings(args: argparse.Namespace) -> dict[str, Any]:
@@ -210,118 +231,45 @@ def settings(args: argparse.Namespace) -> dict[str, Any]:
     return {name: value for name, value in sorted(vars(args).items()) if name not in ("out", "resume", "quiet")}
 
 
-# Beginning: folders of MIDI become ids, split by song.
-
-
-def begin(args: argparse.Namespace, folder: RunFolder) -> Run:
-    import numpy as np
-
-    from experiment.folder import RunError
-    from experiment.songs import SPLITS
-    from experiment.state import TrainingState
-    from lstm_numpy.checkpoint import MAX_SIZES
-    from lstm_numpy.model import ModelConfig
-    from lstm_numpy.speed.machine import useful_threads
-    from midi_io.corpus import write_skipped
-    from midi_io.corpus.dataset import build_dataset
-    from midi_io.corpus.split import split_corpora
-    from midi_io.plain import printable
-
+def begin(args: argparse.Namespace, argv: Sequence[str], folder: RunFolder) -> Run:
     folder.check_unused()
-    args.threads = args.threads or useful_threads(args.batch, args.hidden)
-    songs, valid, test = corpora = read_corpora(args)
-    parts = split_corpora(songs, valid, test, np.random.default_rng([args.seed, 0]))
-    data = build_dataset(parts, args.tokens, min_count=args.min_count, transpose=args.transpose)
-    if len(data.vocabulary) > MAX_SIZES["vocab_size"]:
-        raise RunError(f"{len(data.vocabulary):,} tokens are too many; raise --min-count, or take --tokens note")
-
-    numbers = run_songs(data)
-    numbers.save(folder.songs)
-    folder.write_songs_table([
-        (printable(file.path), file.sha256, SPLITS[part], targets)
-        for file, part, targets in zip(data.files, data.split, numbers.songs.targets_per_song, strict=True)
-    ])  # fmt: skip
-    write_skipped([skipped for corpus in corpora if corpus for skipped in corpus.skipped], folder.skipped)
-    for line in [corpus.report() for corpus in corpora if corpus] + list(description(args, parts, data, numbers)):
-        print(line)
-
+    if not args.threads:
+        args.threads = useful_threads(args.batch, args.hidden)
+        argv = [*argv, "--threads", str(args.threads)]  # the same when it goes on on another machine
+    read = read_songs(
+        folder, args.midi, args.valid, args.test, seed=args.seed, scheme=args.tokens, grid=args.grid,
+        min_count=args.min_count, transpose=args.transpose, instruments=args.instrument, drums=not args.no_drums,
+        max_bytes=int(args.max_size * 1e6), progress=shows_progress(args),
+        genres=args.genres, genre=args.genre, file_list=args.list, max_songs=args.max_songs,
+    )  # fmt: skip
+    print("\n".join(read.lines))
+    if read.songs.of("valid").songs.targets_per_song.max(initial=0) < (args.window if args.predict == "next" else 1):
+        print("no song of valid can be scored: the model is chosen by its loss on the train songs")
+    if args.transpose:
+        print(f"transposition: train songs are moved by -{args.transpose}..{args.transpose} semitones, others never")
     config = ModelConfig(
-        len(data.vocabulary), args.hidden, args.layers, args.dropout, args.recurrent_dropout, args.input
+        len(read.vocabulary), args.hidden, args.layers, args.dropout, args.recurrent_dropout, args.input
     )
-    return Run(args, folder, numbers, data.vocabulary, config, TrainingState.fresh(config, args.lr, args.seed))
-
-
-def read_corpora(args: argparse.Namespace) -> list[Any]:
-    """The songs of --midi, --valid and --test; None for the last two where they are not given."""
-    from midi_io.corpus import read_corpus
-    from midi_io.corpus.dataset import cache_folder, programs_named
-
-    options: dict[str, Any] = {
-        "scheme": args.tokens, "grid": args.grid, "max_bytes": int(args.max_size * 1e6), "drums": args.drums,
-        "programs": programs_named(args.instrument), "cache": cache_folder(), "progress": shows_progress(args),
-    }  # fmt: skip
-    chosen = {"genres": args.genres, "genre": args.genre, "file_list": args.list, "max_songs": args.max_songs}
-    held_out = [read_corpus([place], **options) if place else None for place in (args.valid, args.test)]
-    return [read_corpus(args.midi, **options, **chosen), *held_out]
+    training = TrainingState.fresh(config, args.lr, args.seed)
+    return Run(args, list(argv), folder, read.songs, read.vocabulary, config, training)
 
 
 def shows_progress(args: argparse.Namespace) -> bool:
     return not args.quiet and sys.stderr.isatty()
 
 
-def run_songs(data: Dataset) -> RunSongs:
-    from experiment.songs import RunSongs
-    from lstm_numpy.batches import Songs
-
-    return RunSongs(Songs(data.flat, data.offsets), data.split, data.beats, data.bpm, data.spelling)
-
-
-def description(args: argparse.Namespace, parts: list[Part], data: Dataset, songs: RunSongs) -> Iterator[str]:
-    """How many songs and tokens there are, and what other choices of --min-count would mean."""
-    from experiment.evaluation import ngram_nats
-    from experiment.songs import SPLITS
-    from lstm_numpy.baselines import NGrams
-    from midi_io.corpus.dataset import build_dataset
-    from midi_io.vocabulary import coverage
-
-    for name in SPLITS:
-        part = songs.of(name)
-        unknown = f", {100 * part.unknown_share:.1f} % unknown" if part.songs.targets else ""
-        yield f"{name:5} {len(part.songs):7,} songs {part.songs.targets:10,} tokens{unknown}"
-    if songs.of("valid").songs.targets_per_song.max(initial=0) < (args.window if args.predict == "next" else 1):
-        yield "no song of valid can be scored: the model is chosen by its loss on the train songs"
-    elif songs.of("valid").unknown_share > 0.1 and args.tokens != "note":
-        yield "more than 10 % of the valid tokens are unknown; --tokens note spells chords note by note, and knows them all"
-    if args.transpose:
-        yield f"transposition: train songs are moved by -{args.transpose}..{args.transpose} semitones, others never"
-
-    quick = songs.of("valid").songs.targets > 0 and songs.of("train").songs.targets <= SMALL
-    yield "--min-count   tokens  of train songs" + ("   bigram and trigram: nats per token of valid" if quick else "")
-    for row in coverage(data.counts, sorted({1, 2, 5, 10, args.min_count})):
-        mark = "*" if row.min_count == args.min_count else " "
-        line = f"{row.min_count:9} {mark}   {row.tokens:6,} {100 * row.share:12.1f} %"
-        if quick and row.tokens:
-            others = run_songs(build_dataset(parts, args.tokens, min_count=row.min_count))
-            valid = others.of("valid")
-            nats = ngram_nats(NGrams(others.of("train").songs, row.tokens + 3), valid)
-            line += "".join(f"{nats[name][valid.is_target].mean():12.3f}" for name in ("bigram", "trigram"))
-        yield line
-
-
 # Going on where a run stopped.
 
 
-def resume(args: argparse.Namespace, given: set[str], folder: RunFolder) -> Run:
-    from experiment.folder import RunError
-    from experiment.songs import RunSongs
-    from experiment.state import TrainingState
-    from lstm_numpy.checkpoint import CheckpointError, load_checkpoint
-    from midi_io.vocabulary import Vocabulary
-
+def resume(args: argparse.Namespace, argv: Sequence[str], folder: RunFolder) -> Run:
     params, config, tokens, saved = load_checkpoint(folder.last)
-    parser = flags()
+    begun = list(saved["argv"])
+    before, asked = parse_arguments(begun), parse_arguments([*begun, *argv])
+    for name, value in vars(before).items():
+        if name not in MAY_CHANGE and getattr(asked, name) != value:
+            flag = f"--{name.replace('_', '-')}"
+            raise RunError(f"{flag} was different when the run in {folder.path} was begun; leave it out to go on")
     try:
-        before = parser.checked(saved["settings"])
         training = TrainingState.restored(params, config, saved["training"])
         vocabulary = Vocabulary(tokens)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
@@ -329,14 +277,8 @@ def resume(args: argparse.Namespace, given: set[str], folder: RunFolder) -> Run:
     songs = RunSongs.load(folder.songs)
     if songs.sha256() != saved["songs_sha256"]:
         raise RunError(f"{folder.songs}: these are not the songs that the run was begun with; begin a new one")
-    flag = parser.changed(args, before, given - {"epochs", "minutes", "quiet", "resume", "out"})
-    if flag:
-        raise RunError(f"{flag} was different when the run in {folder.path} was begun; leave it out to go on")
-    for name in {"epochs", "minutes"} & given:
-        setattr(before, name, getattr(args, name))
-    before.quiet = args.quiet
-    run = Run(before, folder, songs, vocabulary, config, training)
-    if folder.reported and schedule(run).is_over(training.progress):
+    run = Run(asked, begun, folder, songs, vocabulary, config, training)
+    if folder.reported and run.schedule.is_over(training.progress):
         raise RunError(f"{folder.path}: this run is finished; begin a new one, or give more --epochs to go on")
     folder.summary.unlink(missing_ok=True)
     print(f"going on after step {training.progress.step} of {folder.path}")
@@ -347,117 +289,49 @@ def resume(args: argparse.Namespace, given: set[str], folder: RunFolder) -> Run:
 
 
 def train(run: Run, interrupts: Interrupts) -> None:
-    from tqdm import tqdm
-
-    from experiment.distributions import Distributions
-    from experiment.history import History
-    from lstm_numpy.model import lstm_names
-    from lstm_numpy.optimizer import cosine
-    from lstm_numpy.speed.workspace import Workspace
-
-    args, folder, now, progress, plan = run.args, run.folder, run.training, run.training.progress, schedule(run)
-    if plan.is_over(progress):
+    args, now, progress = run.args, run.training, run.training.progress
+    if run.schedule.is_over(progress):
         return
-    windows = read_epoch(run)
+    windows = run.windows()
     workspace = Workspace(run.config, args.window, windows.fresh.shape[1], args.threads)
-    layers, logged = [*lstm_names(now.params), "dense"], progress.step - bool(now.row)
-    distributions = Distributions.resume(folder.distributions, progress.epoch) if progress.step else Distributions()
-    history = History.resume(folder.history, layers, logged) if progress.step else History(folder.history, layers)
-    begun, saved_at = time.monotonic() - progress.seconds, time.monotonic()
-
-    def save() -> None:
-        nonlocal saved_at
-        history.flush()
-        distributions.save(folder.distributions)
-        run.save(folder.last, training=now.saved())
-        saved_at = time.monotonic()
-        tqdm.write(f"saved step {progress.step}")
-
-    def step() -> None:
-        if args.anneal == "cosine":
-            now.optimizer.learning_rate = args.lr * cosine(plan.share_done(progress, len(windows)))
-        row = take_step(run, windows[progress.batch], workspace)
-        row["seconds"] = progress.seconds = time.monotonic() - begun
-        share_done = plan.share_done(progress, len(windows))
-        if progress.batch == len(windows) or share_done >= 1:
-            now.row = row  # of the epoch's last step: it waits for the valid score
-        else:
-            history.append(step=progress.step, **row)
-        if progress.step == 1:
-            tqdm.write(f"first loss {row['loss']:.3f} (ln V = {math.log(len(run.vocabulary)):.3f})")
-        bar.total = round(progress.tokens / share_done)
-        bar.set_postfix(loss=f"{row['loss']:.3f}", accuracy=f"{row['accuracy']:.0%}", refresh=False)
-        bar.update(progress.tokens - bar.n)
-
-    def end_epoch(valid: Evaluation) -> None:
-        history.append(step=progress.step, **now.row, valid_loss=valid.nats_per_token, valid_accuracy=valid.accuracy)
-        loss, accuracy = progress.scores
-        tqdm.write(f"epoch {progress.epoch + 1:3}  train loss {loss:.3f}, accuracy {accuracy:5.1%}   "
-                   f"valid loss {valid.nats_per_token:.3f}, accuracy {valid.accuracy:5.1%}")  # fmt: skip
-        if now.end_epoch(valid.nats_per_token, lower_on_plateau=args.anneal == "plateau"):
-            run.save(folder.model, valid_nats_per_token=valid.nats_per_token, epoch=progress.epoch)
-        distributions.add(progress.epoch, now.params)
-        save()
-
-    bar = tqdm(initial=progress.tokens, unit=" tokens", unit_scale=True, mininterval=0.5, smoothing=0.05,
-               disable=not shows_progress(args))  # fmt: skip
-    with history, bar:
+    with Log(run.folder, now.params, progress, show_bar=shows_progress(args), waiting=bool(now.row)) as log:
         if progress.step == 0:
             print(f"network: {sum(p.size for p in now.params.values()):,} parameters, {workspace.threads} threads, "
                   f"{windows.padding_share:.1%} of a batch is padding")  # fmt: skip
             print("the first step waits for numba, if the inner loops are not compiled yet")
             with interrupts.held():
-                distributions.add(0, now.params)
-                save()
+                run.save_last(log)
         try:
-            while not plan.is_over(progress):
-                windows = read_epoch(run)
+            while not run.schedule.is_over(progress):
+                windows = run.windows()
                 if progress.batch == 0:
                     now.begin_epoch(run.config, workspace.B)
                 while not now.row:
                     with interrupts.held():
-                        step()
-                        if time.monotonic() - saved_at > SAVE_EVERY:
-                            save()
-                valid = score(run)  # changes nothing, so it may be left at any moment
+                        if args.anneal == "cosine":
+                            now.optimizer.learning_rate = args.lr * cosine(run.share_done(windows))
+                        row = take_step(run, windows[progress.batch], workspace)
+                        row["seconds"] = progress.seconds = log.seconds
+                        if progress.batch == len(windows) or run.share_done(windows) >= 1:
+                            now.row = row
+                        else:
+                            log.step(row, run.share_done(windows))
+                        if log.save_is_due:
+                            run.save_last(log)
+                valid = run.evaluate()  # changes nothing, so a signal may end it at any moment
                 with interrupts.held():
-                    end_epoch(valid)
+                    log.epoch(valid, now.params, now.row)
+                    if now.end_epoch(valid.nats_per_token, lower_on_plateau=args.anneal == "plateau"):
+                        run.save(run.folder.model, valid_nats_per_token=valid.nats_per_token, epoch=progress.epoch)
+                    run.save_last(log)
         except Stopped:
-            save()
+            with interrupts.held():
+                run.save_last(log)
             raise
-
-
-def schedule(run: Run) -> Schedule:
-    from experiment.state import Schedule
-
-    return Schedule(run.args.epochs, run.args.minutes, run.args.patience)
-
-
-def read_epoch(run: Run) -> Windows:
-    """Which windows are read in the present epoch, and in which order: it follows from the seed and its number."""
-    import numpy as np
-
-    from experiment.folder import RunError
-    from lstm_numpy.batches import paper_windows, training_batches
-
-    args, songs = run.args, run.songs.of("train").songs
-    order = np.random.default_rng([args.seed, 3, run.training.progress.epoch])
-    if args.predict == "every":
-        return training_batches(songs, args.window, args.batch, order, run.transposition)
-    if songs.targets_per_song.max() < args.window:
-        raise RunError(f"--predict next: no train song has more than {args.window} tokens; give a smaller --window")
-    return paper_windows(songs, args.window, args.batch, order)
 
 
 def take_step(run: Run, batch: Batch, workspace: Workspace) -> dict[str, float]:
     """Read one window in every lane, and learn from it.  Returns the step's row of history.csv."""
-    import numpy as np
-
-    from experiment.evaluation import reset
-    from experiment.history import Look
-    from lstm_numpy.model import dropout_masks, hold_masks, loss_and_gradients
-    from lstm_numpy.optimizer import clip_by_global_norm
-
     args, now, params, progress = run.args, run.training, run.training.params, run.training.progress
 
     state = reset(now.state, batch.fresh)
@@ -469,8 +343,8 @@ def take_step(run: Run, batch: Batch, workspace: Workspace) -> dict[str, float]:
     if math.isfinite(loss) and math.isfinite(norm):
         now.optimizer.step(params, grads)
     if not all(map(math.isfinite, (loss, norm, *(p.sum() for p in params.values())))):
-        raise Failed(
-            f"step {progress.step + 1} leads beyond all numbers (loss {loss:.4g}, gradient norm {norm:.4g}); try a "
+        raise FailedError(
+            f"step {progress.step + 1} gives NaN or infinity (loss {loss:.4g}, gradient norm {norm:.4g}); try a "
             f"smaller --lr than {args.lr:g}, or a smaller --clip than {args.clip:g}"
         )
 
@@ -478,25 +352,12 @@ def take_step(run: Run, batch: Batch, workspace: Workspace) -> dict[str, float]:
     now.state = state
     now.masks = {name: mask.copy() for name, mask in masks.items() if mask.ndim == 2}  # the workspace draws anew
     progress.add(loss * scored, correct, scored)
+    if progress.step == 1:
+        tqdm.write(f"first loss {loss:.3f} (ln V = {math.log(len(run.vocabulary)):.3f})")
     return {
         "epoch": progress.epoch + 1, "loss": loss, "accuracy": correct / max(scored, 1), "tokens": progress.tokens,
         "learning_rate": now.optimizer.learning_rate, "gradient_norm": norm, **(look.columns(params) if look else {}),
     }  # fmt: skip
-
-
-def score(run: Run) -> Evaluation:
-    """How well the network predicts the valid songs, as it is now; the train songs, if there is no other."""
-    from experiment.evaluation import evaluate
-
-    args = run.args
-    for name in ("valid", "train"):
-        found = evaluate(
-            run.training.params, run.config, run.songs.of(name), args.window, args.batch, args.threads,
-            next_only=args.predict == "next",
-        )  # fmt: skip
-        if found.scored.any():
-            break
-    return found
 
 
 # The end: the best weights, their score beside the n-grams', pictures, and a tune.
@@ -504,37 +365,30 @@ def score(run: Run) -> Evaluation:
 
 def report(run: Run) -> str:
     """Write what is left to be written, and return the final tables."""
-    from experiment.evaluation import figures_table, final_figures, heard_songs
-    from experiment.history import steady_rate
-    from experiment.plots import draw_run
-    from experiment.songs import SPLITS
-    from generate import compose_sample, music_beside_held_out
-    from lstm_numpy.checkpoint import load_checkpoint
-    from lstm_numpy.speed.machine import versions
-    from midi_io.music.statistics import table
-
     args, folder, progress, songs = run.args, run.folder, run.training.progress, run.songs
-    heard = heard_songs(songs.of("train").songs, run.transposition)
+    composer = Composer.load(folder.path)
+    heard = heard_songs(run.train_songs, run.transposition)
     figures = final_figures(
-        load_checkpoint(folder.model).params, run.config, songs, heard, args.window, args.batch, args.threads,
+        composer.params, run.config, songs, heard, args.window, args.batch, args.threads,
         next_only=args.predict == "next",
     )  # fmt: skip
-    music = music_beside_held_out(folder.path, args.seed)
+    music = music_beside_held_out(composer, songs, args.seed)
     folder.write_summary({
         "tokens": args.tokens, "vocabulary": len(run.vocabulary), "songs": len(songs.songs),
         **{f"{part}_tokens": songs.of(part).songs.targets for part in SPLITS},
         "unknown_share": songs.of("valid").unknown_share, **figures,
         "music": {name: {"generated": one.written, "held_out": one.others} for name, one in music.items()},
-        "tokens_per_second": steady_rate(folder.history), "padding_share": read_epoch(run).padding_share,
+        "tokens_per_second": steady_rate(folder.history), "padding_share": run.windows().padding_share,
         "epochs": progress.epoch, "best_epoch": progress.best_epoch, "seconds": progress.seconds,
         "threads": args.threads, "transpose": args.transpose, "versions": versions(),
-        "command": shlex.join(["python", "train.py", *sys.argv[1:]]), "settings": settings(args),
+        "command": shlex.join(["python", "train.py", *run.argv]), "settings": settings(args),
     })  # fmt: skip
     print("pictures: " + ", ".join(picture.name for picture in draw_run(folder.path)))
-    compose_sample(folder.path, args.seed)
+    tunes = compose(composer, [folder.sample], beginning(), np.random.default_rng(args.seed), bpm=usual_bpm(songs))
+    print("\n".join(copy_report(composer, songs, tunes)))
     remark = f"(trained in {2 * args.transpose + 1} keys)" if args.transpose else ""
     return "\n\n".join([table(music), figures_table(figures, remark)])
 
 
 if __name__ == "__main__":
-    leave(main(sys.argv[1:]))
+    sys.exit(main(sys.argv[1:]))

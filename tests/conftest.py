@@ -54,10 +54,8 @@ def _signals_are_put_back():
 @pytest.fixture
 def no_pictures(monkeypatch):
     """Drawing takes longer than all the rest."""
-    monkeypatch.setattr("experiment.plots.draw_run", lambda folder: [])
-    monkeypatch.setattr(
-        "midi_io.music.picture.draw_piano_roll", lambda notes, path, **_: Path(path).write_bytes(b"picture")
-    )
+    monkeypatch.setattr("train.draw_run", lambda folder: [])
+    monkeypatch.setattr("experiment.tunes.draw_piano_roll", lambda notes, path, **_: Path(path).write_bytes(b"picture"))
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,7 @@ import argparse
 
 import pytest
 
-from experiment.command.arguments import Parser, above_zero, real, whole
+from experiment.command.arguments import Parser, above_zero, real, some_text, whole
 
 
 @pytest.mark.parametrize(("text", "value"), [("3", 3), (" 10 ", 10), ("+4", 4)])
@@ -33,6 +33,12 @@ def test_numbers_have_ends_that_are_open_or_not():
     assert real(0, 1, open_below=True)("1") == 1
 
 
+def test_an_empty_text_names_nothing():
+    assert some_text("a") == "a"
+    with pytest.raises(argparse.ArgumentTypeError, match="is a variable of the shell not set"):
+        some_text("")
+
+
 @pytest.fixture
 def parser():
     parser = Parser(prog="play")
@@ -51,30 +57,3 @@ def test_a_complaint_is_one_line(parser, capsys):
     assert capsys.readouterr().err == (
         "play: error: unrecognized arguments: --what\\x1b[2J\\nis this (--help tells more)\n"
     )
-
-
-def test_what_is_given_is_known_even_where_it_is_the_default(parser):
-    args, given = parser.parse_with_given(["--count", "2", "--no-drums"])
-    assert (args.count, args.drums, args.how, args.tunes) == (2, False, "fast", ["a"])
-    assert given == {"count", "drums"}
-
-
-def test_the_flag_that_changed_is_named(parser):
-    before = parser.parse_args([])
-    args, given = parser.parse_with_given(["--count", "2", "--no-drums"])
-    assert parser.changed(args, before, given) == "--no-drums"
-    assert parser.changed(args, before, {"count"}) is None
-
-
-def test_stored_settings_come_back(parser):
-    args = parser.parse_args(["--tunes", "x", "y", "--count", "5", "--how", "slow", "--no-drums"])
-    assert parser.checked(vars(args)) == args
-    assert parser.checked({"unknown": 3}) == parser.parse_args([])
-
-
-@pytest.mark.parametrize(
-    "stored", [{"count": 0}, {"count": "many"}, {"count": None}, {"how": "wild"}, {"drums": 3}, {"count": [1]}]
-)
-def test_stored_settings_that_no_command_line_could_give_are_refused(parser, stored):
-    with pytest.raises(ValueError, match="its setting"):
-        parser.checked(stored)

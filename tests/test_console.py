@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from experiment.command.console import Lasting, one_line
+from experiment.command.console import LastingStream, one_line
 
 
 def test_one_line_is_safe_to_print():
@@ -17,7 +17,7 @@ def test_one_line_is_safe_to_print():
 def test_a_stream_outlives_its_reader():
     reader, writer = os.pipe()
     stream = os.fdopen(writer, "w", buffering=1)
-    lasting = Lasting(stream)
+    lasting = LastingStream(stream)
     print("heard", file=lasting)
     assert os.read(reader, 100) == b"heard\n"
     os.close(reader)
@@ -31,11 +31,11 @@ def test_a_stream_outlives_its_reader():
 PROGRAM = """
 import sys
 from pathlib import Path
-from experiment.command.console import lasting_output, leave
+from experiment.command.console import lasting_output
 with lasting_output():
     for number in range(2000):
         print("●", number, file=sys.stdout if number % 2 else sys.stderr)
-leave(7)
+sys.exit(7)
 """
 
 

@@ -75,10 +75,8 @@ def assert_same_run(folder, other):
 def test_a_run_says_what_it_reads_and_what_it_learns(finished):
     folder, printed = finished
     assert "read 12 of 12 files" in printed
-    assert re.search(r"train +10 songs +[\d,]+ tokens, .* % unknown", printed)
+    assert re.search(r"train +10 songs +[\d,]+ tokens, .*% unknown", printed)
     assert "more than 10 % of the valid tokens are unknown; --tokens note" in printed
-    table = printed[printed.index("--min-count") :].splitlines()
-    assert [line.split()[0] for line in table[1:5]] == ["1", "2", "5", "10"]
     loss, uniform = re.search(r"first loss ([\d.]+) \(ln V = ([\d.]+)\)", printed).groups()
     assert abs(float(loss) - float(uniform)) < 0.01 * float(uniform)
     assert printed.count("saved step ") == 3
@@ -197,13 +195,12 @@ def test_the_same_seed_gives_the_same_bits(run, tmp_path):
 
 
 def test_the_papers_settings_are_a_preset_that_flags_change():
-    paper, _ = train.parse_arguments(["--preset", "paper"])
+    paper = train.parse_arguments(["--preset", "paper"])
     assert (paper.tokens, paper.window, paper.predict, paper.input) == ("paper", 50, "next", "scalar")
     assert (paper.layers, paper.recurrent_dropout, paper.dropout, paper.lr) == (1, "rnndrop", 0.75, 1e-4)
     assert (paper.hidden, paper.min_count, paper.transpose, paper.anneal) == (256, 1, 0, "none")
-    mine, given = train.parse_arguments(["--lr", "0.01", "--preset", "paper", "--window", "20"])
+    mine = train.parse_arguments(["--lr", "0.01", "--preset", "paper", "--window", "20"])
     assert (mine.lr, mine.window, mine.tokens) == (0.01, 20, "paper")
-    assert given == {"lr", "preset", "window"}
 
 
 def test_the_paper_end_to_end(run, tmp_path):
@@ -215,8 +212,8 @@ def test_the_paper_end_to_end(run, tmp_path):
 
 
 def test_minutes_end_a_run_within_an_epoch(run, tmp_path):
-    assert train.parse_arguments(["--minutes", "5"])[0].epochs > 10**6
-    assert train.parse_arguments(["--minutes", "5", "--epochs", "3"])[0].epochs == 3
+    assert train.parse_arguments(["--minutes", "5"]).epochs > 10**6
+    assert train.parse_arguments(["--minutes", "5", "--epochs", "3"]).epochs == 3
     assert run("--minutes", 1e-6) == 0
     summary = json.loads((tmp_path / "run" / "summary.json").read_text())
     assert (step_of(tmp_path / "run"), summary["epochs"]) == (1, 1)
@@ -253,7 +250,6 @@ def test_training_stops_when_patience_is_exhausted_and_keeps_the_best(run, tmp_p
         (["--out", "foreign"], "foreign: holds an unfinished run"),
         (["--out", "foreign", "--resume"], "foreign/last.npz: not a checkpoint"),
         (["--out", "only_a_model"], "only_a_model/model.npz: would be overwritten"),
-        (["--resume", "--out", ""], "runs: no run is there"),
     ],
 )
 def test_bad_input_is_one_line_and_leaves_nothing(music, tmp_path, monkeypatch, capsys, flags, words):
@@ -270,7 +266,17 @@ def test_bad_input_is_one_line_and_leaves_nothing(music, tmp_path, monkeypatch, 
 
 @pytest.mark.parametrize(
     "flags",
-    [["--epochs", "0"], ["--lr", "nan"], ["--dropout", "1"], ["--hidden", "1e3"], ["--genre", "x"], ["--fo\no"]],
+    [
+        ["--out", ""],
+        ["--midi", ""],
+        ["--max-size", "1e300"],
+        ["--epochs", "0"],
+        ["--lr", "nan"],
+        ["--dropout", "1"],
+        ["--hidden", "1e3"],
+        ["--genre", "x"],
+        ["--fo\no"],
+    ],
 )
 def test_wrong_use_is_one_line(flags, capsys):
     with pytest.raises(SystemExit) as left:
@@ -340,7 +346,7 @@ def test_a_run_that_was_stopped_again_and_again_is_the_same_run(run, tmp_path, m
 
 def test_every_step_that_is_saved_can_be_gone_on_from(run, tmp_path, monkeypatch):
     """As if the process were killed after any step: what is on the disk then is copied, and continued."""
-    monkeypatch.setattr(train, "SAVE_EVERY", 0.0)
+    monkeypatch.setattr("experiment.log.EVERY", -1.0)
     real, kept = train.Run.save, []
 
     def save(self, path, **facts):
@@ -360,16 +366,14 @@ def test_every_step_that_is_saved_can_be_gone_on_from(run, tmp_path, monkeypatch
 
 def test_a_stop_while_the_valid_songs_are_scored_repeats_no_step(run, tmp_path, monkeypatch, capsys):
     assert run(out="whole") == 0
-    stop_at(monkeypatch, {1: signal.SIGTERM, 2: signal.SIGINT}, "score")
+    stop_at(monkeypatch, {1: signal.SIGTERM, 2: signal.SIGINT}, "evaluate", train.Run)
     assert [run(out="parts"), train.main(["--resume", "--out", "parts"])] == [143, 130]
     assert train.main(["--resume", "--out", "parts"]) == 0
     assert_same_run(tmp_path / "parts", tmp_path / "whole")
 
 
 def test_a_stop_while_the_report_is_written_repeats_the_report_only(run, tmp_path, monkeypatch, capsys):
-    import generate
-
-    stop_at(monkeypatch, {1: signal.SIGINT}, "compose_sample", generate)
+    stop_at(monkeypatch, {1: signal.SIGINT}, "compose")
     assert run() == 130
     weights = (tmp_path / "run" / "model.npz").read_bytes()
     monkeypatch.setattr(train, "take_step", None)
@@ -378,7 +382,7 @@ def test_a_stop_while_the_report_is_written_repeats_the_report_only(run, tmp_pat
     assert (tmp_path / "run" / "sample.mid").exists()
 
 
-@pytest.mark.parametrize("place", ["midi_io.corpus.read_corpus", "midi_io.corpus.dataset.build_dataset"])
+@pytest.mark.parametrize("place", ["experiment.reading.read_corpus", "experiment.reading.build_dataset"])
 def test_a_stop_before_training_leaves_nothing(run, tmp_path, monkeypatch, capsys, place):
     monkeypatch.setattr(place, lambda *_, **__: os.kill(os.getpid(), signal.SIGTERM))
     assert run(out="runs/1") == 143
@@ -417,7 +421,7 @@ def test_resume_begins_where_nothing_is_saved(run, tmp_path):
 
 
 def test_killed_at_any_moment_it_goes_on_from_what_it_said_it_saved(music, tmp_path, no_pictures, capsys):
-    script = "import sys, train; train.SAVE_EVERY = 0; sys.exit(train.main(sys.argv[1:]))"
+    script = "import sys, train, experiment.log; experiment.log.EVERY = -1; sys.exit(train.main(sys.argv[1:]))"
     flags = ["--midi", str(music), *SMALL, "--epochs", "500", "--out", str(tmp_path / "run")]
     said = 0
     command = [sys.executable, "-c", script, *flags]
@@ -447,7 +451,7 @@ def test_one_folder_holds_one_run_at_a_time(run, tmp_path, capsys):
 @pytest.mark.parametrize(("owner", "call"), [(os, "fsync"), (Path, "replace")])
 def test_each_failing_write_leaves_the_last_checkpoint(run, tmp_path, monkeypatch, capsys, owner, call):
     assert run(out="whole") == 0
-    monkeypatch.setattr(train, "SAVE_EVERY", 0.0)
+    monkeypatch.setattr("experiment.log.EVERY", -1.0)
     folder, real = tmp_path / "parts", getattr(owner, call)
     statuses = []
     for doomed in (1, 2, 3, 5, 8, 13, 21):
@@ -473,8 +477,8 @@ def test_each_failing_write_leaves_the_last_checkpoint(run, tmp_path, monkeypatc
 
 
 FILLING = """
-import resource, sys, train
-train.SAVE_EVERY, real = 0.0, train.take_step
+import resource, sys, train, experiment.log
+experiment.log.EVERY, real = -1.0, train.take_step
 def take_step(run, batch, workspace):
     if run.training.progress.step == 5:
         resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
@@ -494,7 +498,7 @@ def test_a_full_disk_ends_the_run_with_one_line(music, tmp_path, no_pictures):
 
 
 def test_a_poisoned_weight_stops_the_run_within_the_step(run, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(train, "SAVE_EVERY", 0.0)
+    monkeypatch.setattr("experiment.log.EVERY", -1.0)
     real = train.take_step
 
     def poisoned(current, batch, workspace):
@@ -534,9 +538,8 @@ def test_a_run_goes_on_when_nobody_listens_and_nothing_is_at_home(music, tmp_pat
     assert (tmp_path / "run" / "summary.json").exists()
 
 
-def test_help_is_grouped_and_waits_for_nothing():
-    script = "import sys, train\ntry: train.main(['--help'])\nfinally: assert 'numpy' not in sys.modules"
-    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True)
+def test_help_is_grouped():
+    done = subprocess.run([sys.executable, "train.py", "--help"], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0
     for group in ("songs:", "tokens:", "network:", "training:", "run:"):
         assert f"\n{group}\n" in done.stdout

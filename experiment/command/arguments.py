@@ -1,18 +1,18 @@
-"""Command-line arguments: their types, a parser that says in one line what is wrong, and what was given at all."""
+"""Flags: the types of their values, and a parser that says in one line what is wrong."""
 
 from __future__ import annotations
 
 import argparse
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NoReturn
+from collections.abc import Callable
+from typing import NoReturn
 
 from experiment.command.console import one_line
 
 
 def whole(least: int, most: float = math.inf) -> Callable[[str], int]:
-    """A whole number from `least` to `most`."""
+    """The type of a flag: a whole number from `least` to `most`."""
 
     def number(text: str) -> int:
         if not (re.fullmatch(r"[+-]?[0-9]{1,18}", text.strip()) and least <= int(text) <= most):
@@ -26,7 +26,7 @@ def whole(least: int, most: float = math.inf) -> Callable[[str], int]:
 def real(
     least: float, most: float = math.inf, *, open_below: bool = False, open_above: bool = False
 ) -> Callable[[str], float]:
-    """A finite number from `least` to `most`; open: these themselves are not allowed."""
+    """The type of a flag: a finite number from `least` to `most`.  An open end is not allowed itself."""
 
     def number(text: str) -> float:
         try:
@@ -46,48 +46,15 @@ def real(
 above_zero = real(0, open_below=True)
 
 
+def some_text(text: str) -> str:
+    """The type of a flag that names something.  An unset shell variable gives "", which names nothing."""
+    if not text:
+        raise argparse.ArgumentTypeError("a name, not an empty text (is a variable of the shell not set?)")
+    return text
+
+
 class Parser(argparse.ArgumentParser):
-    """An ArgumentParser whose complaints are one line."""
+    """An ArgumentParser that says in one line what is wrong, and exits with status 2."""
 
     def error(self, message: str) -> NoReturn:
-        """Say what is wrong, and exit with status 2."""
         self.exit(2, f"{self.prog}: error: {one_line(message)} (--help tells more)\n")
-
-    def parse_with_given(self, argv: Sequence[str]) -> tuple[argparse.Namespace, set[str]]:
-        """The arguments, and the names of those that stand on the command line, with whatever value."""
-        args = self.parse_args(argv)
-        nothing = object()
-        found = self.parse_args(argv, argparse.Namespace(**dict.fromkeys(vars(args), nothing)))
-        return args, {name for name, value in vars(found).items() if value is not nothing}
-
-    def changed(self, args: argparse.Namespace, before: argparse.Namespace, given: set[str]) -> str | None:
-        """The flag of the first argument in `given` whose values are not the same."""
-        for action in self._actions:
-            if action.dest in given and getattr(args, action.dest) != getattr(before, action.dest):
-                return action.option_strings[0]
-        return None
-
-    def checked(self, values: Mapping[str, Any]) -> argparse.Namespace:
-        """Arguments that were stored as JSON, the default for each that is missing.
-
-        Raises ValueError for a value that the command line could not have given.
-        """
-        args = self.parse_args([])
-        for action in self._actions:
-            value = values.get(action.dest, self.get_default(action.dest))
-            if value == self.get_default(action.dest) or not hasattr(args, action.dest):
-                continue
-            if action.nargs == 0:
-                if not isinstance(value, bool):
-                    raise ValueError(f"its setting {action.dest} is {value!r:.40}")
-            else:
-                several = value if action.nargs == "+" and isinstance(value, list) else [value]
-                try:
-                    found = [self._get_value(action, str(one)) for one in several]
-                    for one in found:
-                        self._check_value(action, one)
-                except argparse.ArgumentError as error:
-                    raise ValueError(f"its setting {action.dest} is {value!r:.40}: {error.message}") from None
-                value = found if action.nargs == "+" else found[0]
-            setattr(args, action.dest, value)
-        return args

@@ -1,4 +1,4 @@
-"""Talking to whoever started the program: a terminal, a file, a pipe that may close, or nobody."""
+"""Printing that cannot end a program."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import Any, NoReturn, TextIO
+from typing import Any, TextIO
 
 
 def one_line(text: str) -> str:
@@ -14,32 +14,31 @@ def one_line(text: str) -> str:
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
-class Lasting:
-    """A text stream that outlives its reader: what nobody can receive any more is dropped, and nothing else happens."""
+class LastingStream:
+    """A text stream that outlives its reader.  After a write has failed, output goes to os.devnull."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
 
     def write(self, text: str) -> int:
         """As TextIO.write."""
-        with suppress(OSError):
+        with self._to_nowhere_if_it_fails():
             self._stream.write(text)
-            return len(text)
-        return self._drop(len(text))
+        return len(text)
 
     def flush(self) -> None:
         """As TextIO.flush."""
-        with suppress(OSError):
+        with self._to_nowhere_if_it_fails():
             self._stream.flush()
-            return
-        self._drop(0)
 
-    def _drop(self, length: int) -> int:
-        """Send what is still buffered, and all that follows, nowhere: it would fail again when the program ends."""
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, self._stream.fileno())
-        os.close(nowhere)
-        return length
+    @contextmanager
+    def _to_nowhere_if_it_fails(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError:
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, self._stream.fileno())
+            os.close(nowhere)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
@@ -47,27 +46,22 @@ class Lasting:
 
 @contextmanager
 def lasting_output() -> Iterator[None]:
-    """Within, nothing that is printed can end the program: not a closed pipe, not an alphabet that lacks a letter.
+    """Inside, a closed pipe, a full disk or a letter that the terminal lacks does not end the program.
 
-    Each line goes out as soon as it is printed, also into a file.
+    Each line is written as soon as it is printed, into a file too.
     """
     before = sys.stdout, sys.stderr
     for name in ("stdout", "stderr"):
         stream: Any = getattr(sys, name)
-        if stream is None:  # closed by whoever started the program
+        if stream is None:  # the caller closed it
             stream = open(os.devnull, "w")  # noqa: PTH123, SIM115  (it stays open to the end)
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace", line_buffering=True)
-        setattr(sys, name, Lasting(stream))
+        setattr(sys, name, LastingStream(stream))
     try:
         yield
     finally:
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(OSError):
+                stream.flush()
         sys.stdout, sys.stderr = before
-
-
-def leave(status: int) -> NoReturn:
-    """End the process at once: nothing needs tidying, and a signal cannot meet an interpreter that is half gone."""
-    for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError, AttributeError):
-            stream.flush()
-    os._exit(status)

@@ -1,0 +1,52 @@
+"""How a command ends: its exit status, and one line that says what went wrong."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from concurrent.futures import BrokenExecutor
+
+from experiment.command.console import lasting_output, one_line
+from experiment.command.interrupts import Interrupts, Stopped
+from experiment.folder import RunError
+from lstm_numpy.checkpoint import CheckpointError
+from midi_io.corpus.files import CorpusError
+from midi_io.plain import MidiError
+
+
+class FailedError(Exception):
+    """The input was right, and the run cannot go on: one line that says why."""
+
+
+def outcome(program: str, command: Callable[[Interrupts], None], saved: Callable[[], str] = lambda: "") -> int:
+    """Run a command and return its exit status.
+
+    0: done.  2: wrong input.  1: it failed.  130, 143: a signal stopped it.  What is wrong is printed to standard error
+    as one line, "PROGRAM: error: ...".  saved() says what was saved; it ends the line where the input was right.
+    An error that only a mistake in the program can cause is raised.
+    """
+    with lasting_output():
+        try:
+            with Interrupts() as interrupts:
+                command(interrupts)
+        except Stopped as stopped:
+            print("; ".join(["stopped", *filter(None, [saved()])]), file=sys.stderr)
+            return stopped.status
+        except (CheckpointError, CorpusError, MidiError, RunError) as error:
+            return _told(program, 2, str(error), "")
+        except FailedError as error:
+            return _told(program, 1, str(error), saved())
+        except ModuleNotFoundError as error:
+            return _told(program, 1, f"{error}; pip install -r requirements.txt", saved())
+        except OSError as error:
+            return _told(program, 1, f"{error.filename or 'a file'}: {error.strerror or error}", saved())
+        except MemoryError:
+            return _told(program, 1, "not enough memory; take a smaller --batch, --hidden or --count", saved())
+        except BrokenExecutor:
+            return _told(program, 1, "a worker process has died (out of memory?)", saved())
+    return 0
+
+
+def _told(program: str, status: int, fault: str, saved: str) -> int:
+    print(f"{program}: error: {one_line('; '.join(filter(None, [fault, saved])))}", file=sys.stderr)
+    return status

@@ -1,0 +1,92 @@
+"""What a run keeps and shows while it trains: history.csv, distributions.npz, a line for each epoch, and a bar."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
+from tqdm import tqdm
+
+from experiment.distributions import Distributions
+from experiment.evaluation import Evaluation
+from experiment.folder import RunFolder
+from experiment.history import History
+from experiment.state import Progress
+from lstm_numpy.model import lstm_names
+
+Array = npt.NDArray[np.floating]
+EVERY = 30.0  # seconds between two checkpoints
+
+
+class Log:
+    """Opens the files of a run where the progress says that it is, and closes them at the end of `with`."""
+
+    def __init__(
+        self, folder: RunFolder, params: Mapping[str, Array], progress: Progress, *, show_bar: bool, waiting: bool
+    ) -> None:
+        layers, logged = [*lstm_names(params), "dense"], progress.step - waiting
+        self.folder, self.progress = folder, progress
+        if progress.step:
+            self.distributions = Distributions.resume(folder.distributions, progress.epoch)
+            self.history = History.resume(folder.history, layers, logged)
+        else:
+            self.distributions, self.history = Distributions(), History(folder.history, layers)
+            self.distributions.add(0, params)
+        self.begun = time.monotonic() - progress.seconds
+        self.saved_at = -math.inf
+        self.bar = tqdm(
+            initial=progress.tokens,
+            unit=" tokens",
+            unit_scale=True,
+            mininterval=0.5,
+            smoothing=0.05,
+            disable=not show_bar,
+        )
+
+    def __enter__(self) -> Log:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.bar.close()
+        self.history.close()
+
+    @property
+    def seconds(self) -> float:
+        """Of training, since the run began."""
+        return time.monotonic() - self.begun
+
+    @property
+    def save_is_due(self) -> bool:
+        return time.monotonic() - self.saved_at > EVERY
+
+    def flush(self) -> None:
+        """Bring all that is known to the disk.  To be called before a checkpoint is written."""
+        self.history.flush()
+        self.distributions.save(self.folder.distributions)
+        self.saved_at = time.monotonic()
+
+    def step(self, row: Mapping[str, float], share_done: float) -> None:
+        """A step is done: its row of history.csv, and the bar."""
+        self.history.append(step=self.progress.step, **row)
+        self.bar.total = round(self.progress.tokens / share_done)
+        self.bar.set_postfix(loss=f"{row['loss']:.3f}", accuracy=f"{row['accuracy']:.0%}", refresh=False)
+        self.bar.update(self.progress.tokens - self.bar.n)
+
+    def epoch(self, valid: Evaluation, params: Mapping[str, Array], row: Mapping[str, float]) -> None:
+        """An epoch is done: its line, and the distributions of the parameters.  Before the progress counts it."""
+        scores = {"valid_loss": valid.nats_per_token, "valid_accuracy": valid.accuracy}
+        self.history.append(step=self.progress.step, **row, **scores)
+        loss, accuracy = self.progress.scores
+        number = self.progress.epoch + 1
+        self.say(
+            f"epoch {number:3}  train loss {loss:.3f}, accuracy {accuracy:5.1%}   "
+            f"valid loss {valid.nats_per_token:.3f}, accuracy {valid.accuracy:5.1%}"
+        )
+        self.distributions.add(number, params)
+
+    def say(self, line: str) -> None:
+        """Print a line above the bar."""
+        tqdm.write(line)

@@ -1,0 +1,85 @@
+"""Folders of MIDI files become the songs of a run: tokens, ids, and three parts that share no song."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from experiment.folder import RunError, RunFolder
+from experiment.songs import SPLITS, RunSongs
+from lstm_numpy.batches import Songs
+from lstm_numpy.checkpoint import MAX_SIZES
+from midi_io.corpus import read_corpus, write_skipped
+from midi_io.corpus.dataset import Dataset, build_dataset, cache_folder, programs_named
+from midi_io.corpus.split import split_corpora
+from midi_io.plain import printable
+from midi_io.vocabulary import Vocabulary
+
+
+class SongsRead(NamedTuple):
+    """The songs of a run, what their ids stand for, and what there is to say about them."""
+
+    songs: RunSongs
+    vocabulary: Vocabulary
+    lines: list[str]
+
+
+def read_songs(
+    folder: RunFolder,
+    midi: Sequence[str],
+    valid: str | None = None,
+    test: str | None = None,
+    *,
+    seed: int,
+    scheme: str = "note",
+    grid: int = 12,
+    min_count: int = 1,
+    transpose: int = 0,
+    instruments: Sequence[str] = (),
+    drums: bool = True,
+    max_bytes: int = 10**7,
+    progress: bool = False,
+    **chosen: Any,
+) -> SongsRead:
+    """Read the songs of `midi`, and write songs.npz, songs.tsv and skipped.tsv into the run's folder.
+
+    valid, test: folders with the songs of these parts; None: a tenth of `midi` each, drawn with `seed`.
+    instruments: names; only their notes are kept (none: all).  chosen: as for read_corpus, of `midi` alone.
+    The others are those of read_corpus and build_dataset.  Raises CorpusError, RunError and OSError.
+    """
+    options: dict[str, Any] = {
+        "scheme": scheme, "grid": grid, "max_bytes": max_bytes, "drums": drums,
+        "programs": programs_named(instruments), "cache": cache_folder(), "progress": progress,
+    }  # fmt: skip
+    corpus = read_corpus(midi, **options, **chosen)
+    others = [read_corpus([place], **options) if place else None for place in (valid, test)]
+    parts = split_corpora(corpus, others[0], others[1], np.random.default_rng([seed, 0]))
+    corpora = [corpus, *filter(None, others)]
+    data = build_dataset(parts, scheme, min_count=min_count, transpose=transpose)
+    if len(data.vocabulary) > MAX_SIZES["vocab_size"]:
+        raise RunError(f"{len(data.vocabulary):,} tokens are too many; raise --min-count, or take --tokens note")
+
+    songs = RunSongs(Songs(data.flat, data.offsets), data.split, data.beats, data.bpm, data.spelling)
+    songs.save(folder.songs)
+    folder.write_songs_table(_table(data, songs))
+    write_skipped([skipped for corpus in corpora for skipped in corpus.skipped], folder.skipped)
+    lines = [corpus.report() for corpus in corpora] + list(_description(songs, scheme))
+    return SongsRead(songs, data.vocabulary, lines)
+
+
+def _table(data: Dataset, songs: RunSongs) -> list[Sequence[object]]:
+    return [
+        (printable(file.path), file.sha256, SPLITS[part], targets)
+        for file, part, targets in zip(data.files, data.split, songs.songs.targets_per_song, strict=True)
+    ]
+
+
+def _description(songs: RunSongs, scheme: str) -> Iterator[str]:
+    for name in SPLITS:
+        part = songs.of(name)
+        unknown = f", {part.unknown_share:.1%} unknown" if part.songs.targets else ""
+        yield f"{name:5} {len(part.songs):7,} songs {part.songs.targets:10,} tokens{unknown}"
+    if songs.of("valid").unknown_share > 0.1 and scheme != "note":
+        yield "more than 10 % of the valid tokens are unknown; --tokens note spells chords note by note and knows all"

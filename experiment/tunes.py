@@ -1,0 +1,191 @@
+"""New tunes from a trained network: how they begin, which tokens follow, and the files that come of them."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from experiment.command.console import one_line
+from experiment.folder import RunError
+from experiment.songs import END, START, UNKNOWN, RunSongs
+from lstm_numpy.checkpoint import CheckpointError, load_checkpoint
+from lstm_numpy.sampling import Sampling, Written, generate
+from midi_io.corpus.workers import run_all
+from midi_io.music.instruments import programs_of
+from midi_io.music.meter import on_bars
+from midi_io.music.picture import draw_piano_roll
+from midi_io.notes import Note, Song, piano_roll, transpose
+from midi_io.reader import read_song
+from midi_io.tokens import decode, encode
+from midi_io.tokens.grammar import Grammar
+from midi_io.vocabulary import Vocabulary
+from midi_io.writer import write_song
+
+Array = npt.NDArray[Any]
+
+PRIME_TOKENS = 50  # from a random place: the paper's window
+LENGTH = 3000  # tokens, after which a tune that has not ended by itself is cut
+SAMPLING = Sampling(temperature=0.8, top_p=0.95)  # the defaults of generate.py
+
+
+@dataclass(frozen=True)
+class Composer:
+    """A trained network, and what its ids stand for."""
+
+    path: Path  # of the checkpoint
+    params: dict[str, Array]
+    vocabulary: Vocabulary
+    scheme: str
+    grid: int
+    transpose: int  # semitones that its train songs were moved by, up and down
+
+    @classmethod
+    def load(cls, run: Path) -> Composer:
+        """From a run's folder (its best model) or from one of its checkpoints.  Raises CheckpointError."""
+        path = run / "model.npz" if run.is_dir() else run
+        if run.is_dir() and not path.exists():
+            path = run / "last.npz"  # the run has not finished an epoch yet
+        params, _, tokens, facts = load_checkpoint(path)
+        try:
+            settings = facts["settings"]
+            scheme, grid, semitones = str(settings["tokens"]), int(settings["grid"]), int(settings["transpose"])
+            return cls(path, params, Vocabulary(tokens), scheme, grid, semitones)
+        except (KeyError, TypeError, ValueError) as error:
+            raise CheckpointError(f"{path}: does not say what its tokens are ({error}); is it from train.py?") from None
+
+    def songs(self) -> RunSongs | None:
+        """The songs of the run, from the checkpoint's folder; None where the checkpoint stands alone."""
+        path = self.path.parent / "songs.npz"
+        return RunSongs.load(path) if path.exists() else None
+
+    def write(
+        self,
+        prime: Array,
+        rng: np.random.Generator,
+        count: int = 1,
+        *,
+        length: int = LENGTH,
+        sampling: Sampling = SAMPLING,
+    ) -> list[Written]:
+        """`count` tunes that begin with the ids of prime, each of at most `length` tokens more.
+
+        Raises RunError where the sampling makes no sense, or the network's output is not finite.
+        """
+        walk = Grammar(self.vocabulary.tokens, self.scheme).walk
+        try:
+            return generate(
+                self.params, prime, length, rng, count, end=END, banned=(START, UNKNOWN), sampling=sampling, walk=walk
+            )
+        except ValueError as error:
+            raise RunError(str(error)) from None
+
+    def notes(self, ids: Array) -> list[Note]:
+        """The notes that ids stand for."""
+        return decode(self.vocabulary.tokens_of(ids), self.scheme, self.grid)
+
+
+@dataclass(frozen=True)
+class Opening:
+    """What a tune begins with."""
+
+    ids: Array  # <start>, and what was there before the network wrote
+    bpm: float | None = None  # None: the median of the train songs
+    meter: tuple[int, int] | None = None  # None: the tune itself tells
+
+
+def beginning() -> Opening:
+    """As songs begin."""
+    return Opening(np.array([START]))
+
+
+def random_place(songs: RunSongs, rng: np.random.Generator) -> Opening:
+    """50 tokens from a random place in the train songs, as the paper does."""
+    train = songs.of("train").songs
+    ids = train[int(rng.integers(len(train)))]
+    place = int(rng.integers(1, max(len(ids) - PRIME_TOKENS, 2)))
+    return Opening(np.array([START, *ids[place : place + PRIME_TOKENS].tolist()]))
+
+
+def opening_of(path: str | os.PathLike[str], composer: Composer, semitones: int) -> Opening:
+    """A MIDI file, moved by some semitones; an unknown token becomes the nearest known one.  Raises MidiError."""
+    song = read_song(path)
+    tokens = encode(transpose(song.notes, semitones), composer.scheme, composer.grid)
+    known = [composer.vocabulary.nearest(token, composer.scheme) for token in tokens]
+    replaced = sum(token != other for token, other in zip(tokens, known, strict=True))
+    print(
+        f"{one_line(os.fspath(path))}: {len(tokens)} tokens, {replaced} of them unknown to the network: "
+        "the nearest known are taken"
+    )
+    return Opening(np.array([START, *composer.vocabulary.ids(known)]), song.bpm, song.meter)
+
+
+def usual_bpm(songs: RunSongs | None) -> float:
+    """The median over the train songs; MIDI's own 120 where they are not known."""
+    return float(np.median(songs.of("train").bpm)) if songs else 120.0
+
+
+def compose(
+    composer: Composer,
+    paths: Sequence[Path],
+    opening: Opening,
+    rng: np.random.Generator,
+    *,
+    length: int = LENGTH,
+    sampling: Sampling = SAMPLING,
+    bpm: float = 120.0,
+    instrument: str = "",
+) -> list[Written]:
+    """Write a tune to each of the paths, with a picture beside it, and print what was written.
+
+    instrument: what plays everything but drums; "": what the tokens say.  Raises MidiError, RunError and OSError.
+    """
+    try:
+        program = programs_of(instrument)[0] if instrument else None
+    except ValueError as error:
+        raise RunError(str(error)) from None
+    tunes = composer.write(opening.ids, rng, len(paths), length=length, sampling=sampling)
+    songs = []
+    for path, tune in zip(paths, tunes, strict=True):
+        notes = composer.notes(tune.ids)
+        if program is not None:
+            notes = [note if note.drum else note._replace(program=program) for note in notes]
+        beats = max((note.start + note.duration for note in notes), default=0)
+        notes, meter = (notes, opening.meter) if opening.meter else on_bars(notes)
+        songs.append(Song(notes, path.stem, bpm, meter))
+        write_song(songs[-1], path)
+        print(
+            f"{one_line(str(path))}: {len(tune.ids)} tokens, {beats:g} beats, "
+            f"{'ended by itself' if tune.ended else 'cut at --length'}; "
+            f"entropy {tune.entropy:.2f} nats, longest loop {tune.longest_loop} tokens"
+        )
+    print(_in_letters_of_the_terminal(piano_roll(songs[0].notes, meter=songs[0].meter)))
+    run_all([
+        partial(draw_piano_roll, song.notes, path.with_suffix(".png"), title=path.stem, meter=song.meter)
+        for path, song in zip(paths, songs, strict=True)
+    ])  # fmt: skip
+    return tunes
+
+
+def tune_paths(path: Path, count: int) -> list[Path]:
+    """tune.mid, or tune-1.mid, tune-2.mid, ... for several.  Raises RunError where they cannot be written."""
+    if path.suffix.lower() not in (".mid", ".midi"):
+        raise RunError(f"{path}: the name of a MIDI file ends in .mid")
+    if not os.access(path.parent, os.W_OK) or path.is_dir():
+        raise RunError(f"{path}: cannot be written; name another file with --out, in a folder that exists")
+    return [path] if count == 1 else [path.with_name(f"{path.stem}-{n}{path.suffix}") for n in range(1, count + 1)]
+
+
+def _in_letters_of_the_terminal(roll: str) -> str:
+    try:
+        roll.encode(sys.stdout.encoding or "ascii")
+    except UnicodeEncodeError:
+        return roll.translate(str.maketrans("●━│·", "o-|."))
+    return roll
