@@ -24,7 +24,7 @@ import numpy.typing as npt
 from contest import table
 from threadpoolctl import threadpool_limits
 
-from lstm_numpy import kernels
+from lstm_numpy.speed import loops
 from lstm_numpy.speed.buffers import Buffers
 from lstm_numpy.speed.products import repeated_product
 
@@ -43,8 +43,8 @@ def main() -> None:
             candidates: list[Callable[[int], object]] = [
                 lambda t, xs=xs, Wh=Wh, out=out: np.matmul(xs[t], Wh, out=out),
                 repeated_product(xs, Wh, out, Buffers()),
-                lambda t, xs=xs, Wh=Wh, out=out: kernels.multiply_rows(xs[t], Wh, out),
-                lambda t, xs=xs, Wh=askew, out=out: kernels.multiply_rows(xs[t], Wh, out),
+                lambda t, xs=xs, Wh=Wh, out=out: loops.multiply_rows(xs[t], Wh, out),
+                lambda t, xs=xs, Wh=askew, out=out: loops.multiply_rows(xs[t], Wh, out),
             ]
             taken: list[list[float]] = [[] for _ in candidates]
             for _ in range(TURNS):
