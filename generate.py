@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from experiment.command.arguments import Parser, above_zero, real, whole
 from experiment.command.console import lasting_output, leave, one_line
 from experiment.command.interrupts import Interrupts, Stopped
+from lstm_numpy.speed.blas import prefer_avx512
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -104,7 +105,7 @@ class Model:
 
     def write(self, prime: npt.NDArray[Any], args: argparse.Namespace, rng: np.random.Generator) -> list[Written]:
         """args.count tunes that begin with the ids of prime."""
-        from experiment.songs import END, START, UNKNOWN
+        from lstm_numpy.batches import END, START, UNKNOWN
         from lstm_numpy.sampling import Sampling, generate
         from midi_io.tokens.grammar import Grammar
 
@@ -122,6 +123,7 @@ class Model:
 
 def main(argv: Sequence[str]) -> int:
     args = parse_arguments(argv)
+    prefer_avx512()  # before NumPy is imported
     with lasting_output():
         try:
             with Interrupts():
@@ -220,7 +222,7 @@ def music_beside_held_out(folder: Path, seed: int, count: int = 20) -> dict[str,
     """
     import numpy as np
 
-    from experiment.songs import END, START, UNKNOWN
+    from lstm_numpy.batches import END, START, UNKNOWN
     from midi_io.music.statistics import compare, figures
 
     model = Model.load(folder)
@@ -245,7 +247,7 @@ def begin(model: Model, args: argparse.Namespace, rng: np.random.Generator) -> O
     """<start>; or <start> and the tokens of a song, or of a random place in the train songs."""
     import numpy as np
 
-    from experiment.songs import START
+    from lstm_numpy.batches import START
     from midi_io.notes import transpose
     from midi_io.reader import read_song
     from midi_io.tokens import encode
@@ -290,9 +292,8 @@ def usual_bpm(model: Model) -> float:
 def originality(model: Model, written: list[Written]) -> list[str]:
     """How much of each tune stands in the train songs, and last the same for songs that the network has not seen."""
     from experiment.folder import RunError
-    from experiment.songs import UNKNOWN
     from lstm_numpy.baselines import copied
-    from lstm_numpy.batches import Songs
+    from lstm_numpy.batches import UNKNOWN, Songs
 
     try:
         songs = songs_of(model)

@@ -25,16 +25,17 @@ from typing import TYPE_CHECKING, Any
 from experiment.command.arguments import Parser, above_zero, real, whole
 from experiment.command.console import lasting_output, leave, one_line
 from experiment.command.interrupts import Interrupts, Stopped
+from lstm_numpy.speed.blas import prefer_avx512
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from experiment.evaluation import Evaluation
     from experiment.folder import RunFolder
     from experiment.songs import RunSongs
     from experiment.state import Schedule, TrainingState
     from lstm_numpy.batches import Batch, Transposition, Windows
-    from lstm_numpy.model import ModelConfig
+    from lstm_numpy.evaluation import Evaluation
+    from lstm_numpy.parameters import ModelConfig
     from lstm_numpy.speed.workspace import Workspace
     from midi_io.corpus.dataset import Dataset
     from midi_io.corpus.split import Part
@@ -122,6 +123,7 @@ class Failed(Exception):  # noqa: N818  (it says what happened)
 
 def main(argv: Sequence[str]) -> int:
     args, given = parse_arguments(argv)
+    prefer_avx512()  # before NumPy is imported
     saved = "nothing was saved"
     warnings.simplefilter("ignore", RuntimeWarning)  # what becomes too large ends the run with a line of its own
     with lasting_output():
@@ -220,7 +222,7 @@ def begin(args: argparse.Namespace, folder: RunFolder) -> Run:
     from experiment.songs import SPLITS
     from experiment.state import TrainingState
     from lstm_numpy.checkpoint import MAX_SIZES
-    from lstm_numpy.model import ModelConfig
+    from lstm_numpy.parameters import ModelConfig
     from lstm_numpy.speed.machine import useful_threads
     from midi_io.corpus import write_skipped
     from midi_io.corpus.dataset import build_dataset
@@ -278,7 +280,7 @@ def run_songs(data: Dataset) -> RunSongs:
 
 def description(args: argparse.Namespace, parts: list[Part], data: Dataset, songs: RunSongs) -> Iterator[str]:
     """How many songs and tokens there are, and what other choices of --min-count would mean."""
-    from experiment.evaluation import ngram_nats
+    from experiment.report import ngram_nats
     from experiment.songs import SPLITS
     from lstm_numpy.baselines import NGrams
     from midi_io.corpus.dataset import build_dataset
@@ -351,8 +353,8 @@ def train(run: Run, interrupts: Interrupts) -> None:
 
     from experiment.distributions import Distributions
     from experiment.history import History
-    from lstm_numpy.model import lstm_names
     from lstm_numpy.optimizer import cosine
+    from lstm_numpy.parameters import layer_names
     from lstm_numpy.speed.workspace import Workspace
 
     args, folder, now, progress, plan = run.args, run.folder, run.training, run.training.progress, schedule(run)
@@ -360,7 +362,7 @@ def train(run: Run, interrupts: Interrupts) -> None:
         return
     windows = read_epoch(run)
     workspace = Workspace(run.config, args.window, windows.fresh.shape[1], args.threads)
-    layers, logged = [*lstm_names(now.params), "dense"], progress.step - bool(now.row)
+    layers, logged = [*layer_names(now.params), "dense"], progress.step - bool(now.row)
     distributions = Distributions.resume(folder.distributions, progress.epoch) if progress.step else Distributions()
     history = History.resume(folder.history, layers, logged) if progress.step else History(folder.history, layers)
     begun, saved_at = time.monotonic() - progress.seconds, time.monotonic()
@@ -453,10 +455,10 @@ def take_step(run: Run, batch: Batch, workspace: Workspace) -> dict[str, float]:
     """Read one window in every lane, and learn from it.  Returns the step's row of history.csv."""
     import numpy as np
 
-    from experiment.evaluation import reset
     from experiment.history import Look
-    from lstm_numpy.model import dropout_masks, hold_masks, loss_and_gradients
+    from lstm_numpy.model import loss_and_gradients
     from lstm_numpy.optimizer import clip_by_global_norm
+    from lstm_numpy.parameters import dropout_masks, hold_masks, reset
 
     args, now, params, progress = run.args, run.training, run.training.params, run.training.progress
 
@@ -486,11 +488,11 @@ def take_step(run: Run, batch: Batch, workspace: Workspace) -> dict[str, float]:
 
 def score(run: Run) -> Evaluation:
     """How well the network predicts the valid songs, as it is now; the train songs, if there is no other."""
-    from experiment.evaluation import evaluate
+    from experiment.report import evaluate_part
 
     args = run.args
     for name in ("valid", "train"):
-        found = evaluate(
+        found = evaluate_part(
             run.training.params, run.config, run.songs.of(name), args.window, args.batch, args.threads,
             next_only=args.predict == "next",
         )  # fmt: skip
@@ -504,9 +506,9 @@ def score(run: Run) -> Evaluation:
 
 def report(run: Run) -> str:
     """Write what is left to be written, and return the final tables."""
-    from experiment.evaluation import figures_table, final_figures, heard_songs
     from experiment.history import steady_rate
     from experiment.plots import draw_run
+    from experiment.report import figures_table, final_figures, heard_songs
     from experiment.songs import SPLITS
     from generate import compose_sample, music_beside_held_out
     from lstm_numpy.checkpoint import load_checkpoint

@@ -17,7 +17,9 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-import lstm_numpy  # before NumPy: it may choose the kernels of NumPy's matrix products
+from lstm_numpy.speed.blas import prefer_avx512
+
+prefer_avx512()  # before NumPy is imported
 
 import numpy as np  # isort: skip
 import numpy.typing as npt
@@ -28,7 +30,6 @@ from lstm_numpy.speed import loops
 from lstm_numpy.speed.buffers import Buffers
 from lstm_numpy.speed.products import repeated_product
 
-assert lstm_numpy
 Array = npt.NDArray[Any]
 T, TURNS = 50, 15
 SIZES = [(B, H) for H in (128, 256, 512) for B in (4, 16, 32, 64)]

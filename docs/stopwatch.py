@@ -16,8 +16,9 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from lstm_numpy import kernels
-from lstm_numpy.model import ModelConfig, dropout_masks, init_params, loss_and_gradients
+from lstm_numpy.model import loss_and_gradients
 from lstm_numpy.optimizer import RMSprop, clip_by_global_norm
+from lstm_numpy.parameters import ModelConfig, dropout_masks, init_params
 from lstm_numpy.speed.workspace import Workspace
 
 T, B = 64, 32  # as in train.py

@@ -1,9 +1,9 @@
 """The equations as loops over single numbers, compiled by numba.  The numbers are those of docs/lstm.md.
 
 Why loops: a chain of NumPy expressions writes a temporary array for every operation.  Matrix products stay with BLAS,
-exp and tanh with NumPy's SIMD functions.  The loops take their constants from the data's dtype (`float32 * 0.5` would be
-float64), so one text serves float32 and float64.  They release the GIL.  With NUMBA_DISABLE_JIT=1 this text runs as
-plain Python, for a debugger.  Loops that are no equations stand in speed/loops.py.
+exp and tanh with NumPy's SIMD functions.  The loops take their constants from the data's dtype, since `float32 * 0.5`
+would be float64; so one text serves float32 and float64.  They release the GIL.  With NUMBA_DISABLE_JIT=1 this text
+runs as plain Python, for a debugger.  Loops that are no equations stand in speed/loops.py.
 """
 
 from __future__ import annotations
@@ -50,13 +50,12 @@ def cell_forward(gates: Array, c_prev: Array, m: Array, c: Array) -> None:
 
 
 @kernel
-def hidden_forward(gates: Array, tanh_c: Array, s: Array, r: Array, h: Array, rh: Array) -> None:
-    """h = s * o * tanh(c) (5), and r * h, which is what the next step's gates see."""
+def hidden_forward(gates: Array, tanh_c: Array, s: Array, h: Array) -> None:
+    """h = s * o * tanh(c) (5)."""
     B, H = h.shape
     for n in range(B):
         for k in range(H):
             h[n, k] = s[n, k] * gates[n, 2 * H + k] * tanh_c[n, k]
-            rh[n, k] = r[n, k] * h[n, k]
 
 
 @kernel

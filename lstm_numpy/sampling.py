@@ -16,12 +16,11 @@ import numpy as np
 import numpy.typing as npt
 from threadpoolctl import ThreadpoolController
 
+from lstm_numpy.model import Stepper, forward
+from lstm_numpy.parameters import State
 from lstm_numpy.speed import loops
-from lstm_numpy.lstm import LSTMState
-from lstm_numpy.model import State, forward
 from lstm_numpy.speed.buffers import Buffers
 from lstm_numpy.speed.machine import useful_threads
-from lstm_numpy.stepper import Stepper
 
 Array: TypeAlias = npt.NDArray[Any]
 Walk: TypeAlias = Callable[[], Callable[[int], Array]]
@@ -186,7 +185,7 @@ def _read(params: Mapping[str, Array], prime: Array) -> tuple[Array, State]:
 
 def _rows(state: State, rows: Array) -> State:
     """Copies of some rows (places, or bool for each)."""
-    return {name: LSTMState(h[rows], c[rows]) for name, (h, c) in state.items()}
+    return {name: type(arrays)(*(array[rows] for array in arrays)) for name, arrays in state.items()}
 
 
 def _choose(logits: Array, uniform: Array, sampling: Sampling, entropies: Array) -> Array:

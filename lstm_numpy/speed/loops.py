@@ -1,4 +1,4 @@
-"""numba loops that are no equations: two products, drawing ids, and what repeats in a song.  Read them last, or never."""
+"""Loops that are no equations: two products, drawing ids, and what repeats in a song.  Read them last, or never."""
 
 from __future__ import annotations
 
