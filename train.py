@@ -113,19 +113,21 @@ from tqdm import tqdm
 from experiment.command.interrupts import Interrupts, Stopped
 from experiment.command.outcome import FailedError, outcome
 from experiment.comparison import copy_report, music_beside_held_out
-from experiment.evaluation import Evaluation, evaluate, figures_table, final_figures, heard_songs, reset
 from experiment.folder import RunError, RunFolder, held_folder, how_to_go_on, newest_run
 from experiment.history import Look, steady_rate
 from experiment.log import Log
 from experiment.plots import draw_run
 from experiment.reading import read_songs
+from experiment.report import evaluate_part, figures_table, final_figures, heard_songs
 from experiment.songs import SPLITS, RunSongs
 from experiment.state import Schedule, TrainingState
 from experiment.tunes import Composer, beginning, compose, usual_bpm
 from lstm_numpy.batches import Batch, Songs, Transposition, Windows, paper_windows, training_batches
 from lstm_numpy.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
-from lstm_numpy.model import ModelConfig, dropout_masks, hold_masks, loss_and_gradients
+from lstm_numpy.evaluation import Evaluation
+from lstm_numpy.model import loss_and_gradients
 from lstm_numpy.optimizer import clip_by_global_norm, cosine
+from lstm_numpy.parameters import ModelConfig, dropout_masks, hold_masks, reset
 from lstm_numpy.speed.machine import useful_threads, versions
 from lstm_numpy.speed.workspace import Workspace
 from midi_io.music.statistics import table
@@ -199,7 +201,7 @@ class Run:
         """How well the network predicts the valid songs as it is now; the train songs where no valid song can be scored."""
         args = self.args
         for name in ("valid", "train"):
-            found = evaluate(
+            found = evaluate_part(
                 self.training.params, self.config, self.songs.of(name), args.window, args.batch, args.threads,
                 next_only=args.predict == "next",
             )  # fmt: skip

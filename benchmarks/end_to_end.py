@@ -25,9 +25,9 @@ from contest import CORES, Contestant, table
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from experiment.evaluation import evaluate
 from experiment.songs import RunSongs
 from lstm_numpy.checkpoint import load_checkpoint
+from lstm_numpy.evaluation import evaluate
 
 ROOT = Path(__file__).resolve().parents[1]
 WARM_UP = 10  # steps
@@ -85,7 +85,7 @@ def steady_rate(run: Path) -> float:
 def evaluation_rate(args: argparse.Namespace, run: Path) -> float:
     """Tokens per second of evaluating the songs that were trained on."""
     params, config = load_checkpoint(run / "model.npz")[:2]
-    songs = RunSongs.load(run / "songs.npz").of("train")
+    songs = RunSongs.load(run / "songs.npz").of("train").songs
     started = time.perf_counter()
     evaluate(params, config, songs, args.window, args.batch, CORES)
     return songs.songs.targets / (time.perf_counter() - started)

@@ -19,7 +19,9 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-import lstm_numpy  # before NumPy: it may choose the kernels of NumPy's matrix products
+from lstm_numpy.speed.blas import prefer_avx512
+
+prefer_avx512()  # before NumPy is imported
 
 import numpy as np  # isort: skip
 
@@ -28,7 +30,6 @@ from peers import numpy_sgemm, numpy_step
 
 from lstm_numpy.batches import Songs, training_batches
 
-assert lstm_numpy
 BASE = {"T": 50, "B": 64, "H": 256, "V": 300, "threads": CORES}
 VALUES = {
     "T": (10, 25, 50, 100, 200),

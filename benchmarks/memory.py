@@ -16,12 +16,15 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-import lstm_numpy as lstm  # before NumPy: it may choose the kernels of NumPy's matrix products
+from lstm_numpy.speed.blas import prefer_avx512
+
+prefer_avx512()  # before NumPy is imported
 
 import numpy as np  # isort: skip
 
-from experiment.evaluation import reset
+import lstm_numpy as lstm
 from lstm_numpy.batches import Batch, Songs, training_batches
+from lstm_numpy.parameters import reset
 
 CORES = len(os.sched_getaffinity(0))
 SONG = 400  # tokens

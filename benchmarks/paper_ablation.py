@@ -23,13 +23,13 @@ from typing import Any, NamedTuple
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-import numpy as np  # noqa: E402
-import numpy.typing as npt  # noqa: E402
+import numpy as np
+import numpy.typing as npt
 
-from experiment.songs import RunSongs  # noqa: E402
-from lstm_numpy import forward, load_checkpoint  # before NumPy: it chooses the BLAS kernels  # noqa: E402
-from lstm_numpy.activations import softmax  # noqa: E402
-from midi_io.tokens.words import parse  # noqa: E402
+from experiment.songs import RunSongs
+from lstm_numpy import forward, load_checkpoint
+from lstm_numpy.activations import softmax
+from midi_io.tokens.words import parse
 
 Array = npt.NDArray[Any]
 

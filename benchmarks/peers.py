@@ -27,6 +27,9 @@ DROPOUT, CLIP, LEARNING_RATE, DECAY = 0.3, 5.0, 1e-3, 0.9
 
 
 def numpy_job(kind: str, setting: Any, **sizes: int) -> Job:
+    from lstm_numpy.speed.blas import prefer_avx512
+
+    prefer_avx512()  # before NumPy is imported
     return {"step": numpy_step, "generate": numpy_generate, "sgemm": numpy_sgemm}[kind](setting, **sizes)
 
 
@@ -59,12 +62,11 @@ def numpy_generate(_: Any, count: int, length: int, H: int, V: int) -> Job:
     import numpy as np
 
     import lstm_numpy as lstm
-    from lstm_numpy.sampling import generate
 
     params = lstm.init_params(lstm.ModelConfig(V, H), np.random.default_rng(0))
 
     def write() -> int:
-        generate(params, [0], length, np.random.default_rng(1), count, end=1, banned=[1])
+        lstm.generate(params, [0], length, np.random.default_rng(1), count, end=1, banned=[1])
         return length * count
 
     return write

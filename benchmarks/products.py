@@ -17,18 +17,19 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-import lstm_numpy  # before NumPy: it may choose the kernels of NumPy's matrix products
+from lstm_numpy.speed.blas import prefer_avx512
+
+prefer_avx512()  # before NumPy is imported
 
 import numpy as np  # isort: skip
 import numpy.typing as npt
 from contest import table
 from threadpoolctl import threadpool_limits
 
-from lstm_numpy import kernels
+from lstm_numpy.speed import loops
 from lstm_numpy.speed.buffers import Buffers
 from lstm_numpy.speed.products import repeated_product
 
-assert lstm_numpy
 Array = npt.NDArray[Any]
 T, TURNS = 50, 15
 SIZES = [(B, H) for H in (128, 256, 512) for B in (4, 16, 32, 64)]
@@ -43,8 +44,8 @@ def main() -> None:
             candidates: list[Callable[[int], object]] = [
                 lambda t, xs=xs, Wh=Wh, out=out: np.matmul(xs[t], Wh, out=out),
                 repeated_product(xs, Wh, out, Buffers()),
-                lambda t, xs=xs, Wh=Wh, out=out: kernels.multiply_rows(xs[t], Wh, out),
-                lambda t, xs=xs, Wh=askew, out=out: kernels.multiply_rows(xs[t], Wh, out),
+                lambda t, xs=xs, Wh=Wh, out=out: loops.multiply_rows(xs[t], Wh, out),
+                lambda t, xs=xs, Wh=askew, out=out: loops.multiply_rows(xs[t], Wh, out),
             ]
             taken: list[list[float]] = [[] for _ in candidates]
             for _ in range(TURNS):

@@ -18,13 +18,14 @@ from threadpoolctl import threadpool_limits
 from docs import experiments
 from experiment.plots import panels
 from lstm_numpy.activations import softmax
-from lstm_numpy.model import ModelConfig, forward, init_params, loss_and_gradients
+from lstm_numpy.model import forward, loss_and_gradients
+from lstm_numpy.parameters import ModelConfig, init_params
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from lstm_numpy.batches import Songs
-    from lstm_numpy.model import Arrays
+    from lstm_numpy.parameters import Arrays
     from midi_io import Vocabulary
 
 HERE = Path(__file__).resolve().parent

@@ -16,8 +16,9 @@ import numpy.typing as npt
 from lstm_numpy import layers
 from lstm_numpy.batches import Songs, training_batches
 from lstm_numpy.lstm import LSTMState
-from lstm_numpy.model import Arrays, ModelConfig, State, forward, loss_and_gradients, zero_state
+from lstm_numpy.model import forward, loss_and_gradients
 from lstm_numpy.optimizer import RMSprop, clip_by_global_norm
+from lstm_numpy.parameters import Arrays, ModelConfig, State, reset, zero_state
 from lstm_numpy.speed.buffers import Buffers
 from midi_io import Vocabulary, encode, read_notes
 
@@ -50,9 +51,7 @@ def learn(step: Step, params: Arrays, songs: Songs, epochs: int, rng: np.random.
         optimizer.learning_rate = 4e-3 * (1 - epoch / epochs)
         state: State | None = None
         for ids, targets, fresh in training_batches(songs, T=50, B=16, rng=rng):
-            if state:
-                state = {name: LSTMState(*(part * ~fresh[:, None] for part in old)) for name, old in state.items()}
-            _, grads, state, _ = step(params, ids, targets, state)
+            _, grads, state, _ = step(params, ids, targets, reset(state, fresh))
             clip_by_global_norm(grads, 5.0)
             optimizer.step(params, grads)
 

@@ -22,7 +22,8 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from lstm_numpy.model import Arrays, forward, lstm_names
+from lstm_numpy.model import forward
+from lstm_numpy.parameters import Arrays, layer_names
 from midi_io import Song, Vocabulary, encode, quantise
 from midi_io.tokens.words import parse
 
@@ -79,7 +80,7 @@ def last_of_each_moment(tokens: Sequence[str], scheme: str) -> Array:
 
 def activations(params: Arrays, reading: Reading, layer: int) -> Array:
     """(n, 6, H): i, f, o, g, c and h of every unit, when all that is struck at a moment has been read."""
-    step = forward(params, reading.ids[:, None].astype(np.intp))[2][lstm_names(params)[layer - 1]]
+    step = forward(params, reading.ids[:, None].astype(np.intp))[2][layer_names(params)[layer - 1]]
     rows = step.i, step.f, step.o, step.g, step.c[1:], step.h[1:]
     return np.stack([row[reading.last, 0] for row in rows], axis=1)
 

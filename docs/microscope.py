@@ -75,7 +75,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def draw_song(run: Path, picture: Path, song: Path | None = None, layer: int | None = None) -> None:
     """Print the findings, and write the picture.  InputError or OSError where something is amiss."""
     from docs.listening import LEARNED, search
-    from lstm_numpy.model import init_params
+    from lstm_numpy.parameters import init_params
 
     slide = load(run, song, layer)
     rng = np.random.default_rng(1)

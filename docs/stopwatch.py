@@ -16,8 +16,10 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from lstm_numpy import kernels
-from lstm_numpy.model import ModelConfig, dropout_masks, init_params, loss_and_gradients
+from lstm_numpy.model import loss_and_gradients
 from lstm_numpy.optimizer import RMSprop, clip_by_global_norm
+from lstm_numpy.parameters import ModelConfig, dropout_masks, init_params
+from lstm_numpy.speed import loops as speed_loops
 from lstm_numpy.speed.workspace import Workspace
 
 T, B = 64, 32  # as in train.py
@@ -77,11 +79,12 @@ def measure(hidden_size: int, vocab_size: int, steps: int) -> tuple[Clocks, floa
 
     step()  # compiles
     clocks = Clocks()
-    loops = {name: loop for name, loop in vars(kernels).items() if hasattr(loop, "py_func")}
+    homes = (kernels, speed_loops)
+    loops = [(home, name, loop) for home in homes for name, loop in vars(home).items() if hasattr(loop, "py_func")]
     modules = [importlib.import_module(f"lstm_numpy.{name}") for name in MODULES]
     try:
-        for name, loop in loops.items():
-            setattr(kernels, name, clocks.on(loop, f"numba: {name}"))
+        for home, name, loop in loops:
+            setattr(home, name, clocks.on(loop, f"numba: {name}"))
         for module in modules:
             vars(module)["np"] = TimedNumPy(clocks)
         begin = time.perf_counter()
@@ -89,8 +92,8 @@ def measure(hidden_size: int, vocab_size: int, steps: int) -> tuple[Clocks, floa
             step()
         return clocks, time.perf_counter() - begin
     finally:
-        for name, loop in loops.items():
-            setattr(kernels, name, loop)
+        for home, name, loop in loops:
+            setattr(home, name, loop)
         for module in modules:
             vars(module)["np"] = np
 

@@ -10,7 +10,7 @@ import pytest
 
 from lstm_numpy.gradcheck.__main__ import table_row
 from lstm_numpy.gradcheck.checks import compare, numeric_gradient
-from lstm_numpy.lstm import LSTMState, RecurrentMasks, lstm_forward
+from lstm_numpy.lstm import LSTMState, LSTMWeights, RecurrentMasks, lstm_forward
 from lstm_numpy.speed.buffers import Buffers
 
 T, B, H = 4, 2, 3
@@ -27,7 +27,7 @@ def test_without_peepholes_it_is_the_lstm_of_this_package(arrays: dict[str, np.n
     arrays["p"][:] = 0
     ones = np.ones((B, H))
     state, masks = LSTMState(arrays["h0"], arrays["c0"]), RecurrentMasks(ones, ones, ones)
-    right = lstm_forward(arrays["xWx"].copy(), arrays["Wh"], arrays["b"], state, masks, Buffers())
+    right = lstm_forward(arrays["xWx"].copy(), LSTMWeights(arrays["Wh"], arrays["b"]), state, masks, Buffers())
     np.testing.assert_allclose(peephole.forward(**arrays).h, right.h, rtol=1e-12)
 
 

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from experiment.songs import END, START, UNKNOWN, RunSongs
+from experiment.songs import RunSongs
 from experiment.tunes import LENGTH, Composer
 from lstm_numpy.baselines import copied
-from lstm_numpy.batches import Songs
+from lstm_numpy.batches import END, START, UNKNOWN, Songs
 from lstm_numpy.sampling import Written
 from midi_io.music.statistics import Compared, compare, figures
 

@@ -16,7 +16,7 @@ from experiment.command.console import lasting_output, one_line
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from lstm_numpy.model import State
+    from lstm_numpy.parameters import State
     from lstm_numpy.speed.workspace import Trace
 
     Array = npt.NDArray[Any]

@@ -11,11 +11,11 @@ import numpy.typing as npt
 from tqdm import tqdm
 
 from experiment.distributions import Distributions
-from experiment.evaluation import Evaluation
 from experiment.folder import RunFolder
 from experiment.history import History
 from experiment.state import Progress
-from lstm_numpy.model import lstm_names
+from lstm_numpy.evaluation import Evaluation
+from lstm_numpy.parameters import layer_names
 
 Array = npt.NDArray[np.floating]
 EVERY = 30.0  # seconds between two checkpoints
@@ -27,7 +27,7 @@ class Log:
     def __init__(
         self, folder: RunFolder, params: Mapping[str, Array], progress: Progress, *, show_bar: bool, waiting: bool
     ) -> None:
-        layers, logged = [*lstm_names(params), "dense"], progress.step - waiting
+        layers, logged = [*layer_names(params), "dense"], progress.step - waiting
         self.folder, self.progress = folder, progress
         if progress.step:
             self.distributions = Distributions.resume(folder.distributions, progress.epoch)

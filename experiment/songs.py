@@ -11,13 +11,12 @@ import numpy as np
 import numpy.typing as npt
 
 from experiment.folder import RunError
-from lstm_numpy.batches import Songs
+from lstm_numpy.batches import UNKNOWN, Songs
 from lstm_numpy.files import write_whole
 
 Array = npt.NDArray[Any]
 
 SPLITS = ("train", "valid", "test")
-START, END, UNKNOWN = 0, 1, 2  # ids that every vocabulary begins with: <start>, <end> and <unk>
 
 
 class RunSongs(NamedTuple):
@@ -53,7 +52,7 @@ class RunSongs(NamedTuple):
 
     @property
     def spelling_nats(self) -> Array:
-        """(ids,) what to add to each id's -ln p, so that who knows few tokens does not seem to predict well."""
+        """(ids,) what to add to each id's -ln p, so that a small vocabulary, with more <unk>, gains nothing."""
         nats = np.zeros(len(self.songs.flat))
         nats[self.songs.flat == UNKNOWN] = self.spelling
         return nats

@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from lstm_numpy.lstm import LSTMState
-from lstm_numpy.model import ModelConfig, State, init_params, zero_state
 from lstm_numpy.optimizer import Plateau, RMSprop
+from lstm_numpy.parameters import ModelConfig, State, init_params, zero_state
 
 Array = npt.NDArray[Any]
 

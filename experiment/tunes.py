@@ -15,7 +15,8 @@ import numpy.typing as npt
 
 from experiment.command.console import one_line
 from experiment.folder import RunError
-from experiment.songs import END, START, UNKNOWN, RunSongs
+from experiment.songs import RunSongs
+from lstm_numpy.batches import END, START, UNKNOWN
 from lstm_numpy.checkpoint import CheckpointError, load_checkpoint
 from lstm_numpy.sampling import Sampling, Written, generate
 from midi_io.corpus.workers import run_all

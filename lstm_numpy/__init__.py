@@ -8,68 +8,64 @@
         Keras i, f, c, o.)
 
     Read in this order
+        plain.py         an LSTM and its loss in forty lines, forward and backward, as on a blackboard
         activations.py   sigmoid and softmax
         lstm.py          one layer over a sequence: equations (1) to (5), forward and backward
-        kernels.py       the same equations, scalar by scalar
+        kernels.py       the same equations, number by number
+        cells.py         what a layer can be made of: today the LSTM
         layers.py        what surrounds it: the input, dropout, the dense layer, the loss
-        model.py         the stack: loss_and_gradients
+        parameters.py    the network's description, its parameters, its state and its dropout masks
+        model.py         the stack of layers: loss_and_gradients
         optimizer.py     clipping and RMSprop
-        gradient_checks.py  is every gradient right?  (gradcheck.py prints it, bugs.py breaks it)
+        gradcheck/       is every gradient right?
         batches.py       songs to batches, for truncated backpropagation through time
+        evaluation.py    what each token of a song costs
         sampling.py      from probabilities to a new song
-    and then as you need: workspace.py, buffers.py, products.py, blas.py and stepper.py (memory, threads and speed),
-    baselines.py (n-grams), checkpoint.py, describe.py, plots.py.  docs/lstm.md derives every equation.
+    baselines.py counts n-grams, checkpoint.py saves and loads a network, and speed/ holds memory, threads and products.
+    docs/lstm.md derives every equation.
 
-The public names below are loaded when they are first used, so that a command can print its --help at once.
+The public names below are loaded when they are first used.
 """
 
 from __future__ import annotations
 
-import importlib
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from lstm_numpy.speed.blas import prefer_avx512
-
-prefer_avx512()
-
 if TYPE_CHECKING:
+    from lstm_numpy.batches import Songs, training_batches
     from lstm_numpy.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
-    from lstm_numpy.model import ModelConfig, dropout_masks, forward, init_params, loss_and_gradients, zero_state
+    from lstm_numpy.evaluation import evaluate
+    from lstm_numpy.model import forward, loss_and_gradients
     from lstm_numpy.optimizer import RMSprop, clip_by_global_norm
+    from lstm_numpy.parameters import ModelConfig, dropout_masks, init_params, reset, zero_state
+    from lstm_numpy.sampling import Sampling, generate
     from lstm_numpy.speed.workspace import Workspace
 
-_HOME = {
-    "CheckpointError": "checkpoint",
-    "ModelConfig": "model",
-    "RMSprop": "optimizer",
-    "Workspace": "speed.workspace",
-    "clip_by_global_norm": "optimizer",
-    "dropout_masks": "model",
-    "forward": "model",
-    "init_params": "model",
-    "load_checkpoint": "checkpoint",
-    "loss_and_gradients": "model",
-    "save_checkpoint": "checkpoint",
-    "zero_state": "model",
+_NAMES = {
+    "batches": ("Songs", "training_batches"),
+    "checkpoint": ("CheckpointError", "load_checkpoint", "save_checkpoint"),
+    "evaluation": ("evaluate",),
+    "model": ("forward", "loss_and_gradients"),
+    "optimizer": ("RMSprop", "clip_by_global_norm"),
+    "parameters": ("ModelConfig", "dropout_masks", "init_params", "reset", "zero_state"),
+    "sampling": ("Sampling", "generate"),
+    "speed.workspace": ("Workspace",),
 }
+_HOME = {name: module for module, names in _NAMES.items() for name in names}
 
 __all__ = [
-    "CheckpointError",
-    "ModelConfig",
-    "RMSprop",
-    "Workspace",
-    "clip_by_global_norm",
-    "dropout_masks",
-    "forward",
-    "init_params",
-    "load_checkpoint",
-    "loss_and_gradients",
-    "save_checkpoint",
-    "zero_state",
-]
+    "CheckpointError", "ModelConfig", "RMSprop", "Sampling", "Songs", "Workspace", "clip_by_global_norm",
+    "dropout_masks", "evaluate", "forward", "generate", "init_params", "load_checkpoint", "loss_and_gradients", "reset",
+    "save_checkpoint", "training_batches", "zero_state",
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module 'lstm_numpy' has no attribute {name!r}")
-    return getattr(importlib.import_module(f"lstm_numpy.{_HOME[name]}"), name)
+    return getattr(import_module(f"lstm_numpy.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,15 +1,15 @@
 """What a network has to beat, and what it must not do: n-gram models of songs, and how much of a song is copied.
 
 An n-gram model predicts the next id from the one or two before it, by counting.  The models here are interpolated with
-absolute discounting: every count gives a little of itself to the shorter context, where what was never seen is found.
+absolute discounting: from every count a discount D is taken and given to the shorter context, which also covers n-grams
+never seen.
 
     p(w | h) = (c(h, w) - D(c(h, w)) + (theta + sum over w' of D(c(h, w'))) * p(w | shorter h)) / (c(h) + theta)
 
 D(0) = 0, and there is one D for counts of 1, of 2, and of 3 and more; theta is a weight that no count can outvote.
 These four are tuned for each level on a tenth of the training songs that is held back, then everything is counted
 again on all training songs.  The levels below the longest context count in how many different contexts a word stands,
-not how
-often: this is modified Kneser-Ney smoothing (Chen and Goodman 1999), the strongest of the family.
+not how often: this is modified Kneser-Ney smoothing (Chen and Goodman 1999), the strongest of the family.
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from lstm_numpy import kernels
 from lstm_numpy.batches import Songs
 
 Array: TypeAlias = npt.NDArray[Any]
@@ -198,57 +197,66 @@ def _find(table: Array, values: Array) -> tuple[Array, Array]:
     return place, table[place] == values
 
 
-class Copied(NamedTuple):
+class CopyReport(NamedTuple):
     """How much of one song stands in others."""
 
     longest: int  # ids of its longest run that stands in one of them
     shares: dict[int, float]  # for each n the share of its n-grams that do; 0 if it has none
 
 
-def copied(songs: Songs, train: Songs, sizes: tuple[int, ...] = (4, 8), readings: Array | None = None) -> list[Copied]:
-    """For each of `songs`: its longest run of ids that stands in the songs of `train`, and the share of its n-grams.
+def copied(
+    songs: Songs, train: Songs, sizes: tuple[int, ...] = (4, 8), readings: Array | None = None
+) -> list[CopyReport]:
+    """For each of `songs`: its longest run of ids that stands in a song of `train`, and the share of its n-grams.
 
-    readings: (R, V) ids, -1 for one that stands nowhere: every song is looked for R times, with readings[r, id] for
-    each id, and a run that is found in any reading counts.  With a row for every transposition that a network has heard
-    its songs in, a copy in another key is a copy.
-
-    Exact, in time of about train ids * ln(R * ids of songs).  <start> and <end> count like any other id: leave them
-    out of `songs` if they should not.
+    readings: (R, V) ids, -1 for one that stands nowhere.  Every song is looked for R times, with readings[r, id] for
+    each id, and a run that is found in any reading counts.  With a row for every transposition that a network has
+    heard its songs in, a copy in another key is a copy.  <start> and <end> count like any other id.
     """
     readings = np.arange(int(songs.flat.max(initial=0)) + 1)[None, :] if readings is None else readings
-    read = readings.astype(np.int64)[:, songs.flat]  # (R, ids)
-    largest = max(int(read.max(initial=0)), int(train.flat.max(initial=0))) + 2
-    text = np.zeros((len(read), len(songs.flat) + len(songs)), dtype=np.int64)  # songs, ids + 1, a 0 behind each
-    is_id = np.ones(text.shape[1], dtype=bool)
-    is_id[songs.offsets[1:] + np.arange(len(songs))] = False
-    text[:, is_id] = np.where(read < 0, largest, read + 1)
-    order = _sorted_suffixes(text.ravel())
-    bucket = np.searchsorted(text.ravel()[order], np.arange(largest + 1))
-    lengths = np.zeros(text.size, dtype=np.int64)
-    kernels.match_suffixes(train.flat, train.offsets.astype(np.int64), text.ravel(), order, bucket, lengths)
-
-    longest = lengths.reshape(text.shape)[:, is_id].max(axis=0, initial=0)
-    runs = [longest[begin:end] for begin, end in pairwise(songs.offsets)]
-    return [
-        Copied(int(run.max(initial=0)), {n: _share(run[: max(len(run) - n + 1, 0)] >= n) for n in sizes})
-        for run in runs
-    ]
+    lengths = np.zeros(len(songs.flat), dtype=np.int64)
+    if len(train.flat) and len(songs.flat):
+        read = [np.insert(reading[songs.flat], songs.offsets[1:], -2) for reading in readings.astype(np.int64)]
+        matches = _longest_matches(np.insert(train.flat.astype(np.int64), train.offsets[1:], -2), np.concatenate(read))
+        matches = np.delete(matches.reshape(len(read), -1), songs.offsets[1:] + np.arange(len(songs)), axis=1)
+        left = np.repeat(songs.offsets[1:], np.diff(songs.offsets)) - np.arange(len(lengths))  # to the end of the song
+        lengths = np.minimum(matches.max(axis=0), left)
+    runs = [lengths[begin:end] for begin, end in pairwise(songs.offsets)]
+    return [CopyReport(int(run.max(initial=0)), {n: _share(run[: max(len(run) - n + 1, 0)] >= n) for n in sizes})
+            for run in runs]  # fmt: skip
 
 
 def _share(found: Array) -> float:
     return float(found.mean()) if len(found) else 0.0
 
 
-def _sorted_suffixes(text: Array) -> Array:
-    """Where the suffixes of text begin, in alphabetical order, by doubling the length that is sorted by."""
-    rank, length = text + 1, 1
-    while True:
-        after = np.zeros_like(rank)
-        after[: max(len(rank) - length, 0)] = rank[length:]
-        pairs = rank * (len(rank) + int(rank.max(initial=0)) + 2) + after
-        order = np.argsort(pairs, kind="stable")
-        ranks = np.cumsum(np.r_[1, np.diff(pairs[order]) > 0])[: len(order)]
-        rank[order] = ranks
-        if len(ranks) == 0 or ranks[-1] == len(ranks):
-            return order
-        length *= 2
+def _longest_matches(train: Array, text: Array) -> Array:
+    """For each place of text: how many numbers from there on stand somewhere in train.  All numbers are -2 or more.
+
+    All suffixes of both are sorted, by doubling the length that is compared.  No suffix of train has more in common
+    with a suffix of text than its two neighbours in that order.
+    """
+    both = np.concatenate([train, text]) + 3  # 0 is what stands behind the end
+    longest_song = int(np.diff(np.flatnonzero(text == -2), prepend=-1).max())
+    ranks = [both]  # ranks[k] orders the suffixes by their first 2^k numbers
+    while 2 ** (len(ranks) - 1) < longest_song:
+        later = np.zeros_like(both)
+        later[: -(2 ** (len(ranks) - 1))] = ranks[-1][2 ** (len(ranks) - 1) :]
+        ranks.append(np.unique(ranks[-1] * (int(ranks[-1].max()) + 1) + later, return_inverse=True)[1] + 1)
+    ranks = [np.append(rank, 0) for rank in ranks]
+
+    order = np.argsort(ranks[-1][:-1], kind="stable")
+    of_train = order < len(train)
+    place = np.arange(len(order))
+    before = np.maximum.accumulate(np.where(of_train, place, -1))
+    after = np.minimum.accumulate(np.where(of_train, place, len(order))[::-1])[::-1]
+    begin, matches = order[~of_train], np.zeros(len(text), dtype=np.int64)
+    for neighbour in (before[~of_train], after[~of_train]):
+        there = (neighbour >= 0) & (neighbour < len(order))
+        other = order[np.where(there, neighbour, 0)]
+        length = np.zeros(len(begin), dtype=np.int64)
+        for k in reversed(range(len(ranks))):
+            a, b = (np.minimum(start + length, len(order)) for start in (begin, other))
+            length += (ranks[k][a] == ranks[k][b]).astype(np.int64) << k
+        matches[begin - len(train)] = np.maximum(matches[begin - len(train)], np.where(there, length, 0))
+    return matches

@@ -17,6 +17,8 @@ import numpy.typing as npt
 
 Array: TypeAlias = npt.NDArray[Any]
 
+START, END, UNKNOWN = 0, 1, 2  # the ids that every vocabulary begins with: <start>, <end> and <unk>
+
 
 @dataclass(frozen=True)
 class Songs:
@@ -106,10 +108,9 @@ class Transposition(NamedTuple):
 
 @dataclass(frozen=True)
 class Windows:
-    """A sequence of batches that is only a plan: `windows[step]` gathers step's ids when it is asked for.
+    """A sequence of batches, as a plan: `windows[step]` gathers the ids of one step when it is asked for.
 
-    So the middle of an epoch is reached by counting, the number of steps is known before the first, and nothing is
-    copied.
+    So len() is known at once, and a resumed run starts at windows[k].
     """
 
     songs: Songs
@@ -139,6 +140,11 @@ class Windows:
 
     def __iter__(self) -> Iterator[Batch]:
         return map(self.__getitem__, range(len(self)))
+
+    @property
+    def B(self) -> int:  # noqa: N802
+        """Sequences side by side."""
+        return int(self.fresh.shape[1])
 
     @property
     def targets(self) -> int:

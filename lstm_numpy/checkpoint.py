@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from lstm_numpy.container import MAX_BYTES, MAX_TEXT_BYTES, Spec, pack, packed_size, unpack_arrays, unpack_text
 from lstm_numpy.files import write_whole
-from lstm_numpy.model import ModelConfig, parameter_shapes
+from lstm_numpy.parameters import ModelConfig, parameter_shapes
 
 Array: TypeAlias = npt.NDArray[Any]
 

@@ -6,8 +6,8 @@
     c[t+1] = m * (f * c[t] + i * g)                                  the cell                          (4)
     h[t+1] = s * o * tanh(c[t+1])                                    the hidden state                  (5)
 
-h and c have T+1 rows, and row 0 is the initial state, so no step is special.  m, s and r are 1 but for dropout inside
-the recurrence (see `RecurrentMasks`).  The layer receives xWx = x @ Wx ready made, whatever its input is.
+h and c have T+1 rows, and row 0 is the initial state, so no step is special.  m, s and r are 1, except for dropout
+inside the recurrence (see `RecurrentMasks`).  The layer receives xWx = x @ Wx ready made, whatever its input is.
 """
 
 from __future__ import annotations
@@ -23,6 +23,32 @@ from lstm_numpy.speed.buffers import Buffers
 from lstm_numpy.speed.products import repeated_product
 
 Array = npt.NDArray[Any]
+
+GATES = "ifog"  # the order in which the gates stand in a row of 4H numbers
+
+
+class LSTMWeights(NamedTuple):
+    """The weights of the recurrence.  (Wx stands before it: the layer receives x @ Wx.)"""
+
+    Wh: Array  # (H, 4H) from the hidden state to the gates
+    b: Array  # (4H,)
+
+    @classmethod
+    def shapes(cls, H: int) -> dict[str, tuple[int, ...]]:
+        return {"Wh": (H, 4 * H), "b": (4 * H,)}
+
+    @classmethod
+    def initial(cls, name: str, H: int, rng: np.random.Generator) -> Array:
+        """Wh is orthogonal gate by gate; all else is 0, except the forget gates' biases, which are 1.
+
+        A forget gate that starts open keeps gradients alive from the first step (Jozefowicz et al. 2015).
+        """
+        if name == "Wh":
+            return np.concatenate([np.linalg.qr(rng.standard_normal((H, H)))[0] for _ in GATES], axis=1)
+        array = np.zeros(cls.shapes(H)[name])
+        if name == "b":
+            array[H : 2 * H] = 1
+        return array
 
 
 class LSTMState(NamedTuple):
@@ -50,7 +76,7 @@ class LSTMTrace(NamedTuple):
     c: Array  # (T+1, B, H) cell, c[0] is the initial state
     tanh_c: Array  # (T, B, H) tanh(c[1:])
     h: Array  # (T+1, B, H) hidden state, h[0] is the initial state
-    rh: Array  # (T+1, B, H) r * h: h as the gates see it
+    rh: Array  # (T, B, H) r * h[:T]: h as the gates see it
     gates: Array  # (T, B, 4H) the block that i, f, o, g are parts of
     dz: Array  # (T, B, 4H) d loss / d z
     dh: Array  # (T+1, B, H) d loss / d h; dh[0] is the gradient of the initial state
@@ -58,55 +84,61 @@ class LSTMTrace(NamedTuple):
 
 
 def lstm_forward(
-    xWx: Array, Wh: Array, b: Array, state: LSTMState, masks: RecurrentMasks, buffers: Buffers
+    xWx: Array, weights: LSTMWeights, state: LSTMState, masks: RecurrentMasks, buffers: Buffers
 ) -> LSTMTrace:
     """Run the layer over xWx (T, B, 4H) from `state`.  Overwrites xWx: it becomes the block of gates."""
-    trace, step = lstm_steps(xWx, Wh, b, state, masks, buffers)
+    trace, step = lstm_steps(xWx, weights, state, masks, buffers)
     for t in range(xWx.shape[0]):
         step(t)
     return trace
 
 
 def lstm_steps(
-    xWx: Array, Wh: Array, b: Array, state: LSTMState, masks: RecurrentMasks, buffers: Buffers
+    xWx: Array, weights: LSTMWeights, state: LSTMState, masks: RecurrentMasks, buffers: Buffers
 ) -> tuple[LSTMTrace, Callable[[int], None]]:
-    """The trace, not yet filled but for `state`, and the function of t that runs one time step, from row t to t+1.
+    """The trace, in which only `state` is filled in, and the function that computes time step t: row t+1 from row t.
 
-    xWx[t] is read when step t is run, so whoever writes a song can choose it by what the step before gave.
+    xWx[t] is read when step t is run.  So when a song is written, it may follow from what step t-1 gave.
     """
-    T, B, H = xWx.shape[0], xWx.shape[1], Wh.shape[0]
+    T, B, H = xWx.shape[0], xWx.shape[1], weights.Wh.shape[0]
+    dtype = weights.Wh.dtype
     gates = xWx
-    h = buffers.empty("h", (T + 1, B, H), Wh.dtype)
-    rh = buffers.empty("rh", (T + 1, B, H), Wh.dtype)
-    c = buffers.empty("c", (T + 1, B, H), Wh.dtype)
-    tanh_c = buffers.empty("tanh_c", (T, B, H), Wh.dtype)
-    recurrent = buffers.empty("recurrent", (B, 4 * H), Wh.dtype)
-    recur = repeated_product(rh[:T], Wh, recurrent, buffers.within("Wh"))
+    h = buffers.empty("h", (T + 1, B, H), dtype)
+    rh = buffers.empty("rh", (T, B, H), dtype)
+    c = buffers.empty("c", (T + 1, B, H), dtype)
+    tanh_c = buffers.empty("tanh_c", (T, B, H), dtype)
+    recurrent = buffers.empty("recurrent", (B, 4 * H), dtype)
+    recur = repeated_product(rh, weights.Wh, recurrent, buffers.within("Wh"))
 
     h[0], c[0] = state
-    np.multiply(masks.r, h[0], out=rh[0])
 
     def step(t: int) -> None:
+        # z = xWx[t] + (r * h[t]) @ Wh + b                                          (1)
+        np.multiply(masks.r, h[t], out=rh[t])
         recur(t)  # recurrent = rh[t] @ Wh
-        kernels.add_gate_inputs(gates[t], recurrent, b)  # (1)
+        kernels.add_gate_inputs(gates[t], recurrent, weights.b)
+        # i, f, o = sigmoid(z_i), sigmoid(z_f), sigmoid(z_o); g = tanh(z_g)         (2) (3)
+        # c[t+1] = m * (f * c[t] + i * g)                                           (4)
         np.tanh(gates[t], out=gates[t])
-        kernels.cell_forward(gates[t], c[t], masks.m, c[t + 1])  # (2) (3) (4)
+        kernels.cell_forward(gates[t], c[t], masks.m, c[t + 1])
+        # h[t+1] = s * o * tanh(c[t+1])                                             (5)
         np.tanh(c[t + 1], out=tanh_c[t])
-        kernels.hidden_forward(gates[t], tanh_c[t], masks.s, masks.r, h[t + 1], rh[t + 1])  # (5)
+        kernels.hidden_forward(gates[t], tanh_c[t], masks.s, h[t + 1])
 
     i, f, o, g = (gates[:, :, k * H : (k + 1) * H] for k in range(4))
-    not_yet = np.empty(0, Wh.dtype)
+    not_yet = np.empty(0, dtype)
     return LSTMTrace(i, f, o, g, c, tanh_c, h, rh, gates, dz=not_yet, dh=not_yet, dc=not_yet), step
 
 
 def lstm_backward(
-    dy: Array, Wh: Array, masks: RecurrentMasks, trace: LSTMTrace, buffers: Buffers
-) -> tuple[LSTMTrace, Array, Array]:
-    """From dy = d loss / d h as the layer above sees it (T, B, H), to the trace with dz, dh, dc; dWh; and db.
+    dy: Array, weights: LSTMWeights, masks: RecurrentMasks, trace: LSTMTrace, buffers: Buffers
+) -> tuple[LSTMTrace, LSTMWeights]:
+    """From dy = d loss / d h as the layer above sees it (T, B, H), to the trace with dz, dh, dc; and dWh and db.
 
     d loss / d xWx is dz itself.
     """
     T, B, H = dy.shape
+    Wh, b = weights.Wh, weights.b
     dz = buffers.empty("dz", (T, B, 4 * H), Wh.dtype)
     dh = buffers.empty("dh", (T + 1, B, H), Wh.dtype)
     dc = buffers.empty("dc", (T + 1, B, H), Wh.dtype)
@@ -115,14 +147,21 @@ def lstm_backward(
 
     dc[T], d_rh[:] = 0, 0  # nothing comes back from beyond the last step: truncated backpropagation through time
     for t in reversed(range(T)):
+        # dh[t+1] = dy[t] + r * d_rh                                                (11)
+        # d_shown = s * dh[t+1]                                                     (12)
+        # dc[t+1] += d_shown * o * (1 - tanh(c[t+1])^2)                             (13)
+        # d_update = m * dc[t+1], and from it and d_shown dz of the four gates      (14)
+        # dc[t] = d_update * f                                                      (15)
         kernels.step_backward(
             dy[t], d_rh, trace.gates[t], trace.c[t], trace.tanh_c[t], masks.m, masks.s, masks.r,
             dh[t + 1], dc[t + 1], dz[t], dc[t],
-        )  # (11) to (15)  # fmt: skip
-        recur(t)  # d_rh = dz[t] @ Wh.T (16)
+        )  # fmt: skip
+        # d_rh = dz[t] @ Wh.T                                                       (16)
+        recur(t)
     np.multiply(masks.r, d_rh, out=dh[0])
 
-    flat_dz = dz.reshape(T * B, 4 * H)  # (17), all steps in one product
-    dWh = np.matmul(trace.rh[:T].reshape(T * B, H).T, flat_dz, out=buffers.empty("dWh", Wh.shape, Wh.dtype))
-    db = np.sum(flat_dz, axis=0, out=buffers.empty("db", (4 * H,), Wh.dtype))
-    return trace._replace(dz=dz, dh=dh, dc=dc), dWh, db
+    # dWh = (r * h[:T]).T @ dz; db = sum of dz over t and b: all steps in one product   (17)
+    flat_dz = dz.reshape(T * B, 4 * H)
+    dWh = np.matmul(trace.rh.reshape(T * B, H).T, flat_dz, out=buffers.empty("dWh", Wh.shape, Wh.dtype))
+    db = np.sum(flat_dz, axis=0, out=buffers.empty("db", b.shape, b.dtype))
+    return trace._replace(dz=dz, dh=dh, dc=dc), LSTMWeights(dWh, db)

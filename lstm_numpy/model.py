@@ -1,151 +1,17 @@
-"""The network: ids, LSTM layers, dropout, a dense layer, softmax.  Loss and gradients of the whole stack, by hand."""
+"""The network: recurrent layers, dropout, a dense layer, softmax.  Loss and gradients of the whole stack, by hand."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple, TypeAlias
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-from lstm_numpy import kernels, layers
-from lstm_numpy.lstm import LSTMState, RecurrentMasks, lstm_backward, lstm_forward
+from lstm_numpy import layers
+from lstm_numpy.cells import Cell, cell_of
+from lstm_numpy.parameters import Array, Arrays, State, layer_names
 from lstm_numpy.speed.buffers import Buffers
 from lstm_numpy.speed.workspace import Trace, Workspace
-
-Array: TypeAlias = npt.NDArray[Any]
-Arrays: TypeAlias = dict[str, Array]  # parameters, their gradients, or dropout masks, by name
-State: TypeAlias = dict[str, LSTMState]  # what each layer carries from window to window, by the layer's name
-
-
-@dataclass(frozen=True)
-class ModelConfig:
-    """What it takes to build the network again.
-
-    dropout is the probability to DROP a unit (the paper's 0.75 may be read either way).  recurrent_dropout says where:
-    "none": each layer's output is dropped, anew at each time step;
-    "rnndrop": the cells, one mask for a whole sequence, and nothing else (Moon et al. 2015);
-    "variational": the hidden state on its way to the next step, one mask for a whole sequence, beside the output's
-    dropout (Gal and Ghahramani 2016).
-    input is "onehot", or "scalar": id / vocab_size as one number, as the paper has it.
-    """
-
-    vocab_size: int
-    hidden_size: int = 256
-    layers: int = 1
-    dropout: float = 0.3
-    recurrent_dropout: Literal["none", "rnndrop", "variational"] = "none"
-    input: Literal["onehot", "scalar"] = "onehot"
-
-    def __post_init__(self) -> None:
-        if self.vocab_size < 2 or self.hidden_size < 1 or self.layers < 1:
-            raise ValueError("a network needs a vocabulary of at least 2, and at least 1 hidden unit and 1 layer")
-        if not 0 <= self.dropout < 1:
-            raise ValueError(f"dropout is a probability to drop, from 0 to below 1, not {self.dropout}")
-        if self.recurrent_dropout not in ("none", "rnndrop", "variational"):
-            raise ValueError(f"recurrent_dropout is none, rnndrop or variational, not {self.recurrent_dropout}")
-        if self.input not in ("onehot", "scalar"):
-            raise ValueError(f"input is onehot or scalar, not {self.input}")
-
-
-def parameter_shapes(config: ModelConfig) -> dict[str, tuple[int, ...]]:
-    """The name and shape of every parameter, from the input to the output."""
-    V, H = config.vocab_size, config.hidden_size
-    shapes: dict[str, tuple[int, ...]] = {}
-    inputs = V if config.input == "onehot" else 1
-    for layer in range(1, config.layers + 1):
-        shapes[f"lstm{layer}.Wx"] = (inputs, 4 * H)
-        shapes[f"lstm{layer}.Wh"] = (H, 4 * H)
-        shapes[f"lstm{layer}.b"] = (4 * H,)
-        inputs = H
-    return {**shapes, "dense.W": (H, V), "dense.b": (V,)}
-
-
-def init_params(config: ModelConfig, rng: np.random.Generator, dtype: npt.DTypeLike = np.float32) -> Arrays:
-    """Fresh parameters: Wx and dense.W Glorot uniform, Wh orthogonal gate by gate, biases 0, but forget biases 1.
-
-    A forget gate that starts open keeps gradients alive from the first step (Jozefowicz et al. 2015).  The dense layer
-    is small, so that the first predictions are almost uniform and the first loss is ln V.
-    """
-    params: Arrays = {}
-    H = config.hidden_size
-    for name, shape in parameter_shapes(config).items():
-        if name.endswith(".Wh"):
-            gates = [np.linalg.qr(rng.standard_normal((H, H)))[0] for _ in range(4)]
-            params[name] = np.concatenate(gates, axis=1).astype(dtype)
-        elif len(shape) == 2:
-            limit = math.sqrt(6 / sum(shape))
-            params[name] = rng.uniform(-limit, limit, shape).astype(dtype)
-        else:
-            params[name] = np.zeros(shape, dtype)
-            if name != "dense.b":
-                params[name][H : 2 * H] = 1
-    return params
-
-
-def zero_state(config: ModelConfig, B: int, dtype: npt.DTypeLike = np.float32) -> State:
-    """The state at the beginning of B songs."""
-    shape = (B, config.hidden_size)
-    return {f"lstm{n}": LSTMState(np.zeros(shape, dtype), np.zeros(shape, dtype)) for n in range(1, config.layers + 1)}
-
-
-# Dropout.
-
-_DRAWN_AT_ONCE = 2**15  # units of a mask
-
-
-def dropout_masks(
-    config: ModelConfig,
-    T: int,
-    B: int,
-    rng: np.random.Generator,
-    *,
-    dtype: npt.DTypeLike = np.float32,
-    workspace: Workspace | None = None,
-) -> Arrays:
-    """The masks of one training step: "lstm1.output" (T, B, H), and "lstm1.m", "lstm1.s", "lstm1.r" (B, H) as needed.
-
-    Kept units are scaled by 1/keep, all but m.  The probability to drop is rounded to 16 bits.  With a workspace the
-    large arrays are reused from step to step.
-    """
-    buffers = workspace.masks if workspace else Buffers()
-    H = config.hidden_size
-    masks: Arrays = {}
-    if config.dropout == 0:
-        return masks
-
-    def draw(name: str, shape: tuple[int, ...]) -> Array:
-        mask = buffers.empty(name, shape, dtype)
-        keep, drop_below = mask.dtype.type(1 / (1 - config.dropout)), round(config.dropout * 2**16)
-        units = mask.reshape(-1)
-        for begin in range(0, units.size, _DRAWN_AT_ONCE):  # four units from one draw of 64 bits, a cacheful at a time
-            some = units[begin : begin + _DRAWN_AT_ONCE]
-            bits = rng.integers(2**64, size=-(-some.size // 4), dtype=np.uint64).view(np.uint16)
-            kernels.threshold_mask(bits, drop_below, keep, some)
-        return mask
-
-    for layer in (f"lstm{n}" for n in range(1, config.layers + 1)):
-        if config.recurrent_dropout == "rnndrop":
-            masks[f"{layer}.s"] = draw(f"{layer}.s", (B, H))
-            masks[f"{layer}.m"] = np.sign(masks[f"{layer}.s"])
-        else:
-            masks[f"{layer}.output"] = draw(f"{layer}.output", (T, B, H))
-        if config.recurrent_dropout == "variational":
-            masks[f"{layer}.r"] = draw(f"{layer}.r", (B, H))
-    return masks
-
-
-def hold_masks(masks: Arrays, previous: Mapping[str, Array], fresh: Array) -> Arrays:
-    """masks, but lanes whose song goes on (not fresh) keep their (B, H) rows of `previous`: one mask for a song."""
-    return {
-        name: mask if mask.ndim == 3 or name not in previous else np.where(fresh[:, None], mask, previous[name])
-        for name, mask in masks.items()
-    }
-
-
-# Forward, and forward with backward.
 
 
 class InputTrace(NamedTuple):
@@ -155,9 +21,92 @@ class InputTrace(NamedTuple):
     dx: Array  # (T, B, D), filled by the backward pass; empty for ids, see onehot_input_gradient
 
 
-def lstm_names(params: Mapping[str, Array]) -> list[str]:
-    """The names of the LSTM layers, from the input up: "lstm1", "lstm2", ..."""
-    return [name.removesuffix(".Wh") for name in params if name.endswith(".Wh")]
+# The stack of layers.  It stands once: training and evaluation run all its steps at once, writing runs one by one.
+
+
+class Layer(NamedTuple):
+    """One recurrent layer, ready to run."""
+
+    name: str
+    cell: Cell
+    Wx: Array  # (D, gates * H)
+    xWx: Array  # (T, B, gates * H)  # noqa: N815
+    weights: Any  # the cell's weights and masks
+    masks: Any
+    output_mask: Array | None  # (T, B, H) dropout of the output
+    trace: Any
+    step: Callable[[int], None]
+    buffers: Buffers
+
+
+class Stack:
+    """All layers, for T time steps of B sequences that begin in `state` (None: zeros)."""
+
+    def __init__(
+        self, params: Mapping[str, Array], T: int, B: int, state: State | None, masks: Mapping[str, Array],
+        buffers: Buffers,
+    ) -> None:  # fmt: skip
+        self.W, self.b = params["dense.W"], params["dense.b"]
+        self.T, self.V, dtype = T, self.b.size, self.b.dtype
+        self.logits = buffers.empty("logits", (T, B, self.V), dtype)
+        self.inputs: dict[str, Array] = {}  # what each layer was given in the last run
+        self.layers: list[Layer] = []
+        for name in layer_names(params):
+            cell, room, H = cell_of(name), buffers.within(name), self.W.shape[0]
+            ones, zeros = room.full("ones", 1, (B, H), dtype), room.full("zeros", 0, (B, H), dtype)
+            Wx, weights = params[f"{name}.Wx"], weights_of(params, name)
+            cell_masks = masks_of(masks, name, ones)
+            first = state[name] if state else cell.state(*(zeros for _ in cell.state._fields))
+            xWx = room.empty("xWx", (T, B, Wx.shape[1]), dtype)
+            trace, step = cell.steps(xWx, weights, first, cell_masks, room)
+            mask = masks.get(f"{name}.output")
+            self.layers.append(Layer(name, cell, Wx, xWx, weights, cell_masks, mask, trace, step, room))
+
+    def run(self, x: Array, begin: int, end: int) -> Array:
+        """Time steps begin to end: from x, ids (t, B) or the first layer's input (t, B, D), to logits (t, B, V)."""
+        for layer in self.layers:
+            x = self.inputs[layer.name] = layers.input_forward(x, layer.Wx, self.V, layer.xWx[begin:end])
+            for t in range(begin, end):
+                layer.step(t)
+            x = layer.trace.h[begin + 1 : end + 1]
+            if layer.output_mask is not None:
+                x = layers.dropout_forward(x, layer.output_mask[begin:end], layer.buffers)
+        self.inputs["dense"] = x
+        layers.dense_forward(x, self.W, self.b, self.logits[begin:end])
+        return self.logits[begin:end]
+
+    def state(self, t: int) -> State:
+        """What the sequences carry after t steps: views."""
+        return {
+            layer.name: layer.cell.state(*(getattr(layer.trace, field)[t] for field in layer.cell.state._fields))
+            for layer in self.layers
+        }
+
+    def start_again(self) -> None:
+        """The state after the last step becomes that before the first."""
+        for first, last in zip(self.state(0).values(), self.state(self.T).values(), strict=True):
+            for row, last_row in zip(first, last, strict=True):
+                row[:] = last_row
+
+    def trace(self) -> dict[str, Any]:
+        """Every intermediate by name; gradients are empty until stack_backward has filled them."""
+        found: dict[str, Any] = {}
+        for layer in self.layers:
+            found[f"{layer.name}.input"] = InputTrace(self.inputs[layer.name], np.empty(0, self.b.dtype))
+            found[layer.name] = layer.trace
+        return {**found, "dense.input": InputTrace(self.inputs["dense"], np.empty(0, self.b.dtype))}
+
+
+def weights_of(params: Mapping[str, Array], layer: str) -> Any:
+    """The weights of a layer's cell."""
+    weights = cell_of(layer).weights
+    return weights(*(params[f"{layer}.{field}"] for field in weights._fields))
+
+
+def masks_of(masks: Mapping[str, Array], layer: str, ones: Array) -> Any:
+    """The masks of a layer's cell; ones where there is none."""
+    fields = cell_of(layer).masks
+    return fields(*(masks.get(f"{layer}.{field}", ones) for field in fields._fields))
 
 
 def stack_forward(
@@ -165,28 +114,10 @@ def stack_forward(
 ) -> tuple[Array, State, dict[str, Any]]:
     """All layers, for one part of a batch.  x is ids (T, B), or numbers (T, B, D) as the first layer's input."""
     T, B = x.shape[:2]
-    V, dtype = params["dense.b"].size, params["dense.b"].dtype
-    trace: dict[str, Any] = {}
-    last_state: State = {}
-    for name in lstm_names(params):
-        Wx, Wh, b = params[f"{name}.Wx"], params[f"{name}.Wh"], params[f"{name}.b"]
-        room, H = buffers.within(name), Wh.shape[0]
-        ones, zeros = room.full("ones", 1, (B, H), dtype), room.full("zeros", 0, (B, H), dtype)
-
-        xWx = room.empty("xWx", (T, B, 4 * H), dtype)
-        x = layers.input_forward(x, Wx, V, xWx)
-        recurrent_masks = RecurrentMasks(*(masks.get(f"{name}.{letter}", ones) for letter in "msr"))
-        first_state = state[name] if state else LSTMState(zeros, zeros)
-        step = lstm_forward(xWx, Wh, b, first_state, recurrent_masks, room)
-        trace[f"{name}.input"], trace[name] = InputTrace(x, np.empty(0, dtype)), step
-        last_state[name] = LSTMState(step.h[T].copy(), step.c[T].copy())
-        x = step.h[1:]
-        if f"{name}.output" in masks:
-            x = layers.dropout_forward(x, masks[f"{name}.output"], room)
-    trace["dense.input"] = InputTrace(x, np.empty(0, dtype))
-    logits = buffers.empty("logits", (T, B, V), dtype)
-    layers.dense_forward(x, params["dense.W"], params["dense.b"], logits)
-    return logits, last_state, trace
+    stack = Stack(params, T, B, state, masks, buffers)
+    logits = stack.run(x, 0, T)
+    last = {name: type(arrays)(*(array.copy() for array in arrays)) for name, arrays in stack.state(T).items()}
+    return logits, last, stack.trace()
 
 
 def stack_backward(
@@ -199,15 +130,13 @@ def stack_backward(
         dlogits, x, params["dense.W"], buffers.within("dense")
     )
     trace["dense.input"] = InputTrace(x, dy)
-    for name in reversed(lstm_names(params)):
-        Wx, Wh = params[f"{name}.Wx"], params[f"{name}.Wh"]
-        room = buffers.within(name)
+    for name in reversed(layer_names(params)):
+        cell, room, Wx, x = cell_of(name), buffers.within(name), params[f"{name}.Wx"], trace[f"{name}.input"].x
         if f"{name}.output" in masks:
             dy = layers.dropout_backward(dy, masks[f"{name}.output"], room)
         ones = room.full("ones", 1, dy.shape[1:], dy.dtype)
-        recurrent_masks = RecurrentMasks(*(masks.get(f"{name}.{letter}", ones) for letter in "msr"))
-        step, grads[f"{name}.Wh"], grads[f"{name}.b"] = lstm_backward(dy, Wh, recurrent_masks, trace[name], room)
-        x = trace[f"{name}.input"].x
+        step, d_weights = cell.backward(dy, weights_of(params, name), masks_of(masks, name, ones), trace[name], room)
+        grads.update({f"{name}.{field}": gradient for field, gradient in d_weights._asdict().items()})
         if x.ndim == 2:
             grads[f"{name}.Wx"] = layers.onehot_backward(step.dz, x, Wx, room)
         else:
@@ -215,6 +144,35 @@ def stack_backward(
             trace[f"{name}.input"] = InputTrace(x, dy)
         trace[name] = step
     return {name: grads[name] for name in params}
+
+
+class Stepper:
+    """What `forward` does without dropout, one row of ids after the other, from a state of B sequences, for writing.
+
+    Everything that does not change from step to step is prepared once.
+    """
+
+    ROWS = 64  # time steps that are kept
+
+    def __init__(self, params: Mapping[str, Array], state: State, buffers: Buffers) -> None:
+        B = next(iter(state.values()))[0].shape[0]
+        self._stack, self._t = Stack(params, self.ROWS, B, state, {}, buffers), 0
+
+    def __call__(self, ids: Array) -> Array:
+        """ids (B,) to logits (B, V), valid until the next call."""
+        if self._t == self.ROWS:
+            self._stack.start_again()
+            self._t = 0
+        self._t += 1
+        return np.asarray(self._stack.run(ids[None], self._t - 1, self._t)[0])
+
+    @property
+    def state(self) -> State:
+        """What the sequences carry now: views, until the next call."""
+        return self._stack.state(self._t)
+
+
+# What the world calls.
 
 
 def forward(
@@ -226,7 +184,7 @@ def forward(
     workspace: Workspace | None = None,
 ) -> tuple[Array, State, Trace]:
     """ids (T, B) to logits (T, B, V), the state after the last step, and the trace.  Arguments as below."""
-    _check(params, ids)
+    _check(params, ids, None, state, masks, workspace)
 
     def part(lanes: slice, buffers: Buffers) -> tuple[Array, State, dict[str, Any]]:
         return stack_forward(params, _lanes(ids, lanes), _state_of(state, lanes), _masks_of(masks, lanes), buffers)
@@ -244,7 +202,7 @@ def token_nats(
     workspace: Workspace | None = None,
 ) -> tuple[Array, int, State]:
     """Evaluation: -ln p(target) in nats (T, B), 0 where the target is -1; how many predictions are right; the state."""
-    _check(params, ids, targets)
+    _check(params, ids, targets, state, None, workspace)
 
     def part(lanes: slice, buffers: Buffers) -> tuple[Array, int, State]:
         logits, last_state, _ = stack_forward(params, _lanes(ids, lanes), _state_of(state, lanes), {}, buffers)
@@ -272,9 +230,10 @@ def loss_and_gradients(
     Returns (loss, grads, state, trace).  loss is the mean of -ln p(target) in nats over the scored targets (0 where
     none is); grads has the names, shapes and dtypes of params; state is each layer's last h and c, to be carried to the
     next window; trace holds every intermediate and its gradient by name.  With a workspace, grads and trace are valid
-    until its next use.  Raises ValueError for ids or targets outside of the vocabulary and for shapes that do not fit.
+    until its next use.  Raises ValueError for ids or targets that are no integers or outside of the vocabulary, for
+    shapes and names that do not fit, and for a workspace of another network.
     """
-    _check(params, ids, targets)
+    _check(params, ids, targets, state, masks, workspace)
     scored = int(np.count_nonzero(targets >= 0))
 
     def part(lanes: slice, buffers: Buffers) -> tuple[float, Arrays, State, dict[str, Any]]:
@@ -314,27 +273,46 @@ def _masks_of(masks: Mapping[str, Array] | None, lanes: slice) -> Arrays:
 
 
 def _state_of(state: State | None, lanes: slice) -> State | None:
-    return state and {name: LSTMState(h[lanes], c[lanes]) for name, (h, c) in state.items()}
+    return state and {name: type(arrays)(*(array[lanes] for array in arrays)) for name, arrays in state.items()}
 
 
 def _joined(states: Sequence[State]) -> State:
     if len(states) == 1:
         return states[0]
     return {
-        name: LSTMState(*(np.concatenate(part) for part in zip(*(state[name] for state in states), strict=True)))
-        for name in states[0]
+        name: type(arrays)(*map(np.concatenate, zip(*(state[name] for state in states), strict=True)))
+        for name, arrays in states[0].items()
     }
 
 
-def _check(params: Mapping[str, Array], ids: Array, targets: Array | None = None) -> None:
-    V = params["dense.b"].size
+def _check(
+    params: Mapping[str, Array], ids: Array, targets: Array | None, state: State | None,
+    masks: Mapping[str, Array] | None, workspace: Workspace | None,
+) -> None:  # fmt: skip
+    """ValueError where the arguments of one of the functions above do not fit together."""
+    H, V = params["dense.W"].shape
     if ids.ndim != 2 or ids.size == 0:
         raise ValueError(f"ids must be (T, B) and not empty, not {ids.shape}")
+    T, B = ids.shape
+    if ids.dtype.kind not in "iu" or (targets is not None and targets.dtype.kind not in "iu"):
+        raise ValueError("ids and targets must be integers")
     if ids.min() < 0 or ids.max() >= V:
         raise ValueError(f"ids must lie in 0..{V - 1}, the vocabulary; found {ids.min()}..{ids.max()}")
-    if targets is None:
-        return
-    if targets.shape != ids.shape:
+    if targets is not None and targets.shape != ids.shape:
         raise ValueError(f"targets have shape {targets.shape}, ids {ids.shape}: they must be the same")
-    if targets.min() < -1 or targets.max() >= V:
+    if targets is not None and (targets.min() < -1 or targets.max() >= V):
         raise ValueError(f"targets must lie in -1..{V - 1}; found {targets.min()}..{targets.max()}")
+
+    names = layer_names(params)
+    if state is not None and state.keys() != set(names):
+        raise ValueError(f"state has the layers {sorted(state)}, the network {names}")
+    for name, arrays in (state or {}).items():
+        if any(array.shape != (B, H) for array in arrays):
+            raise ValueError(f"state of {name}: each array must be (B, H), {(B, H)}")
+    shapes: dict[str, tuple[int, ...]] = {f"{name}.output": (T, B, H) for name in names}
+    shapes |= {f"{name}.{field}": (B, H) for name in names for field in cell_of(name).masks._fields}
+    for name, mask in (masks or {}).items():
+        if mask.shape != shapes.get(name):
+            raise ValueError(f"mask {name} {mask.shape}: the masks of this network are {shapes}")
+    if workspace and workspace.shapes != {name: array.shape for name, array in params.items()}:
+        raise ValueError("this workspace was made for a network of another size")

@@ -16,12 +16,11 @@ import numpy as np
 import numpy.typing as npt
 from threadpoolctl import ThreadpoolController
 
-from lstm_numpy import kernels
-from lstm_numpy.lstm import LSTMState
-from lstm_numpy.model import State, forward
+from lstm_numpy.model import Stepper, forward
+from lstm_numpy.parameters import State
+from lstm_numpy.speed import loops
 from lstm_numpy.speed.buffers import Buffers
 from lstm_numpy.speed.machine import useful_threads
-from lstm_numpy.stepper import Stepper
 
 Array: TypeAlias = npt.NDArray[Any]
 Walk: TypeAlias = Callable[[], Callable[[int], Array]]
@@ -143,7 +142,7 @@ class _Songs:
             if sampling.repeats:
                 self.loops.forbid(logits, writing, t, sampling.repeats)
             chosen = _choose(logits, self.draws.at(t - self.n, writing), sampling, entropies)
-            ended = kernels.note_down(chosen, entropies, writing, t, end, self.ids, self.entropy_sums)
+            ended = loops.note_down(chosen, entropies, writing, t, end, self.ids, self.entropy_sums)
             self.loops.extend(writing, t)
             if ended:
                 going = chosen != end
@@ -186,21 +185,21 @@ def _read(params: Mapping[str, Array], prime: Array) -> tuple[Array, State]:
 
 def _rows(state: State, rows: Array) -> State:
     """Copies of some rows (places, or bool for each)."""
-    return {name: LSTMState(h[rows], c[rows]) for name, (h, c) in state.items()}
+    return {name: type(arrays)(*(array[rows] for array in arrays)) for name, arrays in state.items()}
 
 
 def _choose(logits: Array, uniform: Array, sampling: Sampling, entropies: Array) -> Array:
     """An id for each row of logits (rows, V), which are overwritten; uniform: (rows,) numbers from [0, 1)."""
-    if not kernels.shift_rows(logits):
+    if not loops.shift_rows(logits):
         raise ValueError("no token may follow, or the network's output is not finite")
     p = np.exp(logits)
-    kernels.entropy_rows(logits, p, entropies)
+    loops.entropy_rows(logits, p, entropies)
     if sampling.temperature == 0:
         return np.asarray(np.argmax(logits, axis=1))
     if (sampling.temperature, sampling.top_k, sampling.top_p) != (1, 0, 1):
         p = np.exp(narrowed(logits, sampling))
     chosen = np.empty(len(p), dtype=np.intp)
-    kernels.draw_rows(p, uniform, chosen)
+    loops.draw_rows(p, uniform, chosen)
     return chosen
 
 
@@ -246,8 +245,8 @@ class _Loops:
             self.extend(np.arange(len(ids)), t)
 
     def extend(self, songs: Array, t: int) -> None:
-        kernels.extend_loops(self.ids, songs, t, self.runs, self.longest)
+        loops.extend_loops(self.ids, songs, t, self.runs, self.longest)
 
     def forbid(self, logits: Array, songs: Array, t: int, repeats: int) -> None:
         """Take from the logits what would go on with a loop as id t."""
-        kernels.forbid_loops(logits, self.ids, songs, t, self.runs, repeats, SHORTEST_LOOP)
+        loops.forbid_loops(logits, self.ids, songs, t, self.runs, repeats, SHORTEST_LOOP)

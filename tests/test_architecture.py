@@ -28,14 +28,15 @@ ORDER = {
         music.meter music.statistics music.picture __main__
     """,
     "lstm_numpy": """
-        speed speed.blas . speed.buffers activations kernels speed.products lstm layers speed.workspace model optimizer
+        speed speed.blas . speed.buffers speed.compiled speed.loops activations kernels speed.products
+        lstm cells layers parameters speed.workspace model optimizer
         gradcheck gradcheck.checks gradcheck.bugs gradcheck.__main__
-        speed.machine batches baselines stepper sampling
+        speed.machine batches baselines evaluation sampling
         files container checkpoint
     """,
     "experiment": """
         . command command.console command.interrupts command.arguments
-        folder songs history distributions evaluation state log reading tunes comparison
+        folder songs history distributions report state log reading tunes comparison
         plots.panels plots describe command.outcome __main__
     """,
 }

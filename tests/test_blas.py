@@ -63,9 +63,9 @@ def test_it_is_too_late_once_numpy_is_there(tmp_path: Path, monkeypatch: pytest.
     assert "OPENBLAS_CORETYPE" not in os.environ
 
 
-def test_the_package_is_imported_without_numpy_so_that_it_comes_in_time() -> None:
+def test_it_can_be_imported_without_numpy_so_that_it_comes_in_time() -> None:
     script = (
-        "import sys, lstm_numpy\nassert 'numpy' not in sys.modules\n"
+        "import sys, lstm_numpy.speed.blas\nassert 'numpy' not in sys.modules\n"
         "lstm_numpy.ModelConfig\nassert 'numpy' in sys.modules"
     )
     subprocess.run([sys.executable, "-c", script], check=True, cwd=Path(__file__).parent.parent)

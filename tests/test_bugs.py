@@ -45,7 +45,7 @@ def test_the_checker_finds_the_bug_and_names_it(bug: Bug, tmp_path: Path) -> Non
 
 @pytest.mark.math
 def test_a_copy_without_a_bug_is_found_to_be_right(tmp_path: Path) -> None:
-    with planted(Bug("model.py", "import math\n", "import math\n\n", "nothing", "nothing"), tmp_path) as checks:
+    with planted(Bug("optimizer.py", "import math\n", "import math\n\n", "nothing", "nothing"), tmp_path) as checks:
         assert all(line.right for line in checks.CHECKS["1 layer"]())
     assert sys.modules["lstm_numpy.gradcheck.checks"] is gradient_checks
 

@@ -20,7 +20,7 @@ import pytest
 from lstm_numpy.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
 from lstm_numpy.container import COMMENT, DIGEST_LENGTH, _digest, pack, unpack_text
 from lstm_numpy.files import sweep_temporary_files, write_whole
-from lstm_numpy.model import ModelConfig, init_params
+from lstm_numpy.parameters import ModelConfig, init_params
 
 CONFIG = ModelConfig(vocab_size=4, hidden_size=2, layers=2, dropout=0.25, recurrent_dropout="rnndrop")
 VOCABULARY = ("<start>", "<end>", "<unk>", "C4.E4:1/2")

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from experiment.distributions import PERCENT, Array, Distributions, DistributionsError, histogram, quantiles
-from lstm_numpy.model import ModelConfig, init_params
+from lstm_numpy.parameters import ModelConfig, init_params
 
 
 def params_after(epoch: int) -> dict[str, Array]:

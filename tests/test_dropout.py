@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lstm_numpy import ModelConfig, dropout_masks, forward, init_params, loss_and_gradients, model
+from lstm_numpy import ModelConfig, dropout_masks, forward, init_params, loss_and_gradients, parameters
 from lstm_numpy.kernels import threshold_mask
 from lstm_numpy.lstm import LSTMState, RecurrentMasks, lstm_forward
-from lstm_numpy.model import hold_masks
+from lstm_numpy.model import weights_of
+from lstm_numpy.parameters import hold_masks
 from lstm_numpy.speed.buffers import Buffers
 from lstm_numpy.speed.workspace import Workspace
 
@@ -58,7 +59,7 @@ def test_a_unit_is_kept_with_the_rest_of_the_probability() -> None:
 
 def test_a_mask_larger_than_what_is_drawn_at_once_is_random_to_its_end() -> None:
     mask = masks_of("none", dropout=0.25, T=5, B=30, H=451)["lstm1.output"].reshape(-1)
-    at_once = model._DRAWN_AT_ONCE
+    at_once = parameters._DRAWN_AT_ONCE
     assert at_once == 2**15 < mask.size < 3 * at_once  # a number that decides which bits a seed gives
     assert mask.size % 4
     assert set(np.unique(mask)) == {0, np.float32(4 / 3)}
@@ -103,7 +104,7 @@ def cells(m: float, s: float, keep: float = 0.25, T: int = 50, B: int = 4, H: in
     state = LSTMState(np.zeros((B, H)), rng.normal(0, 0.5, (B, H)))
     masks = RecurrentMasks(m * kept, s * kept, np.ones((B, H)))
     xWx = params["lstm1.Wx"][rng.integers(0, 10, (T, B))]
-    c = lstm_forward(xWx, params["lstm1.Wh"], params["lstm1.b"], state, masks, Buffers()).c
+    c = lstm_forward(xWx, weights_of(params, "lstm1"), state, masks, Buffers()).c
     return np.sqrt((c**2).mean(axis=(1, 2)))
 
 
@@ -162,7 +163,7 @@ def test_variational_dropout_hides_units_from_the_next_step_but_not_from_the_lay
     rng = np.random.default_rng(0)
     masks = dropout_masks(config, 4, 3, rng)
     _, _, trace = forward(init_params(config, rng), rng.integers(0, 6, (4, 3)), None, masks)
-    np.testing.assert_array_equal(trace["lstm1"].rh, masks["lstm1.r"] * trace["lstm1"].h)
+    np.testing.assert_array_equal(trace["lstm1"].rh, masks["lstm1.r"] * trace["lstm1"].h[:-1])
     assert trace["lstm1"].h[1:].all()
 
 

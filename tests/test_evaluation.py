@@ -4,12 +4,13 @@ import numpy as np
 import pytest
 import reference
 
-from experiment.evaluation import evaluate, figures_table, final_figures, heard_songs, ngram_nats, reset
+from experiment.report import evaluate_part as evaluate
+from experiment.report import figures_table, final_figures, heard_songs, ngram_nats
 from experiment.songs import RunSongs
 from lstm_numpy.baselines import NGrams
 from lstm_numpy.batches import Songs, Transposition
 from lstm_numpy.lstm import LSTMState
-from lstm_numpy.model import ModelConfig, init_params
+from lstm_numpy.parameters import ModelConfig, init_params, reset
 
 V, H = 7, 5
 RNG = np.random.default_rng(3)

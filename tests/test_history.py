@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from experiment.history import History, HistoryError, columns_for, norms_by_layer, read_history, saturation
-from lstm_numpy.model import ModelConfig, init_params, loss_and_gradients
+from lstm_numpy.model import loss_and_gradients
 from lstm_numpy.optimizer import clip_by_global_norm
+from lstm_numpy.parameters import ModelConfig, init_params
 from lstm_numpy.speed.workspace import Workspace
 
 LAYERS = ["lstm1", "lstm2", "dense"]

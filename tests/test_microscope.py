@@ -10,7 +10,8 @@ import pytest
 from docs import listening, microscope
 from docs.listening import Finding, Reading
 from lstm_numpy.checkpoint import save_checkpoint
-from lstm_numpy.model import ModelConfig, forward, init_params
+from lstm_numpy.model import forward
+from lstm_numpy.parameters import ModelConfig, init_params
 from midi_io import SCHEMES, Note, Song, Vocabulary, encode, write_song
 from midi_io.notes import pitch_name
 

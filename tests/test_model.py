@@ -23,7 +23,8 @@ from lstm_numpy import (
     zero_state,
 )
 from lstm_numpy.gradcheck.checks import CASES, Case, build
-from lstm_numpy.model import lstm_names, onehot_input_gradient, parameter_shapes, token_nats
+from lstm_numpy.model import onehot_input_gradient, token_nats
+from lstm_numpy.parameters import layer_names, parameter_shapes
 
 math_test = pytest.mark.math
 
@@ -42,7 +43,7 @@ def test_parameters_are_named_and_shaped_from_the_input_to_the_output() -> None:
     assert list(parameter_shapes(config)) == list(shapes)
     params = init_params(config, np.random.default_rng(0))
     assert {name: parameter.shape for name, parameter in params.items()} == shapes
-    assert lstm_names(params) == ["lstm1", "lstm2"]
+    assert layer_names(params) == ["lstm1", "lstm2"]
     assert parameter_shapes(ModelConfig(7, 3, input="scalar"))["lstm1.Wx"] == (1, 12)
 
 

@@ -27,8 +27,9 @@ from experiment.plots import (
     main,
     panels,
 )
-from lstm_numpy.model import ModelConfig, init_params, loss_and_gradients
+from lstm_numpy.model import loss_and_gradients
 from lstm_numpy.optimizer import RMSprop, clip_by_global_norm
+from lstm_numpy.parameters import ModelConfig, init_params
 
 PICTURES = ["distributions.png", "gates.png", "gradients.png", "learning.png"]
 NGRAMS = {"uniform": math.log(12), "unigram": 2.31, "bigram": 1.42, "trigram": 1.40}

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lstm_numpy.model import ModelConfig, forward, init_params
+from lstm_numpy.model import forward
+from lstm_numpy.parameters import ModelConfig, init_params
 from lstm_numpy.sampling import LONGEST_PERIOD, Sampling, generate, longest_loop, narrowed
 
 Array = npt.NDArray[Any]

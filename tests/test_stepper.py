@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from lstm_numpy import ModelConfig, forward, init_params, zero_state
+from lstm_numpy.model import Stepper
 from lstm_numpy.speed.buffers import Buffers
-from lstm_numpy.stepper import _ROWS, Stepper
 
 pytestmark = pytest.mark.math
 
-T, B, V, H = 2 * _ROWS + 3, 5, 7, 4
+T, B, V, H = 2 * Stepper.ROWS + 3, 5, 7, 4
 rng = np.random.default_rng(0)
 
 

@@ -8,7 +8,7 @@ import pytest
 from experiment.state import Progress, Schedule, TrainingState
 from lstm_numpy.checkpoint import load_checkpoint, save_checkpoint
 from lstm_numpy.lstm import LSTMState
-from lstm_numpy.model import ModelConfig
+from lstm_numpy.parameters import ModelConfig
 
 CONFIG = ModelConfig(5, 3, layers=2, dropout=0.5, recurrent_dropout="variational")
 

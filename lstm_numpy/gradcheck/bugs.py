@@ -139,8 +139,8 @@ BUGS = (
     # The products after the loop.
     Bug(
         "lstm.py",
-        "trace.rh[:T].reshape",
-        "trace.rh[1:].reshape",
+        "trace.rh.reshape",
+        "trace.h[1:].reshape",
         "one step off: the gates of step t saw h[t], the hidden state before the step (17)",
         "lstm1.Wh",
     ),
@@ -236,10 +236,10 @@ BUGS = (
     ),
     Bug(
         "model.py",
-        "LSTMState(step.h[T].copy(), step.c[T].copy())",
-        "LSTMState(step.h[T].copy(), step.c[T - 1].copy())",
-        "a stale state: the cell that is carried out is the one before the last step",
-        "lstm2.c carried",
+        "arrays in stack.state(T).items()",
+        "arrays in stack.state(T - 1).items()",
+        "a stale state: what is carried out is the state before the last step",
+        "lstm2.h carried",
         "one sequence in two windows",
     ),
     # Dropout.
@@ -285,7 +285,7 @@ BUGS = (
     ),
     Bug(
         "lstm.py",
-        "trace.rh[:T].reshape",
+        "trace.rh.reshape",
         "trace.h[:T].reshape",
         "the gates saw r * h, h with its mask, so that is what stands in the gradient of Wh (17)",
         "lstm2.Wh",

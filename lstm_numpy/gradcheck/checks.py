@@ -19,9 +19,10 @@ import numpy as np
 import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
-from lstm_numpy import model
+from lstm_numpy import model, parameters
 from lstm_numpy.activations import log_softmax
-from lstm_numpy.lstm import LSTMState
+from lstm_numpy.cells import cell_of
+from lstm_numpy.lstm import GATES, RecurrentMasks
 from lstm_numpy.optimizer import RMSprop, clip_by_global_norm
 from lstm_numpy.speed.buffers import Buffers
 from lstm_numpy.speed.workspace import Workspace
@@ -32,7 +33,6 @@ Arrays = dict[str, Array]
 TOLERANCE = 1e-8  # |by hand - numeric|, as a part of the largest entry of the array
 STEP = 1e-3
 V, H, T = 5, 3, 4  # small, so that every entry can be moved
-GATES = "ifog"
 AXES = {"Wx": "input gate", "Wh": "unit gate", "b": "gate", "W": "unit token"}
 
 
@@ -109,9 +109,8 @@ class Case(NamedTuple):
     input: Literal["onehot", "scalar"] = "onehot"
     dropout: float = 0.0
     recurrent_dropout: Literal["none", "rnndrop", "variational"] = "none"
-    free_masks: bool = (
-        False  # m, s and r each for itself.  RnnDrop's m hides behind its s, which is 0 at the same units
-    )
+    # draw m, s and r independently; in RnnDrop m and s are 0 at the same units, so a mistake in m could not show
+    free_masks: bool = False
     carried: bool = False  # begin in some state, as a window in the middle of a song does
     unscored: int = 0  # how many targets are -1
     threads: int = 1
@@ -121,27 +120,27 @@ class Case(NamedTuple):
 class Network(NamedTuple):
     """The arrays of a case, in float64: what is moved, and what stays (masks are frozen)."""
 
-    config: model.ModelConfig
+    config: parameters.ModelConfig
     params: Arrays
     ids: Array
     targets: Array
-    state: model.State
+    state: parameters.State
     masks: Arrays
 
 
 def build(case: Case) -> Network:
     """The same numbers every time.  Weights are larger than fresh ones and no mask is all 0: no gradient is tiny."""
     rng = np.random.default_rng(5)
-    config = model.ModelConfig(V, H, case.layers, case.dropout, case.recurrent_dropout, case.input)
-    params = {name: rng.normal(0, 0.7, shape) for name, shape in model.parameter_shapes(config).items()}
+    config = parameters.ModelConfig(V, H, case.layers, case.dropout, case.recurrent_dropout, case.input)
+    params = {name: rng.normal(0, 0.7, shape) for name, shape in parameters.parameter_shapes(config).items()}
     ids, targets = rng.integers(0, V, (2, T, case.B))
     targets.reshape(-1)[rng.permutation(targets.size)[: case.unscored]] = -1
-    state = model.zero_state(config, case.B, np.float64)
+    state = parameters.zero_state(config, case.B, np.float64)
     if case.carried:
-        state = {name: LSTMState(*rng.normal(0, 0.7, (2, case.B, H))) for name in state}
-    masks = model.dropout_masks(config, T, case.B, rng, dtype=np.float64)
+        state = {name: type(arrays)(*rng.normal(0, 0.7, (len(arrays), case.B, H))) for name, arrays in state.items()}
+    masks = parameters.dropout_masks(config, T, case.B, rng, dtype=np.float64)
     if case.free_masks:
-        masks |= {f"lstm1.{letter}": rng.uniform(0.5, 1.5, (case.B, H)) for letter in "msr"}
+        masks |= {f"lstm1.{field}": rng.uniform(0.5, 1.5, (case.B, H)) for field in RecurrentMasks._fields}
     return Network(config, params, ids, targets, state, masks)
 
 
@@ -168,29 +167,30 @@ def network_lines(case: Case) -> Iterator[Line]:
     numeric = numeric_gradient(lambda: mean_nats(logits, targets), logits)
     yield compare("loss.dlogits", trace["loss"].dlogits, numeric, "step sequence token")
 
-    for layer in ("dense", *reversed(model.lstm_names(params))):
+    for layer in ("dense", *reversed(parameters.layer_names(params))):
         own = [name for name in params if name.startswith(f"{layer}.")]
         above = dict(list(params.items())[list(params).index(own[0]) :])
         x, dx = trace[f"{layer}.input"]
         at_x = partial(loss_above, above, x)
 
         if layer != "dense":
-            Wx, step = params[f"{layer}.Wx"], trace[layer]
+            cell, Wx, step = cell_of(layer), params[f"{layer}.Wx"], trace[layer]
             xWx = Wx[x] if x.ndim == 2 else x @ Wx
-            moved_xWx = partial(loss_above, {**above, f"{layer}.Wx": np.eye(4 * H)}, xWx)
+            moved_xWx = partial(loss_above, {**above, f"{layer}.Wx": np.eye(Wx.shape[1])}, xWx)
             numeric = numeric_gradient(moved_xWx, xWx)  # an input that Wx leaves as it is: so it is xWx that moves
             largest = float(np.abs(numeric).max())
             for t in reversed(range(T)):
-                for k, gate in enumerate(GATES):
+                for k, gate in enumerate(cell.gates):
                     part = np.s_[t, :, k * H : (k + 1) * H]
                     yield compare(
                         f"{layer}.dz[{t}] gate {gate}", step.dz[part], numeric[part], "sequence unit", largest
                     )
-            for letter, by_hand, first in zip("hc", (step.dh[0], step.dc[0]), state[layer], strict=True):
-                yield compare(f"{layer}.d{letter}[0]", by_hand, numeric_gradient(at_x, first), "sequence unit")
+            for field, first in state[layer]._asdict().items():
+                by_hand = getattr(step, f"d{field}")[0]
+                yield compare(f"{layer}.d{field}[0]", by_hand, numeric_gradient(at_x, first), "sequence unit")
 
         for name in reversed(own):
-            axes = "token" if name == "dense.b" else AXES[name.split(".")[1]]
+            axes = "token" if name == "dense.b" else AXES.get(name.split(".")[1], "")
             yield compare(name, grads[name], numeric_gradient(at_x, params[name]), axes)
 
         if x.ndim == 2:
@@ -209,9 +209,9 @@ def window_lines() -> Iterator[Line]:
     _, _, whole = model.forward(params, ids, state)
     _, carried, _ = model.forward(params, ids[:half], state)
     logits, _, _ = model.forward(params, ids[half:], carried)
-    for name in reversed(model.lstm_names(params)):
-        yield compare(f"{name}.h carried", carried[name].h, whole[name].h[half], "sequence unit")
-        yield compare(f"{name}.c carried", carried[name].c, whole[name].c[half], "sequence unit")
+    for name in reversed(parameters.layer_names(params)):
+        for field, array in carried[name]._asdict().items():
+            yield compare(f"{name}.{field} carried", array, getattr(whole[name], field)[half], "sequence unit")
     yield compare("logits of window 2", logits, model.forward(params, ids, state)[0][half:], "step sequence token")
 
 
@@ -257,11 +257,11 @@ def full_size_lines(hidden_size: int = 256, vocab_size: int = 500) -> Iterator[L
     The direction has the signs of the gradient, so no two entries cancel each other, and random sizes.
     """
     rng = np.random.default_rng(4)
-    config = model.ModelConfig(vocab_size, hidden_size, layers=2, dropout=0.3, recurrent_dropout="variational")
-    shapes = model.parameter_shapes(config)
+    config = parameters.ModelConfig(vocab_size, hidden_size, layers=2, dropout=0.3, recurrent_dropout="variational")
+    shapes = parameters.parameter_shapes(config)
     params = {name: rng.normal(0, 1 / math.sqrt(hidden_size), shape) for name, shape in shapes.items()}
     ids, targets = rng.integers(0, vocab_size, (2, T, 2))
-    masks = model.dropout_masks(config, T, 2, rng, dtype=np.float64)
+    masks = parameters.dropout_masks(config, T, 2, rng, dtype=np.float64)
 
     def loss() -> float:
         return mean_nats(model.stack_forward(params, ids, None, masks, Buffers())[0], targets)

@@ -1,4 +1,4 @@
-"""Which kernels OpenBLAS, the library behind NumPy's matrix products, uses.  Must be imported before NumPy."""
+"""Which kernels OpenBLAS, the library behind NumPy's matrix products, uses.  To be called before NumPy is imported."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from threadpoolctl import ThreadpoolController
 
-from lstm_numpy import kernels
+from lstm_numpy.speed import loops
 from lstm_numpy.speed.buffers import Buffers
 
 Array = npt.NDArray[Any]
@@ -28,7 +28,7 @@ def repeated_product(xs: Array, W: Array, out: Array, buffers: Buffers) -> Calla
     long as the multiplications, so here W is laid out once.  OpenBLAS's AVX-512 kernels leave their copy out where a
     product is small: for them W is cut into blocks of 64 columns, and a product into tiles of that width.  Measured at
     K=256, this is 5 times as fast for 4 rows, twice for 32, and 1.4 times for 64.  With its other kernels a loop that
-    needs no copy at all, kernels.multiply_rows, is the faster one: 2 times for 16 rows of K=128, 1.4 for 32 of K=512.
+    needs no copy at all, loops.multiply_rows, is the faster one: 2 times for 16 rows of K=128, 1.4 for 32 of K=512.
     """
     times, B, K = xs.shape
     N = W.shape[1]
@@ -38,7 +38,7 @@ def repeated_product(xs: Array, W: Array, out: Array, buffers: Buffers) -> Calla
     if tiles is None:
         rows = _in_blocks(W, 1, N, buffers).reshape(K, N)
         if B >= 4 and K % 4 == 0:
-            return lambda t: kernels.multiply_rows(xs[t], rows, out)
+            return lambda t: loops.multiply_rows(xs[t], rows, out)
         return lambda t: np.matmul(xs[t], rows, out=out)
 
     lanes, parts = tiles  # of each tile; and of K: each part gives a sum, and they are added at the end
@@ -73,7 +73,7 @@ def _in_blocks(W: Array, parts: int, columns: int, buffers: Buffers) -> Array:
     K, N = W.shape
     blocks = buffers.empty("blocks", (parts, 1, N // columns, K // parts, columns), W.dtype)
     if W.flags.f_contiguous and K // parts % 16 == 0:  # NumPy's copy of a transposed matrix takes 5 times as long
-        kernels.transpose_into_blocks(W.T, blocks)
+        loops.transpose_into_blocks(W.T, blocks)
     else:
         blocks[:, 0] = W.reshape(parts, K // parts, N // columns, columns).swapaxes(1, 2)
     return blocks

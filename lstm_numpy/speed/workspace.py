@@ -4,23 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from threadpoolctl import ThreadpoolController
 
+from lstm_numpy.parameters import ModelConfig, parameter_shapes
 from lstm_numpy.speed.buffers import Buffers
-
-if TYPE_CHECKING:
-    from lstm_numpy.model import ModelConfig
 
 Result = TypeVar("Result")
 
 
 class Workspace:
-    """Buffers, and threads, for loss_and_gradients with ids of shape (T, B).
+    """Buffers, and threads, for loss_and_gradients of one network with ids of shape (T, B).
 
-    The sequences of a batch do not know of each other, so each thread takes an equal part of them through the whole
+    The sequences of a batch do not depend on each other, so each thread takes an equal part of them through the whole
     network, forward and backward, with buffers and one BLAS thread of its own.  The gradient of the batch is the sum
     over its parts, taken in a fixed order: the same number of threads gives the same bits.  What a call returns
     (gradients and trace) lives in these buffers until the next call.
@@ -29,7 +27,7 @@ class Workspace:
     def __init__(self, config: ModelConfig, T: int, B: int, threads: int = 1) -> None:
         if min(T, B, threads) < 1:
             raise ValueError(f"T, B and threads must be at least 1, not {T}, {B} and {threads}")
-        self.config, self.T, self.B = config, T, B
+        self.shapes, self.T, self.B = parameter_shapes(config), T, B  # of the network that it is for
         self.threads = min(threads, B)
         self.masks = Buffers()
         self._buffers = [Buffers() for _ in range(self.threads)]

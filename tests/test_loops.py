@@ -8,10 +8,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lstm_numpy import kernels
 from lstm_numpy.activations import softmax
 from lstm_numpy.baselines import copied
 from lstm_numpy.batches import Songs
+from lstm_numpy.speed import loops
 
 pytestmark = pytest.mark.math
 
@@ -20,7 +20,7 @@ inf, nan = np.inf, np.nan
 
 def test_each_row_is_shifted_so_that_its_largest_is_0() -> None:
     logits = np.array([[1.0, 5.0, 3.0], [-7.0, -inf, -8.0]], np.float32)
-    assert kernels.shift_rows(logits)
+    assert loops.shift_rows(logits)
     np.testing.assert_array_equal(logits, [[-4, 0, -2], [0, -inf, -1]])
 
 
@@ -28,14 +28,14 @@ def test_each_row_is_shifted_so_that_its_largest_is_0() -> None:
     "row", [[nan, 1, 2], [1, nan, 2], [1, 2, nan], [-inf, -inf, -inf], [1, inf, 2], [nan, nan, 1], [-inf, nan, nan]]
 )
 def test_rows_that_leave_nothing_to_draw_from_are_told(row: list[float]) -> None:
-    assert not kernels.shift_rows(np.array([[0.0, 1.0, 2.0], row]))
-    assert not kernels.shift_rows(np.array([row, [0.0, 1.0, 2.0]]))
+    assert not loops.shift_rows(np.array([[0.0, 1.0, 2.0], row]))
+    assert not loops.shift_rows(np.array([row, [0.0, 1.0, 2.0]]))
 
 
 def test_entropy_is_the_mean_of_minus_ln_p() -> None:
     logits = np.array([[0.0, -1.0, -2.0, -inf], [0.0, 0.0, 0.0, 0.0], [0.0, -inf, -inf, -inf]])
     entropies = np.empty(3)
-    kernels.entropy_rows(logits, np.exp(logits), entropies)
+    loops.entropy_rows(logits, np.exp(logits), entropies)
     p = softmax(logits[0, :3])
     np.testing.assert_allclose(entropies, [-(p * np.log(p)).sum(), np.log(4), 0], rtol=1e-14, atol=1e-15)
 
@@ -44,7 +44,7 @@ def test_a_number_from_0_to_1_draws_in_proportion() -> None:
     p = np.array([[0.0, 2.0, 0.0, 1.0, 1.0, 0.0]])
     for uniform, wanted in ((0, 1), (0.49, 1), (0.5, 3), (0.74, 3), (0.75, 4), (0.99, 4), (1 - 2**-53, 4), (1.0, 4)):
         chosen = np.full(2, -1, np.intp)
-        kernels.draw_rows(np.repeat(p, 2, axis=0), np.array([uniform, 0.6]), chosen)
+        loops.draw_rows(np.repeat(p, 2, axis=0), np.array([uniform, 0.6]), chosen)
         assert chosen.tolist() == [wanted, 3]
 
 
@@ -54,7 +54,7 @@ LOOP = [7, 8, 5, 6, 5, 6, 5, 6, 5]  # from place 2 on, 5 6 is said three and a h
 def runs_after(ids: list[int], periods: int = 4) -> tuple[np.ndarray, np.ndarray]:
     runs, longest = np.zeros((2, periods + 1), np.intp), np.zeros(2, np.intp)
     for t in range(1, len(ids)):
-        kernels.extend_loops(np.array([[9] * len(ids), ids]), np.array([1]), t, runs, longest)
+        loops.extend_loops(np.array([[9] * len(ids), ids]), np.array([1]), t, runs, longest)
     return runs, longest
 
 
@@ -81,7 +81,7 @@ def forbidden(ids: list[int], possible: list[int], repeats: int = 3, shortest: i
     before[0] = 0.25  # another song, that is not stuck
     logits = before.copy()
     table = np.array([[9] * len(ids) + [0], [*ids, 0]])
-    kernels.forbid_loops(logits, table, np.array([0, 1]), len(ids), runs, repeats, shortest)
+    loops.forbid_loops(logits, table, np.array([0, 1]), len(ids), runs, repeats, shortest)
     np.testing.assert_array_equal(logits[0], before[0])
     return np.flatnonzero(logits[1] != before[1]).tolist()
 

@@ -1,76 +1,35 @@
-"""How well a network predicts songs: nats for every single token, each song read whole and without dropout."""
+"""The figures of a run: the network's score on its valid and test songs, beside that of counting."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from experiment.songs import END, RunSongs
+from experiment.songs import RunSongs
 from lstm_numpy.baselines import NGrams
-from lstm_numpy.batches import Songs, Transposition, Windows, evaluation_batches, paper_windows
-from lstm_numpy.lstm import LSTMState
-from lstm_numpy.model import ModelConfig, State, token_nats, zero_state
-from lstm_numpy.speed.workspace import Workspace
+from lstm_numpy.batches import END, Songs, Transposition
+from lstm_numpy.evaluation import Evaluation, evaluate
+from lstm_numpy.parameters import ModelConfig
 
 Array = npt.NDArray[Any]
 
 
-class Evaluation(NamedTuple):
-    """What each token cost."""
-
-    nats: Array  # (ids,) in the order of songs.flat: -ln p(id | the ids before it), and what it takes to spell it
-    scored: Array  # (ids,) bool: it was predicted
-    correct: int  # how many of the scored were the most probable token
-
-    @property
-    def nats_per_token(self) -> float:
-        return float(self.nats[self.scored].mean()) if self.scored.any() else 0.0
-
-    @property
-    def accuracy(self) -> float:
-        return self.correct / max(int(np.count_nonzero(self.scored)), 1)
-
-
-def reset(state: State, fresh: Array) -> State:
-    """The state that a window begins with: carried, but zero in lanes (B,) where a song begins."""
-    carried = ~fresh[:, None]
-    return {name: LSTMState(h * carried, c * carried) for name, (h, c) in state.items()}
-
-
-def evaluate(
+def evaluate_part(
     params: Mapping[str, Array],
     config: ModelConfig,
-    songs: RunSongs,
+    part: RunSongs,
     T: int,
     B: int,
     threads: int = 1,
     *,
     next_only: bool = False,
 ) -> Evaluation:
-    """Score every id of every song but its first, in windows of T that carry the state, B songs side by side.
-
-    The windows change nothing but the memory needed: the state is carried, so each song is read as a whole.
-    next_only is the paper's protocol instead: only ids with T ids before them, each from a zero state.
-    """
-    nats, scored, correct = songs.spelling_nats, np.zeros(len(songs.songs.flat), bool), 0
-    if songs.songs.targets_per_song.max(initial=0) < (T if next_only else 1):
-        return Evaluation(nats, scored, correct)
-    windows: Windows = (paper_windows if next_only else evaluation_batches)(songs.songs, T, B)
-    lanes = windows.fresh.shape[1]
-    workspace = Workspace(config, T, lanes, threads)
-    state = zero_state(config, lanes, params["dense.b"].dtype)
-    for step, batch in enumerate(windows):
-        state = reset(state, batch.fresh)
-        costs, right, state = token_nats(params, batch.ids, batch.targets, state, workspace=workspace)
-        rows, columns = np.nonzero(batch.targets >= 0)
-        places = windows.starts[step, columns] + rows + 1
-        nats[places] += costs[rows, columns]
-        scored[places] = True
-        correct += right
-    return Evaluation(nats, scored, correct)
+    """lstm_numpy's evaluate, and what it takes to spell the unknown tokens is added to their nats."""
+    found = evaluate(params, config, part.songs, T, B, threads, next_only=next_only)
+    return found._replace(nats=found.nats + part.spelling_nats)
 
 
 def final_figures(
@@ -94,7 +53,7 @@ def final_figures(
     ngrams = NGrams(heard, config.vocab_size)
     for name in ("valid", "test"):
         part = songs.of(name)
-        found = evaluate(params, config, part, T, B, threads, next_only=next_only)
+        found = evaluate_part(params, config, part, T, B, threads, next_only=next_only)
         if not found.scored.any():
             continue
         figures[f"{name}_nats_per_token"] = found.nats_per_token

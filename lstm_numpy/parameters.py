@@ -1,0 +1,173 @@
+"""What a network is made of: its description, its parameters, the state that it carries, and its dropout masks."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from lstm_numpy import kernels
+from lstm_numpy.cells import CELLS, cell_of
+from lstm_numpy.speed.buffers import Buffers
+
+Array: TypeAlias = npt.NDArray[Any]
+Arrays: TypeAlias = dict[str, Array]  # parameters, their gradients, or dropout masks, by name
+State: TypeAlias = dict[str, Any]  # by each layer's name what it carries from window to window: an LSTMState
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """What it takes to build the network again.
+
+    dropout is the probability to DROP a unit (the paper's 0.75 may be read either way).  recurrent_dropout says where:
+    "none": each layer's output is dropped, anew at each time step;
+    "rnndrop": the cells, one mask for a whole sequence, and nothing else (Moon et al. 2015);
+    "variational": the hidden state on its way to the next step, one mask for a whole sequence, beside the output's
+    dropout (Gal and Ghahramani 2016).
+    input is "onehot", or "scalar": id / vocab_size as one number, as the paper has it.
+    cell is the name of the layers' cell in cells.CELLS.
+    """
+
+    vocab_size: int
+    hidden_size: int = 256
+    layers: int = 1
+    dropout: float = 0.3
+    recurrent_dropout: Literal["none", "rnndrop", "variational"] = "none"
+    input: Literal["onehot", "scalar"] = "onehot"
+    cell: str = "lstm"
+
+    def __post_init__(self) -> None:
+        if self.vocab_size < 2 or self.hidden_size < 1 or self.layers < 1:
+            raise ValueError("a network needs a vocabulary of at least 2, and at least 1 hidden unit and 1 layer")
+        if not 0 <= self.dropout < 1:
+            raise ValueError(f"dropout is a probability to drop, from 0 to below 1, not {self.dropout}")
+        if self.recurrent_dropout not in ("none", "rnndrop", "variational"):
+            raise ValueError(f"recurrent_dropout is none, rnndrop or variational, not {self.recurrent_dropout}")
+        if self.input not in ("onehot", "scalar"):
+            raise ValueError(f"input is onehot or scalar, not {self.input}")
+        if self.cell not in CELLS:
+            raise ValueError(f"cell is {' or '.join(CELLS)}, not {self.cell}")
+        needed = {"none": "", "rnndrop": "ms", "variational": "r"}[self.recurrent_dropout]
+        if not set(needed) <= set(CELLS[self.cell].masks._fields):
+            raise ValueError(f"the cell {self.cell} cannot have recurrent_dropout {self.recurrent_dropout}")
+
+    @property
+    def layer_names(self) -> list[str]:
+        """The names of the recurrent layers, from the input up: "lstm1", "lstm2", ..."""
+        return [f"{self.cell}{number}" for number in range(1, self.layers + 1)]
+
+
+def parameter_shapes(config: ModelConfig) -> dict[str, tuple[int, ...]]:
+    """The name and shape of every parameter, from the input to the output."""
+    V, H, cell = config.vocab_size, config.hidden_size, CELLS[config.cell]
+    shapes: dict[str, tuple[int, ...]] = {}
+    inputs = V if config.input == "onehot" else 1
+    for layer in config.layer_names:
+        shapes[f"{layer}.Wx"] = (inputs, len(cell.gates) * H)
+        shapes.update({f"{layer}.{name}": shape for name, shape in cell.weights.shapes(H).items()})
+        inputs = H
+    return {**shapes, "dense.W": (H, V), "dense.b": (V,)}
+
+
+def init_params(config: ModelConfig, rng: np.random.Generator, dtype: npt.DTypeLike = np.float32) -> Arrays:
+    """Fresh parameters: Wx and dense.W Glorot uniform, dense.b 0, and the others as their cell says.
+
+    The dense layer is small, so that the first predictions are almost uniform and the first loss is ln V.
+    """
+    params: Arrays = {}
+    for name, shape in parameter_shapes(config).items():
+        layer, _, field = name.partition(".")
+        if field == "Wx" or name == "dense.W":
+            limit = math.sqrt(6 / sum(shape))
+            params[name] = rng.uniform(-limit, limit, shape).astype(dtype)
+        elif layer == "dense":
+            params[name] = np.zeros(shape, dtype)
+        else:
+            params[name] = cell_of(layer).weights.initial(field, config.hidden_size, rng).astype(dtype)
+    return params
+
+
+def layer_names(params: Mapping[str, Array]) -> list[str]:
+    """The names of the recurrent layers, from the input up: "lstm1", "lstm2", ...  Each has an array Wx."""
+    return [name.removesuffix(".Wx") for name in params if name.endswith(".Wx")]
+
+
+def zero_state(config: ModelConfig, B: int, dtype: npt.DTypeLike = np.float32) -> State:
+    """The state at the beginning of B songs."""
+    state = CELLS[config.cell].state
+    return {
+        layer: state(*(np.zeros((B, config.hidden_size), dtype) for _ in state._fields)) for layer in config.layer_names
+    }
+
+
+def reset(state: State | None, fresh: Array) -> State | None:
+    """The state that a window begins with: carried, but zero in the lanes where a song begins (fresh: (B,) bool).
+
+    None stands for zeros in every lane, and stays None.
+    """
+    carried = ~fresh[:, None]
+    return state and {layer: type(arrays)(*(array * carried for array in arrays)) for layer, arrays in state.items()}
+
+
+# Dropout.
+
+_DRAWN_AT_ONCE = 2**15  # units of a mask
+
+
+class MaskMemory(Protocol):
+    """What dropout_masks needs of a Workspace."""
+
+    masks: Buffers
+
+
+def dropout_masks(
+    config: ModelConfig,
+    T: int,
+    B: int,
+    rng: np.random.Generator,
+    *,
+    dtype: npt.DTypeLike = np.float32,
+    workspace: MaskMemory | None = None,
+) -> Arrays:
+    """The masks of one training step: "lstm1.output" (T, B, H), and "lstm1.m", "lstm1.s", "lstm1.r" (B, H) as needed.
+
+    Kept units are scaled by 1/keep, all but m.  The probability to drop is rounded to 16 bits.  With a workspace the
+    large arrays are reused from step to step.
+    """
+    buffers = workspace.masks if workspace else Buffers()
+    H = config.hidden_size
+    masks: Arrays = {}
+    if config.dropout == 0:
+        return masks
+
+    def draw(name: str, shape: tuple[int, ...]) -> Array:
+        mask = buffers.empty(name, shape, dtype)
+        keep, drop_below = mask.dtype.type(1 / (1 - config.dropout)), round(config.dropout * 2**16)
+        units = mask.reshape(-1)
+        for begin in range(0, units.size, _DRAWN_AT_ONCE):  # four units from one draw of 64 bits, a cacheful at a time
+            some = units[begin : begin + _DRAWN_AT_ONCE]
+            bits = rng.integers(2**64, size=-(-some.size // 4), dtype=np.uint64).view(np.uint16)
+            kernels.threshold_mask(bits, drop_below, keep, some)
+        return mask
+
+    for layer in config.layer_names:
+        if config.recurrent_dropout == "rnndrop":
+            masks[f"{layer}.s"] = draw(f"{layer}.s", (B, H))
+            masks[f"{layer}.m"] = np.sign(masks[f"{layer}.s"])
+        else:
+            masks[f"{layer}.output"] = draw(f"{layer}.output", (T, B, H))
+        if config.recurrent_dropout == "variational":
+            masks[f"{layer}.r"] = draw(f"{layer}.r", (B, H))
+    return masks
+
+
+def hold_masks(masks: Arrays, previous: Mapping[str, Array], fresh: Array) -> Arrays:
+    """masks, but lanes whose song goes on (not fresh) keep their (B, H) rows of `previous`: one mask for a song."""
+    return {
+        name: mask if mask.ndim == 3 or name not in previous else np.where(fresh[:, None], mask, previous[name])
+        for name, mask in masks.items()
+    }
