@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from experiment.songs import RunSongs
-    from lstm_numpy.sampling import Written
+    from lstm_numpy.sampling import Tune
     from midi_io.music.statistics import Compared
     from midi_io.notes import Note, Song
     from midi_io.vocabulary import Vocabulary
@@ -103,7 +103,7 @@ class Model:
         except (KeyError, TypeError, ValueError) as error:
             raise CheckpointError(f"{path}: does not say what its tokens are ({error}); is it from train.py?") from None
 
-    def write(self, prime: npt.NDArray[Any], args: argparse.Namespace, rng: np.random.Generator) -> list[Written]:
+    def write(self, prime: npt.NDArray[Any], args: argparse.Namespace, rng: np.random.Generator) -> list[Tune]:
         """args.count tunes that begin with the ids of prime."""
         from lstm_numpy.batches import END, START, UNKNOWN
         from lstm_numpy.sampling import Sampling, generate
@@ -289,7 +289,7 @@ def usual_bpm(model: Model) -> float:
         return 120.0
 
 
-def originality(model: Model, written: list[Written]) -> list[str]:
+def originality(model: Model, written: list[Tune]) -> list[str]:
     """How much of each tune stands in the train songs, and last the same for songs that the network has not seen."""
     from experiment.folder import RunError
     from lstm_numpy.baselines import copied
