@@ -19,7 +19,7 @@ from lstm_numpy import kernels
 from lstm_numpy.model import loss_and_gradients
 from lstm_numpy.optimizer import RMSprop, clip_by_global_norm
 from lstm_numpy.parameters import ModelConfig, dropout_masks, init_params
-from lstm_numpy.speed import loops as speed_loops
+from lstm_numpy.speed import loops
 from lstm_numpy.speed.workspace import Workspace
 
 T, B = 64, 32  # as in train.py
@@ -79,12 +79,12 @@ def measure(hidden_size: int, vocab_size: int, steps: int) -> tuple[Clocks, floa
 
     step()  # compiles
     clocks = Clocks()
-    homes = (kernels, speed_loops)
-    loops = [(home, name, loop) for home in homes for name, loop in vars(home).items() if hasattr(loop, "py_func")]
+    homes = {name: home for home in (kernels, loops) for name, loop in vars(home).items() if hasattr(loop, "py_func")}
+    compiled = {name: getattr(home, name) for name, home in homes.items()}
     modules = [importlib.import_module(f"lstm_numpy.{name}") for name in MODULES]
     try:
-        for home, name, loop in loops:
-            setattr(home, name, clocks.on(loop, f"numba: {name}"))
+        for name, loop in compiled.items():
+            setattr(homes[name], name, clocks.on(loop, f"numba: {name}"))
         for module in modules:
             vars(module)["np"] = TimedNumPy(clocks)
         begin = time.perf_counter()
@@ -92,8 +92,8 @@ def measure(hidden_size: int, vocab_size: int, steps: int) -> tuple[Clocks, floa
             step()
         return clocks, time.perf_counter() - begin
     finally:
-        for home, name, loop in loops:
-            setattr(home, name, loop)
+        for name, loop in compiled.items():
+            setattr(homes[name], name, loop)
         for module in modules:
             vars(module)["np"] = np
 

@@ -10,7 +10,7 @@ from experiment.songs import RunSongs
 from experiment.tunes import LENGTH, Composer
 from lstm_numpy.baselines import copied
 from lstm_numpy.batches import END, START, UNKNOWN, Songs
-from lstm_numpy.sampling import Written
+from lstm_numpy.sampling import Tune
 from midi_io.music.statistics import Compared, compare, figures
 
 TUNES = 20  # that are written to be compared
@@ -30,7 +30,7 @@ def music_beside_held_out(composer: Composer, songs: RunSongs, seed: int, count:
     return compare(*[[figures(composer.notes(ids), whole=ids[-1] == END) for ids in pieces] for pieces in both])
 
 
-def copy_report(composer: Composer, songs: RunSongs, tunes: Sequence[Written], opening: int = 1) -> list[str]:
+def copy_report(composer: Composer, songs: RunSongs, tunes: Sequence[Tune], opening: int = 1) -> list[str]:
     """How much of each tune stands in the train songs, in any key that the network heard; last, of valid songs.
 
     opening: how many ids each tune was given to begin with.  They are not counted.

@@ -110,7 +110,7 @@ class TrainingState:
         """All but the weights, as save_checkpoint takes it."""
         best = self.plateau.best
         return {
-            "rmsprop": self.optimizer.averages,
+            "rmsprop": self.optimizer.state(),
             "learning_rate": self.optimizer.learning_rate,
             "plateau": {"best": best if np.isfinite(best) else None, "waited": self.plateau.waited},
             "dropout": self.dropout.bit_generator.state,
@@ -123,15 +123,11 @@ class TrainingState:
     @classmethod
     def restored(cls, params: dict[str, Array], config: ModelConfig, saved: Mapping[str, Any]) -> TrainingState:
         """What `saved` was; KeyError, TypeError or ValueError where it is no such thing."""
-        averages, carried, held = saved["rmsprop"], saved["carried"], saved["held"]
-        if {name: (a.shape, a.dtype) for name, a in averages.items()} != {
-            name: (p.shape, p.dtype) for name, p in params.items()
-        }:
-            raise ValueError("RMSprop's averages do not belong to these weights")
+        carried, held = saved["carried"], saved["held"]
         if len({(a.shape, a.dtype) for a in [*carried.values(), *held.values()]}) > 1:
             raise ValueError("what the lanes carry does not fit together")
         optimizer = RMSprop(params, float(saved["learning_rate"]))
-        optimizer.averages = {name: averages[name] for name in params}
+        optimizer.load_state(saved["rmsprop"])
         plateau = Plateau(PLATEAU_EPOCHS)
         best = saved["plateau"]["best"]
         plateau.best, plateau.waited = float("inf") if best is None else float(best), int(saved["plateau"]["waited"])

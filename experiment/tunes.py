@@ -18,7 +18,7 @@ from experiment.folder import RunError
 from experiment.songs import RunSongs
 from lstm_numpy.batches import END, START, UNKNOWN
 from lstm_numpy.checkpoint import CheckpointError, load_checkpoint
-from lstm_numpy.sampling import Sampling, Written, generate
+from lstm_numpy.sampling import Sampling, Tune, generate
 from midi_io.corpus.workers import run_all
 from midi_io.music.instruments import programs_of
 from midi_io.music.meter import on_bars
@@ -75,7 +75,7 @@ class Composer:
         *,
         length: int = LENGTH,
         sampling: Sampling = SAMPLING,
-    ) -> list[Written]:
+    ) -> list[Tune]:
         """`count` tunes that begin with the ids of prime, each of at most `length` tokens more.
 
         Raises RunError where the sampling makes no sense, or the network's output is not finite.
@@ -143,7 +143,7 @@ def compose(
     sampling: Sampling = SAMPLING,
     bpm: float = 120.0,
     instrument: str = "",
-) -> list[Written]:
+) -> list[Tune]:
     """Write a tune to each of the paths, with a picture beside it, and print what was written.
 
     instrument: what plays everything but drums; "": what the tokens say.  Raises MidiError, RunError and OSError.

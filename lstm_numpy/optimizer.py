@@ -42,13 +42,26 @@ class RMSprop:
         self.averages = {name: np.zeros_like(parameter) for name, parameter in params.items()}
 
     def step(self, params: Mapping[str, Array], grads: Mapping[str, Array]) -> None:
-        """Move every parameter, in place, against its gradient."""
+        """Move every parameter, in place, against its gradient.  ValueError for one that is not C-contiguous."""
         for name, parameter in params.items():
+            if not parameter.flags.c_contiguous:
+                raise ValueError(f"{name} is not C-contiguous; take np.ascontiguousarray of it")
             number = parameter.dtype.type
             kernels.rmsprop_update(
                 parameter.reshape(-1), grads[name].reshape(-1), self.averages[name].reshape(-1),
                 number(self.learning_rate), number(self.decay), number(self.epsilon),
             )  # fmt: skip
+
+    def state(self) -> dict[str, Array]:
+        """All that it remembers, as arrays by name, for a checkpoint.  (The learning rate belongs to the caller.)"""
+        return self.averages
+
+    def load_state(self, state: Mapping[str, Array]) -> None:
+        """Go on from what state() was.  ValueError where it belongs to other parameters."""
+        wanted = {name: (array.shape, array.dtype) for name, array in self.averages.items()}
+        if {name: (array.shape, array.dtype) for name, array in state.items()} != wanted:
+            raise ValueError("the optimizer's state does not belong to these weights")
+        self.averages = {name: state[name] for name in wanted}
 
 
 class Plateau:

@@ -1,15 +1,13 @@
 """From probabilities to a new song: draw an id, read it, draw the next.
 
-The state is carried, so every id costs one step and nothing is ever read again.  Songs are written side by side, in
-batches of 32, which threads share; a song that has ended leaves its batch.
+The state is carried, so every id costs one step and nothing is ever read again.  Songs are written side by side, 32 at
+a time; a song that has ended leaves its batch.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from threading import Event
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -20,7 +18,6 @@ from lstm_numpy.model import Stepper, forward
 from lstm_numpy.parameters import State
 from lstm_numpy.speed import loops
 from lstm_numpy.speed.buffers import Buffers
-from lstm_numpy.speed.machine import useful_threads
 
 Array: TypeAlias = npt.NDArray[Any]
 Walk: TypeAlias = Callable[[], Callable[[int], Array]]
@@ -29,7 +26,7 @@ LONGEST_PERIOD = 16  # ids: what repeats after more is a phrase, and music repea
 SHORTEST_LOOP = 8  # ids: a chord struck four times is no loop yet
 _COLDEST, _HOTTEST = 1e-20, 1e20  # beyond, nothing changes any more but that float32 overflows
 _READ_AT_ONCE, _DRAWN_AT_ONCE = 256, 256
-_SIDE_BY_SIDE = 32  # songs that share a batch; a number, lest the cores of a machine decide how sums are rounded
+_SIDE_BY_SIDE = 32  # songs that share a batch; a fixed number, so that sums are rounded alike on every machine
 
 
 @dataclass(frozen=True)
@@ -58,8 +55,8 @@ class Sampling:
             raise ValueError(f"repeats is 2 or more, or 0 to allow any loop, not {self.repeats}")
 
 
-class Written(NamedTuple):
-    """One generated song."""
+class Tune(NamedTuple):
+    """One song that a network has written."""
 
     ids: Array  # (n,) ints, from the prime's first id to <end>, if it got there
     ended: bool  # by itself, with <end>
@@ -78,7 +75,7 @@ def generate(
     banned: Sequence[int] = (),
     sampling: Sampling | None = None,
     walk: Walk | None = None,
-) -> list[Written]:
+) -> list[Tune]:
     """Write `count` songs that begin with the ids of `prime`, each until it draws `end` or has `length` more ids.
 
     banned: ids that are never drawn.  walk: begins a walk along one song, a function that is told each id from the
@@ -88,27 +85,16 @@ def generate(
     finite.
     """
     prime = np.atleast_1d(np.asarray(prime, dtype=np.intp))
-    sampling = sampling or Sampling()
-    params = _without(params, banned)
+    sampling, params = sampling or Sampling(), _without(params, banned)
     seeds = rng.integers(2**63, size=count).tolist()
-    parts = [seeds[k : k + _SIDE_BY_SIDE] for k in range(0, count, _SIDE_BY_SIDE)]
-
     # One BLAS thread: a step's products are too small to be shared out, and their sums are the same on any machine.
     with ThreadpoolController().limit(limits=1, user_api="blas"):
         logits, state = _read(params, prime)
-        stop = Event()
-
-        def write(part: list[int]) -> list[Written]:
-            songs = _Songs(prime, len(prime) + length, part, walk)
-            return songs.write(params, np.repeat(logits, len(part), axis=0), state, sampling, end, stop)
-
-        if len(parts) <= 1:
-            return [song for part in parts for song in write(part)]
-        with ThreadPoolExecutor(useful_threads(count, state["lstm1"].h.shape[1])) as threads:
-            try:
-                return [song for songs in threads.map(write, parts) for song in songs]
-            finally:
-                stop.set()  # who is interrupted does not wait for the end of the other songs
+        tunes: list[Tune] = []
+        for k in range(0, count, _SIDE_BY_SIDE):
+            songs = _Songs(prime, len(prime) + length, seeds[k : k + _SIDE_BY_SIDE], walk)
+            tunes += songs.write(params, logits, state, sampling, end)
+    return tunes
 
 
 class _Songs:
@@ -126,16 +112,15 @@ class _Songs:
                 along(i)
 
     def write(
-        self, params: Mapping[str, Array], logits: Array, state: State, sampling: Sampling, end: int, stop: Event
-    ) -> list[Written]:
-        """All of them, or until `stop`, from the logits (songs, V) of the first id and the state (1, H) before it."""
+        self, params: Mapping[str, Array], logits: Array, state: State, sampling: Sampling, end: int
+    ) -> list[Tune]:
+        """All of them, from the logits (1, V) of the first id and the state (1, H) before it."""
         count, total = self.ids.shape
+        logits = np.repeat(logits, count, axis=0)
         writing = np.arange(count)  # the songs that have not ended: a row of logits and of the state for each
         entropies, buffers = np.empty(count), Buffers()
         stepper = Stepper(params, _rows(state, np.zeros(count, np.intp)), buffers)
         for t in range(self.n, total):
-            if stop.is_set():
-                break
             if self.walks:
                 before = zip(writing.tolist(), self.ids[writing, t - 1].tolist(), strict=True)
                 np.copyto(logits, -np.inf, where=~np.array([self.walks[song](i) for song, i in before]))
@@ -154,15 +139,15 @@ class _Songs:
             logits = stepper(chosen)
         return [self._written(k, end) for k in range(count)]
 
-    def _written(self, k: int, end: int) -> Written:
+    def _written(self, k: int, end: int) -> Tune:
         m, written = int(self.lengths[k]), int(self.lengths[k]) - self.n
         ended = bool(written > 0 and self.ids[k, m - 1] == end)
         entropy = float(self.entropy_sums[k]) / max(written, 1)
-        return Written(self.ids[k, :m].copy(), ended, entropy, int(self.loops.longest[k]))
+        return Tune(self.ids[k, :m].copy(), ended, entropy, int(self.loops.longest[k]))
 
 
 def longest_loop(ids: Array) -> int:
-    """The same figure for a song that stands already: see Written."""
+    """The same figure for a song that stands already: see Tune."""
     loops = _Loops(np.asarray(ids, dtype=np.intp)[None, :], len(ids))
     return int(loops.longest[0])
 

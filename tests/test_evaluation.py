@@ -9,8 +9,7 @@ from experiment.report import figures_table, final_figures, heard_songs, ngram_n
 from experiment.songs import RunSongs
 from lstm_numpy.baselines import NGrams
 from lstm_numpy.batches import Songs, Transposition
-from lstm_numpy.lstm import LSTMState
-from lstm_numpy.parameters import ModelConfig, init_params, reset
+from lstm_numpy.parameters import ModelConfig, init_params
 
 V, H = 7, 5
 RNG = np.random.default_rng(3)
@@ -64,13 +63,6 @@ def test_the_papers_protocol_sees_a_window_and_nothing_before():
 def test_nothing_to_score_is_no_error():
     nothing = evaluate(PARAMS, CONFIG, RUN, 40, 5, next_only=True)
     assert (nothing.nats_per_token, nothing.accuracy, nothing.scored.any()) == (0.0, 0.0, np.False_)
-
-
-def test_fresh_lanes_begin_from_zero():
-    state = {"lstm1": LSTMState(np.ones((3, 2)), np.full((3, 2), 2.0))}
-    h, c = reset(state, np.array([False, True, False]))["lstm1"]
-    assert h.tolist() == [[1, 1], [0, 0], [1, 1]]
-    assert c.tolist() == [[2, 2], [0, 0], [2, 2]]
 
 
 @pytest.mark.parametrize("next_only", [False, True])

@@ -15,14 +15,17 @@ import pytest
 from lstm_numpy import (
     ModelConfig,
     RMSprop,
+    Workspace,
     clip_by_global_norm,
     dropout_masks,
     forward,
     init_params,
     loss_and_gradients,
+    reset,
     zero_state,
 )
 from lstm_numpy.gradcheck.checks import CASES, Case, build
+from lstm_numpy.lstm import LSTMState
 from lstm_numpy.model import onehot_input_gradient, token_nats
 from lstm_numpy.parameters import layer_names, parameter_shapes
 
@@ -307,6 +310,7 @@ def test_numba_on_and_off_agree_as_far_as_the_order_of_summation_allows(tmp_path
         ({"dropout": -0.1}, "probability to drop"),
         ({"recurrent_dropout": "zoneout"}, "none, rnndrop or variational"),
         ({"input": "embedding"}, "onehot or scalar"),
+        ({"cell": "elman"}, "cell is lstm, not elman"),
     ],
 )
 def test_a_network_that_cannot_be_is_refused(wrong: dict[str, object], message: str) -> None:
@@ -349,3 +353,40 @@ def test_ids_that_are_not_tokens_are_refused(ids: list[object], targets: list[ob
     edge = np.array([[0, 4]])
     assert math.isfinite(loss_and_gradients(params, edge, edge - 1)[0])
     assert math.isfinite(loss_and_gradients(params, edge, edge)[0])
+
+
+@math_test
+def test_arguments_that_do_not_fit_the_network_are_refused() -> None:
+    config = ModelConfig(5, 2, layers=2)
+    params, ids = init_params(config, np.random.default_rng(0)), np.zeros((3, 4), int)
+    state, ones = zero_state(config, 4), np.ones((4, 2), np.float32)
+
+    def call(ids=ids, targets=ids, state=state, masks=None, workspace=None) -> None:
+        loss_and_gradients(params, ids, targets, state, masks, workspace=workspace)
+
+    call(masks={"lstm1.m": ones, "lstm2.output": np.ones((3, 4, 2), np.float32)}, workspace=Workspace(config, 3, 4))
+    for wrong, message in [
+        ({"ids": ids.astype(float)}, "must be integers"),
+        ({"targets": ids.astype(float)}, "must be integers"),
+        ({"state": {}}, "state has the layers"),
+        ({"state": {"lstm1": state["lstm1"]}}, "state has the layers"),
+        ({"state": zero_state(config, 1)}, r"state of lstm1: .*\(4, 2\)"),
+        ({"masks": {"lstm1.ouput": ones}}, "mask lstm1.ouput"),
+        ({"masks": {"lstm3.m": ones}}, "mask lstm3.m"),
+        ({"masks": {"lstm1.output": ones}}, "mask lstm1.output"),
+        ({"masks": {"lstm1.m": ones[:1]}}, "mask lstm1.m"),
+        ({"workspace": Workspace(ModelConfig(5, 3, layers=2), 3, 4)}, "another size"),
+        ({"workspace": Workspace(ModelConfig(5, 2, layers=1), 3, 4)}, "another size"),
+        ({"workspace": Workspace(config, 3, 5)}, "for ids of shape"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            call(**wrong)  # type: ignore[arg-type]
+
+
+@math_test
+def test_a_state_is_reset_where_a_song_begins_and_no_state_stays_none() -> None:
+    state = {"lstm1": LSTMState(np.ones((3, 2)), np.full((3, 2), 2.0))}
+    h, c = reset(state, np.array([False, True, False]))["lstm1"]
+    assert h.tolist() == [[1, 1], [0, 0], [1, 1]]
+    assert c.tolist() == [[2, 2], [0, 0], [2, 2]]
+    assert reset(None, np.array([True, False])) is None

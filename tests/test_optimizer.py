@@ -84,3 +84,24 @@ def test_a_plateau_begins_without_a_best_loss_and_takes_any_factor() -> None:
 def test_cosine_falls_from_1_to_0() -> None:
     wanted = [1, (1 + math.sqrt(0.5)) / 2, 0.5, (1 - math.sqrt(0.5)) / 2, 0, 0]
     assert [cosine(x) for x in (0, 0.25, 0.5, 0.75, 1, 1.5)] == pytest.approx(wanted, abs=1e-15)
+
+
+def test_a_parameter_that_is_not_contiguous_is_refused_and_not_skipped() -> None:
+    params = {"w": np.ones((3, 2), np.float32).T}
+    with pytest.raises(ValueError, match="w is not C-contiguous"):
+        RMSprop(params).step(params, {"w": np.ones((2, 3), np.float32)})
+
+
+def test_rmsprop_goes_on_from_its_state() -> None:
+    params, grads = {"w": np.array([10.0])}, {"w": np.array([4.0])}
+    optimizer = RMSprop(params, 0.1)
+    optimizer.step(params, grads)
+    again, copy = RMSprop(params, 0.1), {"w": params["w"].copy()}
+    again.load_state({name: array.copy() for name, array in optimizer.state().items()})
+    optimizer.step(params, grads)
+    again.step(copy, grads)
+    assert copy["w"] == params["w"]
+    with pytest.raises(ValueError, match="does not belong"):
+        again.load_state({"w": np.zeros(2)})
+    with pytest.raises(ValueError, match="does not belong"):
+        again.load_state({})
