@@ -50,12 +50,13 @@ def cell_forward(gates: Array, c_prev: Array, m: Array, c: Array) -> None:
 
 
 @kernel
-def hidden_forward(gates: Array, tanh_c: Array, s: Array, h: Array) -> None:
-    """h = s * o * tanh(c) (5)."""
+def hidden_forward(gates: Array, tanh_c: Array, s: Array, r: Array, h: Array, rh: Array) -> None:
+    """h = s * o * tanh(c) (5), and r * h, which is what the next step's gates see (1)."""
     B, H = h.shape
     for n in range(B):
         for k in range(H):
             h[n, k] = s[n, k] * gates[n, 2 * H + k] * tanh_c[n, k]
+            rh[n, k] = r[n, k] * h[n, k]
 
 
 @kernel

@@ -76,7 +76,7 @@ class LSTMTrace(NamedTuple):
     c: Array  # (T+1, B, H) cell, c[0] is the initial state
     tanh_c: Array  # (T, B, H) tanh(c[1:])
     h: Array  # (T+1, B, H) hidden state, h[0] is the initial state
-    rh: Array  # (T, B, H) r * h[:T]: h as the gates see it
+    rh: Array  # (T+1, B, H) r * h: h as the gates see it
     gates: Array  # (T, B, 4H) the block that i, f, o, g are parts of
     dz: Array  # (T, B, 4H) d loss / d z
     dh: Array  # (T+1, B, H) d loss / d h; dh[0] is the gradient of the initial state
@@ -104,17 +104,18 @@ def lstm_steps(
     dtype = weights.Wh.dtype
     gates = xWx
     h = buffers.empty("h", (T + 1, B, H), dtype)
-    rh = buffers.empty("rh", (T, B, H), dtype)
+    rh = buffers.empty("rh", (T + 1, B, H), dtype)
     c = buffers.empty("c", (T + 1, B, H), dtype)
     tanh_c = buffers.empty("tanh_c", (T, B, H), dtype)
     recurrent = buffers.empty("recurrent", (B, 4 * H), dtype)
-    recur = repeated_product(rh, weights.Wh, recurrent, buffers.within("Wh"))
+    recur = repeated_product(rh[:T], weights.Wh, recurrent, buffers.within("Wh"))
 
     h[0], c[0] = state
 
     def step(t: int) -> None:
         # z = xWx[t] + (r * h[t]) @ Wh + b                                          (1)
-        np.multiply(masks.r, h[t], out=rh[t])
+        if t == 0:
+            np.multiply(masks.r, h[0], out=rh[0])
         recur(t)  # recurrent = rh[t] @ Wh
         kernels.add_gate_inputs(gates[t], recurrent, weights.b)
         # i, f, o = sigmoid(z_i), sigmoid(z_f), sigmoid(z_o); g = tanh(z_g)         (2) (3)
@@ -123,7 +124,7 @@ def lstm_steps(
         kernels.cell_forward(gates[t], c[t], masks.m, c[t + 1])
         # h[t+1] = s * o * tanh(c[t+1])                                             (5)
         np.tanh(c[t + 1], out=tanh_c[t])
-        kernels.hidden_forward(gates[t], tanh_c[t], masks.s, h[t + 1])
+        kernels.hidden_forward(gates[t], tanh_c[t], masks.s, masks.r, h[t + 1], rh[t + 1])
 
     i, f, o, g = (gates[:, :, k * H : (k + 1) * H] for k in range(4))
     not_yet = np.empty(0, dtype)
@@ -162,6 +163,6 @@ def lstm_backward(
 
     # dWh = (r * h[:T]).T @ dz; db = sum of dz over t and b: all steps in one product   (17)
     flat_dz = dz.reshape(T * B, 4 * H)
-    dWh = np.matmul(trace.rh.reshape(T * B, H).T, flat_dz, out=buffers.empty("dWh", Wh.shape, Wh.dtype))
+    dWh = np.matmul(trace.rh[:T].reshape(T * B, H).T, flat_dz, out=buffers.empty("dWh", Wh.shape, Wh.dtype))
     db = np.sum(flat_dz, axis=0, out=buffers.empty("db", b.shape, b.dtype))
     return trace._replace(dz=dz, dh=dh, dc=dc), LSTMWeights(dWh, db)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -35,6 +35,7 @@ class Layer(NamedTuple):
     masks: Any
     output_mask: Array | None  # (T, B, H) dropout of the output
     trace: Any
+    h: Array  # (T, B, H) trace.h[1:], what the layer gives
     step: Callable[[int], None]
     buffers: Buffers
 
@@ -60,20 +61,27 @@ class Stack:
             xWx = room.empty("xWx", (T, B, Wx.shape[1]), dtype)
             trace, step = cell.steps(xWx, weights, first, cell_masks, room)
             mask = masks.get(f"{name}.output")
-            self.layers.append(Layer(name, cell, Wx, xWx, weights, cell_masks, mask, trace, step, room))
+            self.layers.append(Layer(name, cell, Wx, xWx, weights, cell_masks, mask, trace, trace.h[1:], step, room))
 
-    def run(self, x: Array, begin: int, end: int) -> Array:
-        """Time steps begin to end: from x, ids (t, B) or the first layer's input (t, B, D), to logits (t, B, V)."""
+    def run(self, x: Array) -> Array:
+        """All time steps: from x, ids (T, B) or the first layer's input (T, B, D), to logits (T, B, V)."""
+        return self._run(x, slice(None), range(self.T))
+
+    def run_step(self, x: Array, t: int) -> Array:
+        """Time step t: from x, ids (B,), to logits (B, V)."""
+        return self._run(x, t, (t,))
+
+    def _run(self, x: Array, rows: slice | int, times: Iterable[int]) -> Array:
         for layer in self.layers:
-            x = self.inputs[layer.name] = layers.input_forward(x, layer.Wx, self.V, layer.xWx[begin:end])
-            for t in range(begin, end):
+            x = self.inputs[layer.name] = layers.input_forward(x, layer.Wx, self.V, layer.xWx[rows])
+            for t in times:
                 layer.step(t)
-            x = layer.trace.h[begin + 1 : end + 1]
+            x = layer.h[rows]
             if layer.output_mask is not None:
-                x = layers.dropout_forward(x, layer.output_mask[begin:end], layer.buffers)
+                x = layers.dropout_forward(x, layer.output_mask[rows], layer.buffers)
         self.inputs["dense"] = x
-        layers.dense_forward(x, self.W, self.b, self.logits[begin:end])
-        return self.logits[begin:end]
+        layers.dense_forward(x, self.W, self.b, self.logits[rows])
+        return np.asarray(self.logits[rows])
 
     def state(self, t: int) -> State:
         """What the sequences carry after t steps: views."""
@@ -115,7 +123,7 @@ def stack_forward(
     """All layers, for one part of a batch.  x is ids (T, B), or numbers (T, B, D) as the first layer's input."""
     T, B = x.shape[:2]
     stack = Stack(params, T, B, state, masks, buffers)
-    logits = stack.run(x, 0, T)
+    logits = stack.run(x)
     last = {name: type(arrays)(*(array.copy() for array in arrays)) for name, arrays in stack.state(T).items()}
     return logits, last, stack.trace()
 
@@ -164,7 +172,7 @@ class Stepper:
             self._stack.start_again()
             self._t = 0
         self._t += 1
-        return np.asarray(self._stack.run(ids[None], self._t - 1, self._t)[0])
+        return self._stack.run_step(ids, self._t - 1)
 
     @property
     def state(self) -> State:

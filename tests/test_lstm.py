@@ -26,7 +26,7 @@ def test_shapes_and_dtypes_are_those_that_the_trace_promises() -> None:
     for dtype in (np.float32, np.float64):
         xWx, weights, state, masks, dy = layer(dtype)
         trace, grads = lstm_backward(dy, weights, masks, lstm_forward(xWx, weights, state, masks, Buffers()), Buffers())
-        rows = dict.fromkeys(LSTMTrace._fields, T) | dict.fromkeys(("c", "h", "dh", "dc"), T + 1)
+        rows = dict.fromkeys(LSTMTrace._fields, T) | dict.fromkeys(("c", "h", "rh", "dh", "dc"), T + 1)
         for name, array in trace._asdict().items():
             assert array.shape == (rows[name], B, 4 * H if name in ("gates", "dz") else H), name
             assert array.dtype == dtype, name

@@ -139,8 +139,8 @@ BUGS = (
     # The products after the loop.
     Bug(
         "lstm.py",
-        "trace.rh.reshape",
-        "trace.h[1:].reshape",
+        "trace.rh[:T].reshape",
+        "trace.rh[1:].reshape",
         "one step off: the gates of step t saw h[t], the hidden state before the step (17)",
         "lstm1.Wh",
     ),
@@ -285,7 +285,7 @@ BUGS = (
     ),
     Bug(
         "lstm.py",
-        "trace.rh.reshape",
+        "trace.rh[:T].reshape",
         "trace.h[:T].reshape",
         "the gates saw r * h, h with its mask, so that is what stands in the gradient of Wh (17)",
         "lstm2.Wh",
