@@ -28,7 +28,7 @@ ORDER = {
         music.meter music.statistics music.picture __main__
     """,
     "lstm_numpy": """
-        speed speed.blas . speed.buffers speed.compiled speed.loops activations kernels speed.products
+        speed speed.blas . activations plain speed.buffers speed.compiled speed.loops kernels speed.products
         lstm cells layers parameters speed.workspace model optimizer
         gradcheck gradcheck.checks gradcheck.bugs gradcheck.__main__
         speed.machine batches baselines evaluation sampling
