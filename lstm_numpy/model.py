@@ -65,13 +65,13 @@ class Stack:
 
     def run(self, x: Array) -> Array:
         """All time steps: from x, ids (T, B) or the first layer's input (T, B, D), to logits (T, B, V)."""
-        return self._run(x, slice(None), range(self.T))
+        return self._run(x, slice(None), range(self.T), self.logits)
 
     def run_step(self, x: Array, t: int) -> Array:
-        """Time step t: from x, ids (B,), to logits (B, V)."""
-        return self._run(x, t, (t,))
+        """Time step t: from x, ids (B,), to logits (B, V), valid until the next step."""
+        return self._run(x, t, (t,), self.logits[0])
 
-    def _run(self, x: Array, rows: slice | int, times: Iterable[int]) -> Array:
+    def _run(self, x: Array, rows: slice | int, times: Iterable[int], logits: Array) -> Array:
         for layer in self.layers:
             x = self.inputs[layer.name] = layers.input_forward(x, layer.Wx, self.V, layer.xWx[rows])
             for t in times:
@@ -80,8 +80,8 @@ class Stack:
             if layer.output_mask is not None:
                 x = layers.dropout_forward(x, layer.output_mask[rows], layer.buffers)
         self.inputs["dense"] = x
-        layers.dense_forward(x, self.W, self.b, self.logits[rows])
-        return np.asarray(self.logits[rows])
+        layers.dense_forward(x, self.W, self.b, logits)
+        return logits
 
     def state(self, t: int) -> State:
         """What the sequences carry after t steps: views."""
