@@ -5,11 +5,10 @@ from __future__ import annotations
 import io
 import logging
 import math
-import os
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from midi_io.disk import StrPath, write_whole
 from midi_io.music.instruments import INSTRUMENTS
 from midi_io.notes import Note, melody, pitch_name
 
@@ -24,14 +23,12 @@ DRUM_COLOUR = "#4D4D4D"
 INCHES_PER_PITCH, MOST_INCHES = 0.075, 3.5  # of a system
 
 
-def draw_piano_roll(
-    notes: Iterable[Note], path: str | os.PathLike[str], *, title: str = "", meter: tuple[int, int] = (4, 4)
-) -> None:
+def draw_piano_roll(notes: Iterable[Note], path: StrPath, *, title: str = "", meter: tuple[int, int] = (4, 4)) -> None:
     """Write a PNG: bars from left to right, pitches from low to high, a colour for each instrument.
 
     Where there is one instrument, notes that begin with no higher note sounding have a colour of their own: the melody.
     Drums stand below, a line for each sound.  Of a song too long for one picture, the beginning is drawn, and the
-    title says so.  Any title will do: what the font cannot show becomes a box.  Raises OSError.
+    title says so.  Any title will do: what the font cannot show becomes a box.  Raises MidiError.
     """
     logging.getLogger("matplotlib").setLevel(logging.ERROR)  # it would speak of a HOME that it cannot write to
     import matplotlib
@@ -65,7 +62,7 @@ def draw_piano_roll(
             figure.legend(handles=handles, loc="outside lower center", ncols=min(6, len(handles)), frameon=False)
         png = io.BytesIO()
         figure.savefig(png, format="png", dpi=100, pil_kwargs={"compress_level": 9})
-    Path(path).write_bytes(png.getvalue())
+    write_whole(path, png.getvalue())
 
 
 Part = tuple[str, str, list[Note]]  # name, colour, notes
