@@ -49,7 +49,7 @@ def read(folder, **options):
 def content(corpus):
     """Everything of a corpus, for comparing."""
     songs = [(s.path, s.sha256, s.title, s.bpm, s.meter, s.ids.tolist()) for s in corpus.songs]
-    return songs, corpus.tokens, corpus.counts.tolist(), corpus.skipped
+    return songs, corpus.tokens, corpus.skipped
 
 
 # What is read ---------------------------------------------------------------------------------------------------------
@@ -65,7 +65,6 @@ def test_a_folder_becomes_songs_of_ids_in_the_order_of_names(folder):
     for song in corpus.songs:
         assert [corpus.tokens[i] for i in song.ids] == encode(read_notes(song.path), "note", 12)
         assert song.ids.dtype == np.uint8
-    assert corpus.counts.tolist() == np.bincount(np.concatenate([song.ids for song in corpus.songs])).tolist()
     assert corpus.report() == "read 6 of 6 files"
 
 
@@ -189,7 +188,12 @@ def test_the_order_does_not_depend_on_the_file_system(folder, monkeypatch):
                 self.entries = sorted(entries, key=lambda entry: entry.name, reverse=True)
 
         def __enter__(self):
-            return iter(self.entries)
+            return self
+
+        def __next__(self):
+            if not self.entries:
+                raise StopIteration
+            return self.entries.pop(0)
 
         def __exit__(self, *_):
             pass
@@ -313,7 +317,6 @@ def test_at_most_n_songs_are_the_same_ones_every_time_whatever_is_skipped(folder
     assert len(three.songs) == 3
     assert content(read(folder, max_songs=3)) == content(three)
     assert set(names(three)) < set(names(read(folder, max_songs=5)))
-    assert len(three.tokens) == len(set(np.concatenate([song.ids for song in three.songs]).tolist()))
     assert len(read(folder, max_songs=99).songs) == 6
 
 

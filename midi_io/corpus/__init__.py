@@ -15,10 +15,9 @@ from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 from tqdm import tqdm
 
 from midi_io.corpus.batch import Batch, Cache, Ids, Options, read_batch, smallest
@@ -39,7 +38,6 @@ __all__ = ["Corpus", "CorpusError", "CorpusSong", "Skipped", "read_corpus", "wri
 
 BATCH_FILES, BATCH_BYTES = 128, 1_000_000  # at most
 WORTH_PROCESSES = 3_000_000  # bytes: less is read here before other processes have started
-_COUNTED_AT_ONCE = 1_000_000  # ids
 
 
 class CorpusSong(NamedTuple):
@@ -60,14 +58,12 @@ class Corpus:
 
     songs: in the order of the files; no two with the same tokens.
     tokens: what the ids stand for, in the order of first use.
-    counts: (len(tokens),) int64, how often each token occurs.
     skipped: every file that is no song here, and why.
     scheme, grid: how the songs are spelled.
     """
 
     songs: list[CorpusSong]
     tokens: list[str]
-    counts: npt.NDArray[np.int64]
     skipped: list[Skipped]
     scheme: str
     grid: int
@@ -123,18 +119,14 @@ def read_corpus(
     if max_songs is not None:
         files = in_fair_order(files)
     options = Options(scheme, grid, None if programs is None else tuple(sorted(set(programs))), drums, max_bytes)
-    merger = _Merger(skipped)
     with (
         tqdm(total=len(files), desc="reading", unit=" files", disable=not progress) as bar,
-        closing(_read_batches(list(_cut(files)), options, cache, executor, workers)) as batches,
+        closing(_read_batches(list(_cut(files)), options, cache, executor, workers, bar)) as batches,
     ):
-        for batch, content in batches:
-            bar.update(len(batch))
-            if merger.add(batch, content, max_songs):
-                break
-    if not merger.songs:
+        songs, tokens = _merge(batches, skipped, max_songs)
+    if not songs:
         raise CorpusError(f"{names}: none of {len(files):,} MIDI files is usable ({_kinds(skipped)})")
-    return merger.corpus(scheme, grid)
+    return Corpus(songs, tokens, skipped, scheme, grid)
 
 
 def write_skipped(skipped: Iterable[Skipped], path: StrPath) -> None:
@@ -148,51 +140,37 @@ def _kinds(skipped: Iterable[Skipped]) -> str:
     return ", ".join(f"{n:,} {kind}" for kind, n in sorted(counts.items(), key=lambda item: (-item[1], item[0])))
 
 
-class _Merger:
-    """Puts batches together into one corpus with one list of tokens; the second file with the same music is skipped."""
-
-    def __init__(self, skipped: list[Skipped]) -> None:
-        self.songs: list[CorpusSong] = []
-        self.index: dict[str, int] = {}
-        self.skipped = skipped
-        self.first: dict[str, str] = {}  # the SHA-256 of a song's tokens: where it was first found
-
-    def add(self, files: Sequence[FoundFile], batch: Batch, max_songs: int | None) -> bool:
-        """Add a batch of files; True if there are enough songs now."""
-        index = self.index
+def _merge(
+    batches: Iterable[tuple[Sequence[FoundFile], Batch]], skipped: list[Skipped], max_songs: int | None
+) -> tuple[list[CorpusSong], list[str]]:
+    """Songs with one list of tokens.  Of files with the same music the first is kept; skipped gets the others."""
+    index: dict[str, int] = {}
+    first: dict[str, str] = {}  # the SHA-256 of a song's tokens: where it was first found
+    songs: list[CorpusSong] = []
+    for files, batch in batches:
+        skipped += [Skipped(files[place].path, kind, reason) for place, kind, reason in batch.skipped]
         table = np.array([index.setdefault(token, len(index)) for token in batch.tokens], np.uint32)
         ids = smallest(table[batch.ids], len(index))
-        self.skipped += [Skipped(files[place].path, kind, reason) for place, kind, reason in batch.skipped]
         end = 0
         for place, length, content, sha256, title, bpm, meter in batch.songs:
             start, end = end, end + length
             path = files[place].path
-            first = self.first.setdefault(content, path)
-            if first != path:
-                self.skipped.append(Skipped(path, "found twice", f"is the same music as {printable(first)}"))
-                continue
-            self.songs.append(CorpusSong(path, sha256, content, title, bpm, meter, ids[start:end]))
-            if len(self.songs) == max_songs:
-                return True
-        return False
-
-    def corpus(self, scheme: str, grid: int) -> Corpus:
-        """The songs so far, with the tokens that occur in them."""
-        flat = np.concatenate([song.ids for song in self.songs])
-        counts = np.zeros(len(self.index), np.int64)
-        for start in range(0, len(flat), _COUNTED_AT_ONCE):  # bincount takes 8 bytes an id
-            counts += np.bincount(flat[start : start + _COUNTED_AT_ONCE], minlength=len(counts))
-        used = np.flatnonzero(counts)
-        flat = smallest(np.cumsum(counts > 0) - 1, len(used))[flat]
-        ends = np.cumsum([len(song.ids) for song in self.songs]).tolist()
-        places = zip(self.songs, [0, *ends[:-1]], ends, strict=True)
-        songs = [CorpusSong(*song[:-1], ids=flat[start:end]) for song, start, end in places]
-        tokens = list(self.index)
-        return Corpus(songs, [tokens[i] for i in used], counts[used], self.skipped, scheme, grid)
+            if first.setdefault(content, path) == path:
+                songs.append(CorpusSong(path, sha256, content, title, bpm, meter, ids[start:end]))
+                if len(songs) == max_songs:
+                    return songs, list(index)
+            else:
+                skipped.append(Skipped(path, "found twice", f"is the same music as {printable(first[content])}"))
+    return songs, list(index)
 
 
 def _read_batches(
-    batches: list[list[FoundFile]], options: Options, folder: Path | None, executor: Executor | None, workers: int
+    batches: list[list[FoundFile]],
+    options: Options,
+    folder: Path | None,
+    executor: Executor | None,
+    workers: int,
+    bar: tqdm[Any],
 ) -> Generator[tuple[list[FoundFile], Batch], None, None]:
     """Every batch in its order, from the cache, or read by the workers."""
     cache = Cache(folder, options) if folder else None
@@ -207,6 +185,7 @@ def _read_batches(
     with closing(results):
         for batch, known in zip(batches, kept, strict=True):
             loaded = cache.load(batch) if cache and known else next(results)
+            bar.update(len(batch))
             yield batch, loaded or read(batch)  # an entry may be damaged
 
 

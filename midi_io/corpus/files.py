@@ -48,59 +48,45 @@ def find_files(folders: Iterable[StrPath]) -> tuple[list[FoundFile], list[Skippe
     files: dict[str, FoundFile] = {}
     skipped: list[Skipped] = []
     seen: set[tuple[int, int]] = set()
-    for given in folders:
-        folder = os.fspath(given)
-        if not folder or os.path.realpath(folder).startswith(SYSTEM):
-            raise CorpusError(f"{printable(folder) or 'empty name'}: is no folder of music; give one with .mid files")
+
+    def closed(error: OSError) -> None:
+        skipped.append(Skipped(error.filename, "unreadable folder", f"cannot be opened: {error.strerror}"))
+
+    def add(path: str) -> None:
         try:
-            status = Path(folder).stat()
+            status = Path(path).stat()
+        except OSError as error:
+            skipped.append(Skipped(path, "missing", f"cannot be found: {error.strerror}"))
+            return
+        if stat.S_ISREG(status.st_mode):
+            # The change time (ctime) shows a change even where the modification time was set back.
+            stamp = f"{status.st_ino} {status.st_size} {status.st_mtime_ns} {status.st_ctime_ns}"
+            files.setdefault(path, FoundFile(path, status.st_size, stamp))
+        else:
+            skipped.append(Skipped(path, "not a file", "is not a regular file"))
+
+    for place in folders:
+        given = os.fspath(place)
+        if not given or os.path.realpath(given).startswith(SYSTEM):
+            raise CorpusError(f"{printable(given) or 'empty name'}: is no folder of music; give one with .mid files")
+        try:
+            if not stat.S_ISDIR(Path(given).stat().st_mode):
+                add(given)
         except (OSError, ValueError) as error:
             fault = getattr(error, "strerror", None) or error
-            raise CorpusError(f"{printable(folder)}: no folder of MIDI files can be read there ({fault})") from None
-        if not stat.S_ISDIR(status.st_mode):
-            _add_file(folder, status, files, skipped)
-            continue
-        waiting = [folder]
-        while waiting:
-            waiting += reversed(_read_folder(waiting.pop(), files, skipped, seen))
+            raise CorpusError(f"{printable(given)}: no folder of MIDI files can be read there ({fault})") from None
+        for folder, subfolders, names in os.walk(given, onerror=closed, followlinks=True):
+            status = Path(folder).stat()
+            if (status.st_dev, status.st_ino) in seen:
+                skipped.append(Skipped(folder, "folder linked twice", "leads to a folder that is read already"))
+                subfolders.clear()
+                continue
+            seen.add((status.st_dev, status.st_ino))
+            subfolders[:] = sorted(name for name in subfolders if not str(Path(folder, name)).startswith(SYSTEM))
+            for name in sorted(names):
+                if name.lower().endswith(SUFFIXES):
+                    add(str(Path(folder, name)))
     return list(files.values()), skipped
-
-
-def _read_folder(
-    folder: str, files: dict[str, FoundFile], skipped: list[Skipped], seen: set[tuple[int, int]]
-) -> list[str]:
-    """Add the MIDI files of one folder; returns its subfolders."""
-    subfolders = []
-    try:
-        status = Path(folder).stat()
-        if (status.st_dev, status.st_ino) in seen:
-            skipped.append(Skipped(folder, "folder linked twice", "leads to a folder that is read already"))
-            return []
-        seen.add((status.st_dev, status.st_ino))
-        with os.scandir(folder) as entries:
-            found = sorted(entries, key=lambda entry: entry.name)
-    except OSError as error:
-        skipped.append(Skipped(folder, "unreadable folder", f"cannot be opened: {error.strerror}"))
-        return []
-    for entry in found:
-        try:
-            if entry.is_dir():
-                subfolders += [] if entry.path.startswith(SYSTEM) else [entry.path]
-            elif entry.name.lower().endswith(SUFFIXES):
-                _add_file(entry.path, entry.stat(), files, skipped)
-        except OSError as error:
-            if entry.name.lower().endswith(SUFFIXES):
-                skipped.append(Skipped(entry.path, "missing", f"cannot be found: {error.strerror}"))
-    return subfolders
-
-
-def _add_file(path: str, status: os.stat_result, files: dict[str, FoundFile], skipped: list[Skipped]) -> None:
-    if not stat.S_ISREG(status.st_mode):
-        skipped.append(Skipped(path, "not a file", "is not a regular file"))
-        return
-    # The change time (ctime) betrays even an editor that sets the modification time back.
-    stamp = f"{status.st_ino} {status.st_size} {status.st_mtime_ns} {status.st_ctime_ns}"
-    files.setdefault(path, FoundFile(path, status.st_size, stamp))
 
 
 def choose_by_genre(files: Sequence[FoundFile], table: StrPath, genres: Collection[str]) -> list[FoundFile]:
