@@ -186,7 +186,7 @@ class Run:
         if not self.args.transpose:
             return None
         shifts = range(-self.args.transpose, self.args.transpose + 1)
-        return Transposition.of(self.train_songs, self.vocabulary.transposition_table(shifts, self.args.tokens))
+        return Transposition.of(self.train_songs, self.vocabulary.transposition_table(shifts))
 
     def windows(self) -> Windows:
         """What is read in the present epoch, in its order: this follows from the seed and the epoch's number."""
@@ -273,7 +273,7 @@ def resume(args: argparse.Namespace, argv: Sequence[str], folder: RunFolder) -> 
             raise RunError(f"{flag} was different when the run in {folder.path} was begun; leave it out to go on")
     try:
         training = TrainingState.restored(params, config, saved["training"])
-        vocabulary = Vocabulary(tokens)
+        vocabulary = Vocabulary(tokens, asked.tokens, asked.grid)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise CheckpointError(f"{folder.last}: holds no training run that can be continued ({error})") from None
     songs = RunSongs.load(folder.songs)

@@ -20,7 +20,7 @@ import symusic
 
 from midi_io import MidiError, Note, quantise, read_song, write_notes
 from midi_io.corpus.files import find_files
-from midi_io.plain import printable
+from midi_io.disk import printable
 
 
 def main() -> int:

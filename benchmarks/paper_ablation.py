@@ -29,7 +29,7 @@ import numpy.typing as npt
 from experiment.songs import RunSongs
 from lstm_numpy import forward, load_checkpoint
 from lstm_numpy.activations import softmax
-from midi_io.tokens.words import parse
+from midi_io.tokens import parse
 
 Array = npt.NDArray[Any]
 

@@ -25,7 +25,7 @@ import numpy.typing as npt
 from lstm_numpy.model import forward
 from lstm_numpy.parameters import Arrays, layer_names
 from midi_io import Song, Vocabulary, encode, quantise
-from midi_io.tokens.words import parse
+from midi_io.tokens import parse
 
 Array: TypeAlias = npt.NDArray[Any]
 

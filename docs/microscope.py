@@ -104,7 +104,7 @@ def load(run: Path, song: Path | None, layer: int | None) -> Slide:
     if not 1 <= layer <= layers:
         raise InputError(f"--layer {layer}: the network of {run} has layers 1 to {layers}")
 
-    vocabulary = Vocabulary(checkpoint.vocabulary)
+    vocabulary = Vocabulary(checkpoint.vocabulary, settings["tokens"], settings["grid"])
 
     def reading(path: Path) -> Reading:
         try:

@@ -11,13 +11,13 @@ from experiment.tunes import LENGTH, Composer
 from lstm_numpy.baselines import copied
 from lstm_numpy.batches import END, START, UNKNOWN, Songs
 from lstm_numpy.sampling import Tune
-from midi_io.music.statistics import Compared, compare, figures
+from midi_io.music.statistics import Comparison, compare, figures
 
 TUNES = 20  # that are written to be compared
 MOST_HELD_OUT = 100  # songs to compare them with
 
 
-def music_beside_held_out(composer: Composer, songs: RunSongs, seed: int, count: int = TUNES) -> dict[str, Compared]:
+def music_beside_held_out(composer: Composer, songs: RunSongs, seed: int, count: int = TUNES) -> dict[str, Comparison]:
     """What a musician would count in `count` new tunes, beside the same in valid songs.
 
     All are cut after LENGTH tokens.  Valid songs with unknown tokens are left out, because some of their time is
@@ -37,7 +37,7 @@ def copy_report(composer: Composer, songs: RunSongs, tunes: Sequence[Tune], open
     """
     train, held_out = songs.of("train").songs, songs.of("valid").songs
     written = [tune.ids[opening:-1] if tune.ended else tune.ids[opening:] for tune in tunes]
-    keys = composer.vocabulary.transposition_table(range(-composer.transpose, composer.transpose + 1), composer.scheme)
+    keys = composer.vocabulary.transposition_table(range(-composer.transpose, composer.transpose + 1))
     keys[:, UNKNOWN] = -1  # it may stand for anything
     found = copied(Songs.of([*written, *(song[1:-1] for song in held_out)]), train, readings=keys)
     lines = [f"copied: longest run {one.longest} tokens, {one.shares[8]:.0%} of its 8-grams" for one in found]

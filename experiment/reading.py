@@ -11,10 +11,11 @@ from experiment.folder import RunError, RunFolder
 from experiment.songs import SPLITS, RunSongs
 from lstm_numpy.batches import Songs
 from lstm_numpy.checkpoint import MAX_SIZES
+from lstm_numpy.speed.machine import cores
 from midi_io.corpus import read_corpus, write_skipped
 from midi_io.corpus.dataset import Dataset, build_dataset, cache_folder, programs_named
 from midi_io.corpus.split import split_corpora
-from midi_io.plain import printable
+from midi_io.disk import printable
 from midi_io.vocabulary import Vocabulary
 
 
@@ -47,17 +48,17 @@ def read_songs(
 
     valid, test: folders with the songs of these parts; None: a tenth of `midi` each, drawn with `seed`.
     instruments: names; only their notes are kept (none: all).  chosen: as for read_corpus, of `midi` alone.
-    The others are those of read_corpus and build_dataset.  Raises CorpusError, RunError and OSError.
+    The others are those of read_corpus and build_dataset.  Raises MidiIoError, RunError and OSError.
     """
     options: dict[str, Any] = {
         "scheme": scheme, "grid": grid, "max_bytes": max_bytes, "drums": drums,
-        "programs": programs_named(instruments), "cache": cache_folder(), "progress": progress,
+        "programs": programs_named(instruments), "cache": cache_folder(), "workers": cores(), "progress": progress,
     }  # fmt: skip
     corpus = read_corpus(midi, **options, **chosen)
     others = [read_corpus([place], **options) if place else None for place in (valid, test)]
     parts = split_corpora(corpus, others[0], others[1], np.random.default_rng([seed, 0]))
     corpora = [corpus, *filter(None, others)]
-    data = build_dataset(parts, scheme, min_count=min_count, transpose=transpose)
+    data = build_dataset(parts, min_count=min_count, transpose=transpose)
     if len(data.vocabulary) > MAX_SIZES["vocab_size"]:
         raise RunError(f"{len(data.vocabulary):,} tokens are too many; raise --min-count, or take --tokens note")
 

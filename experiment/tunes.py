@@ -15,17 +15,16 @@ import numpy.typing as npt
 
 from experiment.command.console import one_line
 from experiment.folder import RunError
+from experiment.parallel import run_all
 from experiment.songs import RunSongs
 from lstm_numpy.batches import END, START, UNKNOWN
 from lstm_numpy.checkpoint import CheckpointError, load_checkpoint
 from lstm_numpy.sampling import Sampling, Tune, generate
-from midi_io.corpus.workers import run_all
 from midi_io.music.instruments import programs_of
 from midi_io.music.meter import on_bars
 from midi_io.music.picture import draw_piano_roll
 from midi_io.notes import Note, Song, piano_roll, transpose
 from midi_io.reader import read_song
-from midi_io.tokens import decode, encode
 from midi_io.tokens.grammar import Grammar
 from midi_io.vocabulary import Vocabulary
 from midi_io.writer import write_song
@@ -44,8 +43,6 @@ class Composer:
     path: Path  # of the checkpoint
     params: dict[str, Array]
     vocabulary: Vocabulary
-    scheme: str
-    grid: int
     transpose: int  # semitones that its train songs were moved by, up and down
 
     @classmethod
@@ -58,7 +55,7 @@ class Composer:
         try:
             settings = facts["settings"]
             scheme, grid, semitones = str(settings["tokens"]), int(settings["grid"]), int(settings["transpose"])
-            return cls(path, params, Vocabulary(tokens), scheme, grid, semitones)
+            return cls(path, params, Vocabulary(tokens, scheme, grid), semitones)
         except (KeyError, TypeError, ValueError) as error:
             raise CheckpointError(f"{path}: does not say what its tokens are ({error}); is it from train.py?") from None
 
@@ -80,7 +77,7 @@ class Composer:
 
         Raises RunError where the sampling makes no sense, or the network's output is not finite.
         """
-        walk = Grammar(self.vocabulary.tokens, self.scheme).walk
+        walk = Grammar(self.vocabulary).walk
         try:
             return generate(
                 self.params, prime, length, rng, count, end=END, banned=(START, UNKNOWN), sampling=sampling, walk=walk
@@ -90,7 +87,7 @@ class Composer:
 
     def notes(self, ids: Array) -> list[Note]:
         """The notes that ids stand for."""
-        return decode(self.vocabulary.tokens_of(ids), self.scheme, self.grid)
+        return self.vocabulary.decode(ids)
 
 
 @dataclass(frozen=True)
@@ -118,8 +115,8 @@ def random_place(songs: RunSongs, rng: np.random.Generator) -> Opening:
 def opening_of(path: str | os.PathLike[str], composer: Composer, semitones: int) -> Opening:
     """A MIDI file, moved by some semitones; an unknown token becomes the nearest known one.  Raises MidiError."""
     song = read_song(path)
-    tokens = encode(transpose(song.notes, semitones), composer.scheme, composer.grid)
-    known = [composer.vocabulary.nearest(token, composer.scheme) for token in tokens]
+    tokens = composer.vocabulary.encode(transpose(song.notes, semitones))
+    known = [composer.vocabulary.nearest(token) for token in tokens]
     replaced = sum(token != other for token, other in zip(tokens, known, strict=True))
     print(
         f"{one_line(os.fspath(path))}: {len(tokens)} tokens, {replaced} of them unknown to the network: "
@@ -146,12 +143,9 @@ def compose(
 ) -> list[Tune]:
     """Write a tune to each of the paths, with a picture beside it, and print what was written.
 
-    instrument: what plays everything but drums; "": what the tokens say.  Raises MidiError, RunError and OSError.
+    instrument: what plays everything but drums; "": what the tokens say.  Raises MidiIoError and RunError.
     """
-    try:
-        program = programs_of(instrument)[0] if instrument else None
-    except ValueError as error:
-        raise RunError(str(error)) from None
+    program = programs_of(instrument)[0] if instrument else None
     tunes = composer.write(opening.ids, rng, len(paths), length=length, sampling=sampling)
     songs = []
     for path, tune in zip(paths, tunes, strict=True):

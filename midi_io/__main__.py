@@ -9,12 +9,14 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from pathlib import Path
 from typing import NoReturn
 
-from midi_io.reader import MidiError, printable, read_notes
-from midi_io.tokens import SCHEMES, TokenError, decode, encode, guess_scheme
+from midi_io.disk import MidiError, MidiIoError, printable, read_bytes
+from midi_io.reader import read_notes
+from midi_io.tokens import SCHEMES, TokenError, decode, encode
 from midi_io.writer import write_notes
+
+MAX_TEXT = 50_000_000  # bytes
 
 
 class _Parser(argparse.ArgumentParser):
@@ -23,19 +25,19 @@ class _Parser(argparse.ArgumentParser):
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Carry out a command line; returns the exit status: 0 done, 2 wrong use or input, which one line explains."""
+    """Carry out a command line.  Returns the exit status: 0 done, 2 wrong use or input, with one line that says why."""
     parser = _parser()
     options = parser.parse_args(arguments)
     try:
         if options.command == "tokens":
-            print_tokens(options.song, options.tokens or "chord", options.grid)
+            print_tokens(options.song, options.tokens, options.grid)
         else:
             write_tokens(options.text, options.song, options.tokens, options.grid, options.bpm)
-    except BrokenPipeError:  # whoever reads, `head` perhaps, has seen enough
+    except BrokenPipeError:  # the reader, `head` perhaps, has ended
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or closing it would fail again
-    except (MidiError, OSError) as error:
-        message = str(error) if isinstance(error, MidiError) else f"{error.filename or 'output'}: {error.strerror}"
-        parser.exit(2, f"{parser.prog}: error: {printable(message)}\n")
+    except (MidiIoError, OSError) as error:
+        fault = str(error) if isinstance(error, MidiIoError) else f"output: {error.strerror}"
+        parser.exit(2, f"{parser.prog}: error: {printable(fault)}\n")
     except KeyboardInterrupt:
         return 130
     return 0
@@ -46,38 +48,36 @@ def print_tokens(song: str, scheme: str, grid: int) -> None:
     print("".join([f"{token}\n" for token in encode(read_notes(song), scheme, grid)]), end="", flush=True)
 
 
-def write_tokens(text: str, song: str, scheme: str | None, grid: int, bpm: float) -> None:
-    """Write a text of tokens, with white space between them, as a MIDI file.  Without a scheme, the tokens tell it."""
-    lines = Path(text).read_text(encoding="utf-8", errors="replace").splitlines()
-    tokens, places = [], []
-    for place, line in enumerate(lines):
-        for token in line.split():
-            tokens.append(token)
-            places.append(place)
+def write_tokens(text: str, song: str, scheme: str, grid: int, bpm: float) -> None:
+    """Write a text of tokens, with white space between them, as a MIDI file."""
+    tokens: list[str] = []
+    lines: list[int] = []  # where each token stands
     try:
-        notes = decode(tokens, scheme or guess_scheme(tokens), grid)
+        for number, line in enumerate(read_bytes(text, MAX_TEXT).decode("utf-8", errors="replace").splitlines()):
+            tokens += line.split()
+            lines += [number] * (len(tokens) - len(lines))
+        notes = decode(tokens, scheme, grid)
     except TokenError as error:
-        fault = TokenError(error.token, error.scheme, places[error.index or 0])
-        raise MidiError(f"{text}: {fault}", "not tokens") from None
+        raise MidiError(f"{text}: {TokenError(error.token, error.scheme, lines[error.index or 0])}") from None
+    except MidiError as error:
+        raise MidiError(f"{text}: {error}") from None
     if not notes:
-        raise MidiError(f"{text}: no token in it is a note", "no notes")
+        raise MidiError(f"{text}: no token in it is a note")
     write_notes(notes, song, bpm=bpm)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="python -m midi_io", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     commands = parser.add_subparsers(dest="command", required=True, metavar="tokens | midi")
-    tokens = commands.add_parser(
-        "tokens", help="print a song's tokens, one a line", description="Print a song's tokens."
-    )
-    midi = commands.add_parser("midi", help="write tokens as a song", description="Write tokens as a song.")
+    tokens = commands.add_parser("tokens", help="print a song's tokens, one a line")
+    midi = commands.add_parser("midi", help="write tokens as a song")
     midi.add_argument("text", metavar="TOKENS.txt", help="a text of tokens, as `tokens` prints them")
     tokens.add_argument("song", metavar="SONG.mid", help="the MIDI file to read")
     midi.add_argument("song", metavar="SONG.mid", help="the MIDI file to write")
-    tokens.add_argument("--tokens", choices=SCHEMES, help="how to spell the song (default: chord)")
-    midi.add_argument("--tokens", choices=SCHEMES, help="how the song is spelled (default: seen from the tokens)")
     for command in (tokens, midi):
-        command.add_argument("--grid", type=_grid, default=12, help="positions in a beat (default: %(default)s)")
+        add = command.add_argument
+        add("--tokens", choices=SCHEMES, default="note", help="how the song is spelled (default: %(default)s)")
+        add("--grid", type=_grid, default=12, help="positions in a beat (default: %(default)s)")
     midi.add_argument("--bpm", type=float, default=120.0, help="beats per minute (default: %(default)g)")
     return parser
 

@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 
 import mido
 
-from midi_io.plain import MidiError
+from midi_io.disk import MidiError
 
 TITLE, END_OF_TRACK, TEMPO, METER = 0x03, 0x2F, 0x51, 0x58  # the meta events that matter
 _CHANNEL_EVENTS = (0x80, 0x90, 0xC0)  # note off, note on, program change: the channel messages that matter

@@ -1,4 +1,4 @@
-"""Notes and songs, and what one does with them before they become tokens.  Time is counted in beats (quarter notes)."""
+"""Notes and songs, before they become tokens.  Time is counted in beats (quarter notes)."""
 
 from __future__ import annotations
 
@@ -24,14 +24,12 @@ class Note(NamedTuple):
 
 @dataclass(frozen=True)
 class Song:
-    """Notes in the order of (start, pitch), with what a MIDI file says about them."""
+    """Notes in the order of (start, pitch), and the title, tempo and meter that a MIDI file gives."""
 
     notes: list[Note]
     title: str = ""
     bpm: float = 120.0
     meter: tuple[int, int] = (4, 4)
-    never_off: int = 0
-    """Notes that were switched on and never off; they are not among `notes`."""
 
 
 def pitch_name(pitch: int) -> str:

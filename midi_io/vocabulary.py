@@ -1,17 +1,18 @@
-"""Which tokens a network knows, and by which number; what to do with those that it does not know."""
+"""Which tokens a network knows, and by which number; and what stands in for those that it does not know."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from midi_io.tokens import transpose_token
-from midi_io.tokens.words import SPECIALS, UNK, Word, parse
+from midi_io.notes import Note
+from midi_io.tokens import decode, encode, parse, transpose_token
+from midi_io.tokens.words import SPECIALS, UNK, Word
 
 UNK_ID = SPECIALS.index(UNK)
 
@@ -20,12 +21,14 @@ Ids = npt.NDArray[np.unsignedinteger[Any]]
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """Tokens by id: `<start>`, `<end>`, `<unk>`, then the others, the most frequent first.
+    """Tokens by id: `<start>`, `<end>`, `<unk>`, then the others, the most frequent first; and how they are spelled.
 
     Raises ValueError if the list does not begin with the special tokens or holds one token twice.
     """
 
     tokens: tuple[str, ...]
+    scheme: str = "note"
+    grid: int = 12  # positions per beat
 
     def __post_init__(self) -> None:
         if self.tokens[: len(SPECIALS)] != SPECIALS:
@@ -34,10 +37,10 @@ class Vocabulary:
             raise ValueError("a vocabulary holds each token once")
 
     @classmethod
-    def build(cls, counts: Mapping[str, int], min_count: int = 1) -> Vocabulary:
+    def build(cls, counts: Mapping[str, int], min_count: int = 1, scheme: str = "note", grid: int = 12) -> Vocabulary:
         """The tokens that occur at least `min_count` times, by falling count, then alphabetically."""
         frequent = [token for token, count in counts.items() if count >= min_count and token not in SPECIALS]
-        return cls(SPECIALS + tuple(sorted(frequent, key=lambda token: (-counts[token], token))))
+        return cls(SPECIALS + tuple(sorted(frequent, key=lambda token: (-counts[token], token))), scheme, grid)
 
     def __len__(self) -> int:
         return len(self.tokens)
@@ -51,7 +54,20 @@ class Vocabulary:
         """The tokens of some ids.  Raises IndexError for an id beyond the vocabulary."""
         return [self.tokens[number] for number in ids]
 
-    def nearest(self, token: str, scheme: str) -> str:
+    def encode(self, notes: Iterable[Note]) -> list[str]:
+        """The tokens of a song in this scheme and grid, known or not; no `<start>` and `<end>` among them."""
+        return encode(notes, self.scheme, self.grid)
+
+    def decode(self, ids: Iterable[int] | Ids) -> list[Note]:
+        """The notes that ids stand for: those before `<end>`.  Raises IndexError for an id beyond the vocabulary."""
+        return decode(self.tokens_of(ids), self.scheme, self.grid)
+
+    @cached_property
+    def words(self) -> tuple[Word, ...]:
+        """(V,) each token taken apart.  Raises TokenError for what is no token of the scheme."""
+        return tuple([parse(token, self.scheme) for token in self.tokens])
+
+    def nearest(self, token: str) -> str:
         """The known token nearest to a token of the scheme; one that is known is its own nearest.
 
         For notes: the greatest share of pitches in common (their Jaccard index), then the nearest duration; where no
@@ -61,12 +77,11 @@ class Vocabulary:
         """
         if token in self._id_of:
             return token
-        word = parse(token, scheme)
-        known = [parse(other, scheme) for other in self.tokens]
-        alike = [number for number, other in enumerate(known) if other.kind == word.kind]
-        return self.tokens[min(alike, key=lambda number: _distance(word, known[number]), default=UNK_ID)]
+        word = parse(token, self.scheme)
+        alike = [number for number, other in enumerate(self.words) if other.kind == word.kind]
+        return self.tokens[min(alike, key=lambda number: _distance(word, self.words[number]), default=UNK_ID)]
 
-    def transposition_table(self, shifts: Sequence[int], scheme: str) -> npt.NDArray[np.int32]:
+    def transposition_table(self, shifts: Sequence[int]) -> npt.NDArray[np.int32]:
         """(len(shifts), V): in row k the id of every token `shifts[k]` semitones higher, -1 where there is none.
 
         What has no pitch (the special tokens, rests, drums ...) stays as it is.
@@ -74,31 +89,13 @@ class Vocabulary:
         table = np.full((len(shifts), len(self)), -1, dtype=np.int32)
         for row, semitones in zip(table, shifts, strict=True):
             for number, token in enumerate(self.tokens):
-                higher = transpose_token(token, semitones, scheme)
+                higher = transpose_token(token, semitones, self.scheme)
                 row[number] = -1 if higher is None else self._id_of.get(higher, -1)
         return table
 
     @cached_property
     def _id_of(self) -> dict[str, int]:
         return {token: number for number, token in enumerate(self.tokens)}
-
-
-class Coverage(NamedTuple):
-    """What a smallest count leaves of a vocabulary."""
-
-    min_count: int
-    tokens: int  # that remain, the special ones not counted
-    share: float  # of all tokens in the songs, 0..1
-
-
-def coverage(counts: Mapping[str, int], min_counts: Iterable[int] = (1, 2, 5, 10)) -> list[Coverage]:
-    """For each smallest count, how many tokens remain and which share of the songs they cover."""
-    whole = sum(counts.values())
-    rows = []
-    for min_count in min_counts:
-        kept = [count for count in counts.values() if count >= min_count]
-        rows.append(Coverage(min_count, len(kept), sum(kept) / whole if whole else 1.0))
-    return rows
 
 
 def _distance(word: Word, other: Word) -> tuple[float, float, float]:
@@ -110,7 +107,7 @@ def _distance(word: Word, other: Word) -> tuple[float, float, float]:
 
 
 def _semitones(ours: set[int], theirs: set[int]) -> float:
-    """The mean way from each pitch of two chords to the nearest of the other chord."""
+    """The mean distance from each pitch of two chords to the nearest of the other chord."""
     there = [min(abs(pitch - other) for other in theirs) for pitch in ours]
     back = [min(abs(pitch - other) for other in ours) for pitch in theirs]
     return (sum(there) + sum(back)) / (len(ours) + len(theirs))

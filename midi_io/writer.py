@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import io
 import math
-import os
 from collections import defaultdict
 from collections.abc import Iterable
 from fractions import Fraction
-from pathlib import Path
 
 import mido
 
+from midi_io.disk import MidiError, StrPath, printable, write_whole
 from midi_io.notes import Note, Song
-from midi_io.plain import MidiError, printable
 from midi_io.reader import DRUM_CHANNEL
 
 MELODIC_CHANNELS = [channel for channel in range(16) if channel != DRUM_CHANNEL]
@@ -22,28 +20,24 @@ MAX_TEMPO = 2**24 - 1  # microseconds per beat
 MAX_TICKS = 2**28 - 1  # of one delta time: four bytes of 7 bits
 
 
-def write_notes(notes: Iterable[Note], path: str | os.PathLike[str], *, bpm: float = 120.0) -> None:
+def write_notes(notes: Iterable[Note], path: StrPath, *, bpm: float = 120.0) -> None:
     """Write notes as a MIDI file; see write_song."""
     write_song(Song(list(notes), bpm=bpm), path)
 
 
-def write_song(song: Song, path: str | os.PathLike[str]) -> None:
-    """Write a song as a MIDI file; the same song gives the same bytes.
+def write_song(song: Song, path: StrPath) -> None:
+    """Write a song as a MIDI file, whole or not at all; the same song gives the same bytes.
 
     Quantised notes are the same notes when they are read again: the ticks per beat are chosen so that every time
     falls on one.  Each instrument (program, or drum kit on channel 10) has a track; more than 15 programs share
-    channels, and change the program before their notes.  Raises MidiError, one line, for a path that cannot be
-    written, or for a note that MIDI cannot hold: then no file has been touched.
+    channels, and change the program before their notes.  Raises MidiError, one line, if the path cannot be written
+    or MIDI cannot hold a note.
     """
-    where = printable(os.fsdecode(path))
     try:
         data = song_bytes(song)
-        Path(path).write_bytes(data)
     except MidiError as error:
-        raise MidiError(f"{where}: {error}", error.reason) from None
-    except (OSError, ValueError) as error:
-        fault = getattr(error, "strerror", None) or error
-        raise MidiError(f"{where}: cannot be written ({fault})", "not writable") from None
+        raise MidiError(f"{printable(path)}: {error}", error.reason) from None
+    write_whole(path, data)
 
 
 def song_bytes(song: Song) -> bytes:
@@ -122,8 +116,8 @@ def _check(song: Song) -> None:
     numerator, denominator = song.meter
     if not 1 <= numerator <= 255 or denominator not in (1, 2, 4, 8, 16, 32, 64):
         raise MidiError(f"meter {numerator}/{denominator} cannot be written", "bad note")
-    if not 3.5 <= song.bpm <= 60e6:
-        raise MidiError(f"{song.bpm} beats per minute cannot be written (3.6 can)", "bad note")
+    if not 3.57 <= song.bpm <= 60e6:
+        raise MidiError(f"{song.bpm} beats per minute cannot be written: MIDI holds 3.58 and more", "bad note")
     for note in song.notes:
         if not (
             0 <= note.pitch <= 127

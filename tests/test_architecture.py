@@ -22,8 +22,8 @@ LONGER = {"train.py": 560}  # it reads from top to bottom as the story of a run,
 # Each module imports only modules that stand before it.  A folder's own name is its __init__.py.
 ORDER = {
     "midi_io": """
-        notes plain events reader writer
-        tokens.words tokens.chord tokens.note tokens tokens.grammar vocabulary .
+        notes disk events reader writer
+        tokens.words tokens.chord tokens.note tokens vocabulary tokens.grammar .
         music music.instruments corpus.files corpus.workers corpus.batch corpus corpus.split corpus.dataset
         music.meter music.statistics music.picture __main__
     """,
@@ -36,7 +36,7 @@ ORDER = {
     """,
     "experiment": """
         . command command.console command.interrupts command.arguments
-        folder songs history distributions report state log reading tunes comparison
+        parallel folder songs history distributions report state log reading tunes comparison
         plots.panels plots describe command.outcome __main__
     """,
 }

@@ -1,4 +1,6 @@
 import hashlib
+import json
+import math
 import os
 import signal
 import subprocess
@@ -6,6 +8,7 @@ import sys
 import threading
 import time
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +18,8 @@ from midi_bytes import END, midi, track
 from midi_io import Note, Song, encode, read_notes, write_notes, write_song
 from midi_io.corpus import CorpusError, read_corpus, write_skipped
 from midi_io.corpus.files import find_files
-from midi_io.corpus.workers import run_batches
-from midi_io.reader import read_bytes
+from midi_io.corpus.workers import in_processes
+from midi_io.disk import read_bytes
 
 needs_unix = pytest.mark.skipif(sys.platform == "win32", reason="links, pipes and signals")
 
@@ -40,13 +43,13 @@ def folder(tmp_path):
 
 
 def read(folder, **options):
-    return read_corpus([folder], progress=False, workers=1, **options)
+    return read_corpus([folder], progress=False, **options)
 
 
 def content(corpus):
     """Everything of a corpus, for comparing."""
     songs = [(s.path, s.sha256, s.title, s.bpm, s.meter, s.ids.tolist()) for s in corpus.songs]
-    return songs, corpus.tokens, corpus.counts.tolist(), corpus.skipped, corpus.never_off
+    return songs, corpus.tokens, corpus.skipped
 
 
 # What is read ---------------------------------------------------------------------------------------------------------
@@ -60,13 +63,12 @@ def test_a_folder_becomes_songs_of_ids_in_the_order_of_names(folder):
     assert (song.title, song.bpm, song.meter) == ("Tune 3", 90.0, (3, 4))
     assert song.sha256 == hashlib.sha256((folder / "c.kar").read_bytes()).hexdigest()
     for song in corpus.songs:
-        assert [corpus.tokens[i] for i in song.ids] == encode(read_notes(song.path), "chord", 12)
+        assert [corpus.tokens[i] for i in song.ids] == encode(read_notes(song.path), "note", 12)
         assert song.ids.dtype == np.uint8
-    assert corpus.counts.tolist() == np.bincount(np.concatenate([song.ids for song in corpus.songs])).tolist()
     assert corpus.report() == "read 6 of 6 files"
 
 
-@pytest.mark.parametrize(("scheme", "grid"), [("paper", 12), ("note", 4)])
+@pytest.mark.parametrize(("scheme", "grid"), [("paper", 12), ("chord", 12), ("note", 4)])
 def test_scheme_and_grid_are_those_of_the_tokens(folder, scheme, grid):
     corpus = read(folder, scheme=scheme, grid=grid)
     song = corpus.songs[-1]
@@ -77,7 +79,7 @@ def test_more_than_256_tokens_take_two_bytes_each(tmp_path):
     for pitch in range(30, 90):
         chords = [Note(pitch + higher, float(beat), 1.0) for beat in range(8) for higher in (0, beat + 1)]
         write_notes(chords, tmp_path / f"{pitch}.mid")
-    corpus = read(tmp_path)
+    corpus = read(tmp_path, scheme="chord")
     assert len(corpus.tokens) > 256
     assert {song.ids.dtype for song in corpus.songs} == {np.dtype(np.uint16)}
     for song in corpus.songs:
@@ -186,7 +188,12 @@ def test_the_order_does_not_depend_on_the_file_system(folder, monkeypatch):
                 self.entries = sorted(entries, key=lambda entry: entry.name, reverse=True)
 
         def __enter__(self):
-            return iter(self.entries)
+            return self
+
+        def __next__(self):
+            if not self.entries:
+                raise StopIteration
+            return self.entries.pop(0)
 
         def __exit__(self, *_):
             pass
@@ -205,6 +212,13 @@ def test_nothing_to_read_is_one_line(folder, make):
         read(make(folder))
     assert str(caught.value).isprintable()
     assert str(folder) in str(caught.value)
+
+
+@needs_unix
+@pytest.mark.parametrize("name", ["", "/proc", "/proc/self/fd", "/sys/kernel"])
+def test_what_is_no_folder_of_music_is_refused_at_once(name):
+    with pytest.raises(CorpusError, match="is no folder of music"):
+        read(name)
 
 
 # What is chosen -------------------------------------------------------------------------------------------------------
@@ -266,6 +280,19 @@ def test_a_list_chooses_files_and_what_it_names_in_vain_is_told(folder, tmp_path
         read(folder, file_list=chosen)
 
 
+@needs_unix
+@pytest.mark.parametrize("option", ["file_list", "genres"])
+def test_lists_and_tables_are_regular_files_of_a_bounded_size(folder, tmp_path, option, monkeypatch):
+    monkeypatch.setattr("midi_io.corpus.files.MAX_LIST", 1000)
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "large").write_bytes(bytes(1001))
+    (tmp_path / "loop").symlink_to("loop")
+    for path in (tmp_path / "pipe", tmp_path / "large", tmp_path / "loop", tmp_path, "/dev/zero"):
+        with pytest.raises(CorpusError) as caught:
+            read(folder, **{option: path})
+        assert str(caught.value).startswith(f"{path}: this ")
+
+
 def test_instruments_and_drums_are_chosen(tmp_path):
     drums = [Note(36, float(beat), 0.5, drum=True) for beat in range(16)]
     write_notes(tune(1, program=0) + tune(2, program=40) + drums, tmp_path / "band.mid")
@@ -290,7 +317,6 @@ def test_at_most_n_songs_are_the_same_ones_every_time_whatever_is_skipped(folder
     assert len(three.songs) == 3
     assert content(read(folder, max_songs=3)) == content(three)
     assert set(names(three)) < set(names(read(folder, max_songs=5)))
-    assert len(three.tokens) == len(set(np.concatenate([song.ids for song in three.songs]).tolist()))
     assert len(read(folder, max_songs=99).songs) == 6
 
 
@@ -299,11 +325,12 @@ def test_at_most_n_songs_are_the_same_ones_every_time_whatever_is_skipped(folder
 
 @pytest.fixture
 def reads(monkeypatch):
-    """The names of the files that were opened, in a list that a test may clear."""
+    """The names of the MIDI files that were opened, in a list that a test may clear."""
     opened = []
 
     def counting(path, max_bytes):
-        opened.append(Path(path).name)
+        if Path(path).suffix != ".batch":
+            opened.append(Path(path).name)
         return read_bytes(path, max_bytes)
 
     monkeypatch.setattr("midi_io.corpus.batch.read_bytes", counting)
@@ -331,7 +358,7 @@ def test_the_cache_notices_a_changed_file_even_of_the_same_size_and_time(folder,
 
 
 def test_the_cache_notices_changed_options_and_a_changed_program(folder, tmp_path, reads, monkeypatch):
-    for options in ({}, {"grid": 4}, {"scheme": "note"}, {"drums": False}, {"programs": [0]}, {"max_bytes": 9999}):
+    for options in ({}, {"grid": 4}, {"scheme": "chord"}, {"drums": False}, {"programs": [0]}, {"max_bytes": 9999}):
         assert content(read(folder, cache=tmp_path / "cache", **options)) == content(read(folder, **options))
         assert len(reads) == 12
         reads.clear()
@@ -340,6 +367,7 @@ def test_the_cache_notices_changed_options_and_a_changed_program(folder, tmp_pat
     assert len(reads) == 6
 
 
+@needs_unix
 def test_anything_in_the_cache_may_be_deleted_or_damaged(folder, tmp_path):
     cache = tmp_path / "cache"
     expected = content(read(folder, cache=cache))
@@ -348,12 +376,52 @@ def test_anything_in_the_cache_may_be_deleted_or_damaged(folder, tmp_path):
         entry.write_bytes(damage)
         assert content(read(folder, cache=cache)) == expected
     entry.unlink()
+    os.mkfifo(entry)
     assert content(read(folder, cache=cache)) == expected
     assert content(read(folder, cache=cache)) == expected
+
+
+FORGERIES = {
+    "deep": lambda about: "[" * 100_000,
+    "no list": lambda about: {},
+    "a song less": lambda about: [about[0], about[1][1:], about[2]],
+    "an unknown token": lambda about: [["X9", *about[0][1:]], *about[1:]],
+    "a token that is none": lambda about: [[5, *about[0][1:]], *about[1:]],
+    "too few tokens": lambda about: [about[0][:-1], *about[1:]],
+    **{
+        f"{field}: {value}": lambda about, field=field, value=value: [
+            about[0],
+            [[*about[1][0][:field], value, *about[1][0][field + 1 :]], *about[1][1:]],
+            about[2],
+        ]
+        for field, values in enumerate(
+            [
+                (1, -1),
+                (10**30, 2.0),
+                (7,),
+                (None,),
+                ([],),
+                (math.nan, 0.0, "90"),
+                ([4, 0], [4], "44", None, [4.0, 4]),
+            ]
+        )
+        for value in values
+    },
+}
+
+
+@pytest.mark.parametrize("forge", FORGERIES.values(), ids=FORGERIES)
+def test_a_forged_entry_of_the_cache_is_read_anew(folder, tmp_path, forge):
+    expected = content(read(folder, cache=tmp_path / "cache"))
+    [entry] = (tmp_path / "cache").iterdir()
+    about, _, ids = entry.read_bytes().partition(b"\n")
+    forged = forge(json.loads(about))
+    entry.write_bytes((forged if isinstance(forged, str) else json.dumps(forged)).encode() + b"\n" + ids)
+    assert content(read(folder, cache=tmp_path / "cache")) == expected
 
 
 def test_a_fault_that_may_pass_is_not_remembered(folder, tmp_path, monkeypatch):
-    monkeypatch.setattr("midi_io.corpus.batch.read_bytes", lambda path, size: read_bytes(path + ".gone", size))
+    monkeypatch.setattr("midi_io.corpus.batch.read_bytes", lambda path, size: read_bytes(f"{path}.gone", size))
     with pytest.raises(CorpusError, match=r"none of 6 MIDI files is usable \(6 missing\)"):
         read(folder, cache=tmp_path / "cache")
     monkeypatch.undo()
@@ -431,31 +499,42 @@ def test_any_executor_may_do_the_work(folder, monkeypatch):
             future.set_result(function(*args))
 
     expected = content(read(folder))
-    assert content(read_corpus([folder], executor=Backwards(), workers=1, progress=False)) == expected
+    assert content(read(folder, executor=Backwards())) == expected
     with ThreadPoolExecutor(3) as threads:
-        assert content(read_corpus([folder], executor=threads, workers=3, progress=False)) == expected
+        assert content(read(folder, executor=threads)) == expected
         assert threads.submit(int).result() == 0  # it belongs to the caller, and still works
 
 
-def dies_of_poison(items, deadly):
-    if "poison" in items and "poison" not in deadly:
+def dies_of(parent, item):
+    """The square of an item; the process that meets 3 dies, unless it is the parent."""
+    if item == 3 and os.getpid() != parent:
         os._exit(137)  # as when the system ends a process that takes too much memory
-    return " ".join(f"({item})" if item in deadly else item for item in items).encode()
+    return item * item
 
 
-def test_a_dying_worker_costs_only_the_item_that_killed_it():
-    batches = [["a", "b"], ["c", "poison", "d"], ["e"], ["f", "g", "h"]]
-    results = dict(run_batches(dies_of_poison, batches, None, 2))
-    assert results == {0: b"a b", 1: b"c (poison) d", 2: b"e", 3: b"f g h"}
+def test_where_a_process_dies_the_rest_is_done_here():
+    squares = in_processes(partial(dies_of, os.getpid()), range(9), workers=2)
+    assert list(squares) == [item * item for item in range(9)]
 
 
-def always_dies(items, deadly):
-    os._exit(1)
+def test_without_processes_all_is_done_here(monkeypatch):
+    def refuse(*_):
+        raise OSError("no semaphores")
+
+    monkeypatch.setattr("midi_io.corpus.workers.ProcessPoolExecutor", refuse)
+    assert list(in_processes(abs, [-1, -2], workers=2)) == [1, 2]
 
 
-def test_workers_that_cannot_work_at_all_are_one_line():
-    with pytest.raises(CorpusError, match="cannot be started"):
-        list(run_batches(always_dies, [["a"], ["b"]], None, 2))
+def test_a_script_of_three_lines_reads_a_folder(tmp_path):
+    """It has no `if __name__ == "__main__"`, which a process that is started would need."""
+    songs = Path(__file__).parents[1] / "songs"
+    script = f"from midi_io.corpus import read_corpus\ncorpus = read_corpus([{str(songs)!r}])\nprint(corpus.report())\n"
+    (tmp_path / "script.py").write_text(script)
+    environment = {**os.environ, "PYTHONPATH": str(songs.parent)}
+    command = [sys.executable, str(tmp_path / "script.py")]
+    ran = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=True)
+    assert ran.stdout == "read 1,028 of 1,028 files\n"
+    assert "Traceback" not in ran.stderr
 
 
 SCRIPT = """
@@ -479,12 +558,13 @@ def test_a_run_of_processes_that_is_stopped_leaves_what_it_finished(tmp_path, st
     command = [sys.executable, str(script), str(tmp_path / "music"), str(cache)]
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
     run = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    while run.poll() is None and not (cache.exists() and len(list(cache.glob("*.npz"))) > 3):
+    while run.poll() is None and not (cache.exists() and len(list(cache.glob("*.batch"))) > 3):
         time.sleep(0.01)
     run.send_signal(stop)
-    run.communicate(timeout=60)
-    kept = set(cache.glob("*.npz"))
+    _, errors = run.communicate(timeout=60)
+    assert errors.count("Traceback") == (stop == signal.SIGINT)  # the script's own, and none of its workers'
+    kept = set(cache.glob("*.batch"))
     assert len(kept) > 3
     again = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=True)
     assert again.stdout == "read 300 of 300 files\n"
-    assert kept < set(cache.glob("*.npz"))
+    assert kept < set(cache.glob("*.batch"))

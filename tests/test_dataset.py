@@ -1,6 +1,7 @@
 """Corpora become songs of ids: split by song, one vocabulary, and an honest price for what it lacks."""
 
 import math
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -9,14 +10,15 @@ from conftest import tune
 from midi_io import Song, encode, transpose, write_song
 from midi_io.corpus import CorpusError, read_corpus
 from midi_io.corpus.dataset import build_dataset, cache_folder, programs_named
-from midi_io.corpus.split import Part, split_corpora, split_songs
+from midi_io.corpus.split import SplitPart, split_corpora, split_songs
+from midi_io.music.instruments import InstrumentError
 
 
-def corpus_of(folder, songs, **options):
+def corpus_of(folder, songs, scheme="chord"):
     folder.mkdir(exist_ok=True)
     for number, notes in enumerate(songs):
         write_song(Song(notes, bpm=60 + number), folder / f"{number:02}.mid")
-    return read_corpus([folder], workers=1, progress=False, **options)
+    return read_corpus([folder], progress=False, scheme=scheme)
 
 
 @pytest.fixture
@@ -25,13 +27,13 @@ def corpus(tmp_path):
 
 
 def parts_of(corpus):
-    return [Part(corpus, [0, 1, 2, 3, 4, 5]), Part(corpus, [6, 7]), Part(corpus, [8, 9])]
+    return [SplitPart(corpus, numbers) for numbers in ([0, 1, 2, 3, 4, 5], [6, 7], [8, 9])]
 
 
 @pytest.mark.parametrize("scheme", ["chord", "note", "paper"])
 def test_songs_come_back_from_their_ids(tmp_path, scheme):
     corpus = corpus_of(tmp_path / "songs", [tune(number) for number in range(10)], scheme=scheme)
-    data = build_dataset(parts_of(corpus), scheme)
+    data = build_dataset(parts_of(corpus))
     assert data.offsets[0] == 0
     assert data.offsets[-1] == len(data.flat)
     for number, (begin, end) in enumerate(zip(data.offsets, data.offsets[1:], strict=False)):
@@ -45,7 +47,7 @@ def test_songs_come_back_from_their_ids(tmp_path, scheme):
 
 
 def test_songs_are_as_long_as_their_notes(corpus):
-    data = build_dataset(parts_of(corpus), "chord")
+    data = build_dataset(parts_of(corpus))
     for number in range(10):
         assert data.beats[number] == pytest.approx(max(note.start + note.duration for note in tune(number)), abs=2)
     assert data.beats[9] > data.beats[0]
@@ -53,10 +55,10 @@ def test_songs_are_as_long_as_their_notes(corpus):
 
 
 def test_rare_tokens_cost_what_it_takes_to_spell_them(corpus):
-    data = build_dataset(parts_of(corpus), "chord", min_count=3)
+    data = build_dataset(parts_of(corpus), min_count=3)
     known = data.vocabulary.tokens[3:]
-    assert min(data.counts[token] for token in known) >= 3
-    assert {token for token, count in data.counts.items() if count >= 3} == set(known)
+    counts = Counter(token for number in range(6) for token in encode(tune(number), "chord"))
+    assert {token for token, count in counts.items() if count >= 3} == set(known)
     durations = len({token.partition(":")[2] for token in known})
     missing = [token for number in range(10) for token in encode(tune(number), "chord") if token not in known]
     assert np.count_nonzero(data.flat == 2) == len(data.spelling) == len(missing) > 0
@@ -65,7 +67,7 @@ def test_rare_tokens_cost_what_it_takes_to_spell_them(corpus):
 
 
 def test_the_vocabulary_knows_every_key_that_songs_are_moved_to(corpus):
-    data = build_dataset(parts_of(corpus), "chord", transpose=2)
+    data = build_dataset(parts_of(corpus), transpose=2)
     for semitones in range(-2, 3):
         for number in range(6):
             assert set(encode(transpose(tune(number), semitones), "chord")) <= set(data.vocabulary.tokens)
@@ -73,13 +75,13 @@ def test_the_vocabulary_knows_every_key_that_songs_are_moved_to(corpus):
 
 def test_no_token_is_left(corpus):
     with pytest.raises(CorpusError, match=r"no token occurs 999 times .*lower --min-count"):
-        build_dataset(parts_of(corpus), "chord", min_count=999)
+        build_dataset(parts_of(corpus), min_count=999)
 
 
 def test_instruments_by_name():
     assert programs_named([]) is None
     assert programs_named(["violin", "0"]) == {0, 40}
-    with pytest.raises(CorpusError, match="no instrument 'kazoo'"):
+    with pytest.raises(InstrumentError, match="no instrument 'kazoo'"):
         programs_named(["kazoo"])
 
 

@@ -6,18 +6,17 @@ import signal
 import subprocess
 import sys
 import time
-from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import generate
+from experiment import parallel
 from experiment.songs import RunSongs
 from experiment.tunes import random_place
 from lstm_numpy.checkpoint import load_checkpoint, save_checkpoint
 from midi_io import encode, read_notes, read_song
-from midi_io.corpus import workers
 
 
 @pytest.fixture
@@ -54,7 +53,7 @@ def test_each_of_several_tunes_is_what_it_would_be_among_fewer(write, tmp_path):
 
 
 def test_many_pictures_are_drawn_by_several_processes(finished, tmp_path):
-    count = workers.WORTH_A_PROCESS
+    count = parallel.WORTH_A_PROCESS
     command = [str(finished[0]), "--count", str(count), "--length", "20", "--out", str(tmp_path / "tune.mid")]
     assert generate.main(command) == 0
     pictures = [(tmp_path / f"tune-{number}.png").read_bytes() for number in range(1, count + 1)]
@@ -217,26 +216,11 @@ def test_ctrl_c_while_other_processes_start_to_draw_says_one_line(finished, tmp_
     assert len(list(tmp_path.glob("*.mid"))) == 16
 
 
-def test_a_process_that_dies_while_it_draws_is_one_line(finished, tmp_path, monkeypatch, capsys):
-    class Dying:
-        def submit(self, _):
-            raise BrokenProcessPool("died")
-
-        def shutdown(self, **_):
-            pass
-
-    monkeypatch.setattr("midi_io.corpus.workers.processes", lambda _: Dying())
-    monkeypatch.setattr("midi_io.corpus.workers.cores", lambda: 2)
-    command = [str(finished[0]), "--count", "8", "--length", "9", "--out", str(tmp_path / "tune.mid")]
-    assert generate.main(command) == 1
-    assert "a worker process has died" in error_of(capsys)
-
-
 def test_where_no_process_can_be_started_pictures_are_drawn_here(finished, tmp_path, monkeypatch, no_pictures):
-    def refuse(_):
+    def refuse(*_):
         raise OSError(30, "Read-only file system")
 
-    monkeypatch.setattr("midi_io.corpus.workers.processes", refuse)
+    monkeypatch.setattr("midi_io.corpus.workers.ProcessPoolExecutor", refuse)
     command = [str(finished[0]), "--count", "8", "--length", "9", "--out", str(tmp_path / "tune.mid")]
     assert generate.main(command) == 0
     assert len(list(tmp_path.glob("*.png"))) == 8

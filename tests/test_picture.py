@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from midi_io import MidiError
 from midi_io.music.picture import COLOURS, DRUM_COLOUR, _rows, draw_piano_roll
 from midi_io.notes import Note, melody
 
@@ -126,6 +127,6 @@ def test_the_same_notes_give_the_same_bytes(tmp_path: Path) -> None:
     assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
 
 
-def test_a_folder_that_is_not_there_is_an_os_error(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError):
+def test_a_folder_that_is_not_there_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(MidiError, match="cannot be written"):
         draw_piano_roll([Note(60, 0, 1)], tmp_path / "none" / "a.png")

@@ -244,7 +244,7 @@ def test_training_stops_when_patience_is_exhausted_and_keeps_the_best(run, tmp_p
         (["--min-count", "10000"], "lower --min-count"),
         (["--predict", "next", "--window", "5000"], "smaller --window"),
         (["--instrument", "kazoo"], "no instrument 'kazoo'"),
-        (["--list", "nothing"], "nothing: this list of files cannot be read"),
+        (["--list", "nothing"], "nothing: this list of files does not exist"),
         (["--out", "file"], "file: cannot be written"),
         (["--out", "/dev/null/deeper"], "cannot be written"),
         (["--out", "foreign"], "foreign: holds an unfinished run"),

@@ -1,17 +1,18 @@
-"""Tokens and ids, what stands in for an unknown token, and what a smallest count costs."""
+"""Tokens and ids, and what stands in for an unknown token."""
 
 import numpy as np
 import pytest
 
-from midi_io.tokens import END, START, UNK, TokenError
-from midi_io.vocabulary import Coverage, Vocabulary, coverage
+from midi_io import Note
+from midi_io.tokens import END, START, UNK, TokenError, encode
+from midi_io.vocabulary import Vocabulary
 
 COUNTS = {"D4:1": 3, "C4:1": 7, "B3:1": 3, "C4.E4.G4:2": 1, START: 5, UNK: 9}
 
 
-def vocabulary_of(*tokens):
+def vocabulary_of(*tokens, scheme="chord"):
     """The first token is the most frequent."""
-    return Vocabulary((START, END, UNK, *tokens))
+    return Vocabulary((START, END, UNK, *tokens), scheme)
 
 
 def test_ids_go_by_falling_count_then_alphabetically():
@@ -68,7 +69,7 @@ def test_a_list_that_is_no_vocabulary_is_refused(tokens):
     ],
 )
 def test_the_nearest_chord(known, unknown, nearest):
-    assert vocabulary_of(*known).nearest(unknown, "chord") == nearest
+    assert vocabulary_of(*known).nearest(unknown) == nearest
 
 
 @pytest.mark.parametrize(
@@ -76,22 +77,24 @@ def test_the_nearest_chord(known, unknown, nearest):
     [("C4", "D4"), (":3", ":2"), ("+3", "+4"), ("v70", "v80"), ("i43", "i40"), ("kit3", UNK), ("drum30", "drum36")],
 )
 def test_the_nearest_letter_is_of_the_same_kind(unknown, nearest):
-    vocabulary = vocabulary_of("v3", "D4", "G4", ":1", ":2", "+1", "+4", "v80", "i40", "i70", "drum42", "drum36")
-    assert vocabulary.nearest(unknown, "note") == nearest
+    vocabulary = vocabulary_of(
+        "v3", "D4", "G4", ":1", ":2", "+1", "+4", "v80", "i40", "i70", "drum42", "drum36", scheme="note"
+    )
+    assert vocabulary.nearest(unknown) == nearest
 
 
 def test_paper_has_no_durations_to_compare():
-    assert vocabulary_of("E4.G4", "C4.F4").nearest("C4.E4", "paper") == "E4.G4"
+    assert vocabulary_of("E4.G4", "C4.F4", scheme="paper").nearest("C4.E4") == "E4.G4"
 
 
 def test_nothing_is_nearest_to_what_is_no_token():
     with pytest.raises(TokenError, match="'X4:1' is no token"):
-        vocabulary_of("C4:1").nearest("X4:1", "chord")
+        vocabulary_of("C4:1").nearest("X4:1")
 
 
 def test_the_transposition_table_leads_from_id_to_id():
     vocabulary = vocabulary_of("C4:1", "D4:1", "rest:1", "E4:1", "C4.D4:1", "G9:1")
-    table = vocabulary.transposition_table([0, 2, -2], "chord")
+    table = vocabulary.transposition_table([0, 2, -2])
     assert table.tolist() == [
         [0, 1, 2, 3, 4, 5, 6, 7, 8],
         [0, 1, 2, 4, 6, 5, -1, -1, -1],
@@ -100,16 +103,14 @@ def test_the_transposition_table_leads_from_id_to_id():
 
 
 def test_only_pitches_are_transposed():
-    vocabulary = vocabulary_of("C4", "C#4", "drum36", "v80", ":1", "+1", "i40", "kit8")
-    assert vocabulary.transposition_table([1], "note").tolist() == [[0, 1, 2, 4, -1, 5, 6, 7, 8, 9, 10]]
+    vocabulary = vocabulary_of("C4", "C#4", "drum36", "v80", ":1", "+1", "i40", "kit8", scheme="note")
+    assert vocabulary.transposition_table([1]).tolist() == [[0, 1, 2, 4, -1, 5, 6, 7, 8, 9, 10]]
 
 
-def test_coverage_says_what_a_smallest_count_leaves():
-    counts = {"C4:1": 80, "D4:1": 15, "E4:1": 4, "F4:1": 1}
-    assert coverage(counts) == [
-        Coverage(min_count=1, tokens=4, share=1.0),
-        Coverage(min_count=2, tokens=3, share=0.99),
-        Coverage(min_count=5, tokens=2, share=0.95),
-        Coverage(min_count=10, tokens=2, share=0.95),
-    ]
-    assert len(Vocabulary.build(counts, 5)) == 3 + 2
+@pytest.mark.parametrize(("scheme", "grid"), [("note", 4), ("chord", 12), ("paper", 12)])
+def test_a_vocabulary_knows_how_its_tokens_are_spelled(scheme, grid):
+    notes = [Note(60, 0.0, 0.5), Note(64, 0.5, 0.5)]
+    tokens = encode(notes, scheme, grid)
+    vocabulary = Vocabulary.build(dict.fromkeys(tokens, 1), 1, scheme, grid)
+    assert vocabulary.encode(notes) == tokens
+    assert vocabulary.decode(vocabulary.ids([START, *tokens, END, *tokens])) == notes

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from concurrent.futures import BrokenExecutor
 
 from experiment.command.console import lasting_output, one_line
 from experiment.command.interrupts import Interrupts, Stopped
 from experiment.folder import RunError
 from lstm_numpy.checkpoint import CheckpointError
-from midi_io.corpus.files import CorpusError
-from midi_io.plain import MidiError
+from midi_io import MidiIoError
 
 
 class FailedError(Exception):
@@ -32,7 +30,7 @@ def outcome(program: str, command: Callable[[Interrupts], None], saved: Callable
         except Stopped as stopped:
             print("; ".join(["stopped", *filter(None, [saved()])]), file=sys.stderr)
             return stopped.status
-        except (CheckpointError, CorpusError, MidiError, RunError) as error:
+        except (CheckpointError, MidiIoError, RunError) as error:
             return _told(program, 2, str(error), "")
         except FailedError as error:
             return _told(program, 1, str(error), saved())
@@ -42,8 +40,6 @@ def outcome(program: str, command: Callable[[Interrupts], None], saved: Callable
             return _told(program, 1, f"{error.filename or 'a file'}: {error.strerror or error}", saved())
         except MemoryError:
             return _told(program, 1, "not enough memory; take a smaller --batch, --hidden or --count", saved())
-        except BrokenExecutor:
-            return _told(program, 1, "a worker process has died (out of memory?)", saved())
     return 0
 
 

@@ -9,10 +9,14 @@ from importlib.metadata import version
 _ENOUGH = 1024  # hidden units of all its sequences: with fewer, two threads wait for each other longer than they work
 
 
+def cores() -> int:
+    """The processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def useful_threads(B: int, H: int) -> int:
     """In how many parts a batch of B sequences is cut: one for each processor, fewer for a small network, 8 at most."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, min(8, cores, B * H // _ENOUGH))
+    return max(1, min(8, cores(), B * H // _ENOUGH))
 
 
 def versions() -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Corpora become what a network is trained on: one vocabulary, and every song as its ids in one long row."""
+"""What a network is trained on: one vocabulary, and all songs as ids in one long row."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ import numpy as np
 import numpy.typing as npt
 
 from midi_io.corpus import CorpusError, CorpusSong
-from midi_io.corpus.split import Part
+from midi_io.corpus.split import SplitPart
 from midi_io.music.instruments import programs_of
-from midi_io.tokens import spelling_cost, transpose_token
-from midi_io.tokens.words import END, SPECIALS, START, parse
+from midi_io.tokens import END, SCHEMES, START, parse, spelling_cost, transpose_token
+from midi_io.tokens.words import SPECIALS
 from midi_io.vocabulary import UNK_ID, Vocabulary
 
 Array = npt.NDArray[Any]
@@ -33,29 +33,24 @@ class Dataset:
     beats: Array  # (songs,) float64: how long each song is
     bpm: Array  # (songs,) float64: how fast it is
     spelling: Array  # (unknown ids,) float64, in the order of flat: nats to spell each token that the vocabulary lacks
-    counts: dict[str, int]  # how often each token occurs in the train songs, in all keys that they are moved to
 
 
-def build_dataset(
-    parts: Sequence[Part],
-    scheme: str,
-    *,
-    min_count: int = 1,
-    transpose: int = 0,
-) -> Dataset:
-    """One dataset of three parts, train, valid and test: each the songs of these numbers in a corpus.
+def build_dataset(parts: Sequence[SplitPart], *, min_count: int = 1, transpose: int = 0) -> Dataset:
+    """One dataset of the parts train, valid and test.
 
     The vocabulary is that of the train songs, moved by -transpose..transpose semitones, and of them the tokens that
-    occur at least min_count times.  Every other token becomes <unk>, and `spelling` says what to add for it where a
-    model is scored.  Raises CorpusError if no token remains.
+    occur at least min_count times.  Every other token becomes <unk>, and `spelling` is what to add for it where a model
+    is scored.  Raises CorpusError if no token remains.
     """
-    counts = _counts(parts[0], scheme, transpose)
-    vocabulary = Vocabulary.build(counts, min_count)
+    scheme = parts[0].corpus.scheme
+    counts = _counts(parts[0], transpose)
+    vocabulary = Vocabulary.build(counts, min_count, scheme, parts[0].corpus.grid)
     if len(vocabulary) == len(SPECIALS):
         most = max(counts.values(), default=0)
         raise CorpusError(f"no token occurs {min_count} times in the train songs (at most {most}); lower --min-count")
-    words = [parse(token, scheme) for token in vocabulary.tokens]
-    durations = len({word.value for word in words if word.kind in ("notes", "rest", "duration", "shift")} - {0})
+    durations = len(
+        {word.value for word in vocabulary.words if word.kind in ("notes", "rest", "duration", "shift")} - {0}
+    )
     start, end = vocabulary.ids([START, END])
 
     rows: list[Array] = []
@@ -63,7 +58,7 @@ def build_dataset(
     spelling: list[Array] = []
     for corpus, numbers in parts:
         to_id = vocabulary.ids(corpus.tokens)
-        token_beats = np.array([_beats(token, scheme) for token in corpus.tokens])
+        token_beats = np.array([SCHEMES[scheme].beats(parse(token, scheme)) for token in corpus.tokens])
         costs = np.array([spelling_cost(token, scheme, max(durations, 1)) for token in corpus.tokens])
         for number in numbers:
             ids = corpus.songs[number].ids
@@ -79,11 +74,10 @@ def build_dataset(
         beats=np.array(beats),
         bpm=np.array([corpus.songs[number].bpm for corpus, numbers in parts for number in numbers]),
         spelling=np.concatenate(spelling),
-        counts=counts,
     )
 
 
-def _counts(part: Part, scheme: str, transpose: int) -> dict[str, int]:
+def _counts(part: SplitPart, transpose: int) -> dict[str, int]:
     """How often each token occurs in these songs, each of them heard in every transposition."""
     corpus, numbers = part
     occurrences = np.zeros(len(corpus.tokens), np.int64)
@@ -92,32 +86,19 @@ def _counts(part: Part, scheme: str, transpose: int) -> dict[str, int]:
     counts: dict[str, int] = {}
     for number in np.flatnonzero(occurrences):
         for semitones in range(-transpose, transpose + 1):
-            token = transpose_token(corpus.tokens[number], semitones, scheme)
+            token = transpose_token(corpus.tokens[number], semitones, corpus.scheme)
             if token is not None:
                 counts[token] = counts.get(token, 0) + int(occurrences[number])
     return counts
 
 
-def _beats(token: str, scheme: str) -> float:
-    """How far a token moves on in time."""
-    word = parse(token, scheme)
-    if scheme == "paper":
-        return 0.5
-    if scheme == "note" and word.kind != "shift":
-        return 0.0
-    return float(word.value)
-
-
 def programs_named(names: Sequence[str]) -> set[int] | None:
-    """The MIDI programs that some names stand for; None, which means all, for no name.  Raises CorpusError."""
-    try:
-        return {program for name in names for program in programs_of(name)} or None
-    except ValueError as error:
-        raise CorpusError(str(error)) from None
+    """The MIDI programs that some names stand for; None, which means all, for no name.  Raises InstrumentError."""
+    return {program for name in names for program in programs_of(name)} or None
 
 
 def cache_folder() -> Path | None:
-    """Where what was read of MIDI files is remembered; None where there is no place for it."""
+    """The user's folder for the cache of read_corpus; None if there is no place for it."""
     place = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
     try:
         folder = Path(place).expanduser() / "lstm-numpy"

@@ -11,18 +11,20 @@ from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from midi_io.plain import printable
+from midi_io.disk import MidiError, MidiIoError, StrPath, printable, read_bytes
 
+SYSTEM = ("/proc", "/sys")  # what looks like files there never ends
+MAX_LIST = 50_000_000  # bytes of a list of files or a table of genres
 SUFFIXES = (".mid", ".midi", ".kar", ".rmi", ".smf")
 _TRACK_ID = re.compile(r"TR[A-Z]{5}[0-9A-F]{11}")  # of the Million Song Dataset, in the paths of Lakh's matched files
 
 
-class CorpusError(Exception):
-    """Nothing to read, or no way to read it: one line that says what, where and what to do."""
+class CorpusError(MidiIoError):
+    """Nothing to read, or no way to read it."""
 
 
 class FoundFile(NamedTuple):
-    """A file, and a text that changes whenever its content may have changed."""
+    """A file; `stamp` is a text that changes when its content may have changed."""
 
     path: str
     size: int
@@ -37,71 +39,57 @@ class Skipped(NamedTuple):
     reason: str
 
 
-def find_files(folders: Iterable[str | os.PathLike[str]]) -> tuple[list[FoundFile], list[Skipped]]:
+def find_files(folders: Iterable[StrPath]) -> tuple[list[FoundFile], list[Skipped]]:
     """The MIDI files (by suffix) in folders and their subfolders, in an order that follows from their names alone.
 
     Links are followed; a folder that is reached a second time is not read again.  A path that is a file stands for
-    itself.  Raises CorpusError if one of `folders` does not exist.
+    itself.  Raises CorpusError if one of `folders` does not exist, is an empty text or belongs to the system.
     """
     files: dict[str, FoundFile] = {}
     skipped: list[Skipped] = []
     seen: set[tuple[int, int]] = set()
-    for given in folders:
-        folder = os.fspath(given)
+
+    def closed(error: OSError) -> None:
+        skipped.append(Skipped(error.filename, "unreadable folder", f"cannot be opened: {error.strerror}"))
+
+    def add(path: str) -> None:
         try:
-            status = Path(folder).stat()
+            status = Path(path).stat()
+        except OSError as error:
+            skipped.append(Skipped(path, "missing", f"cannot be found: {error.strerror}"))
+            return
+        if stat.S_ISREG(status.st_mode):
+            # The change time (ctime) shows a change even where the modification time was set back.
+            stamp = f"{status.st_ino} {status.st_size} {status.st_mtime_ns} {status.st_ctime_ns}"
+            files.setdefault(path, FoundFile(path, status.st_size, stamp))
+        else:
+            skipped.append(Skipped(path, "not a file", "is not a regular file"))
+
+    for place in folders:
+        given = os.fspath(place)
+        if not given or os.path.realpath(given).startswith(SYSTEM):
+            raise CorpusError(f"{printable(given) or 'empty name'}: is no folder of music; give one with .mid files")
+        try:
+            if not stat.S_ISDIR(Path(given).stat().st_mode):
+                add(given)
         except (OSError, ValueError) as error:
             fault = getattr(error, "strerror", None) or error
-            raise CorpusError(f"{printable(folder)}: no folder of MIDI files can be read there ({fault})") from None
-        if not stat.S_ISDIR(status.st_mode):
-            _add_file(folder, status, files, skipped)
-            continue
-        waiting = [folder]
-        while waiting:
-            waiting += reversed(_read_folder(waiting.pop(), files, skipped, seen))
+            raise CorpusError(f"{printable(given)}: no folder of MIDI files can be read there ({fault})") from None
+        for folder, subfolders, names in os.walk(given, onerror=closed, followlinks=True):
+            status = Path(folder).stat()
+            if (status.st_dev, status.st_ino) in seen:
+                skipped.append(Skipped(folder, "folder linked twice", "leads to a folder that is read already"))
+                subfolders.clear()
+                continue
+            seen.add((status.st_dev, status.st_ino))
+            subfolders[:] = sorted(name for name in subfolders if not str(Path(folder, name)).startswith(SYSTEM))
+            for name in sorted(names):
+                if name.lower().endswith(SUFFIXES):
+                    add(str(Path(folder, name)))
     return list(files.values()), skipped
 
 
-def _read_folder(
-    folder: str, files: dict[str, FoundFile], skipped: list[Skipped], seen: set[tuple[int, int]]
-) -> list[str]:
-    """Add the MIDI files of one folder; returns its subfolders."""
-    subfolders = []
-    try:
-        status = Path(folder).stat()
-        if (status.st_dev, status.st_ino) in seen:
-            skipped.append(Skipped(folder, "folder linked twice", "leads to a folder that is read already"))
-            return []
-        seen.add((status.st_dev, status.st_ino))
-        with os.scandir(folder) as entries:
-            found = sorted(entries, key=lambda entry: entry.name)
-    except OSError as error:
-        skipped.append(Skipped(folder, "unreadable folder", f"cannot be opened: {error.strerror}"))
-        return []
-    for entry in found:
-        try:
-            if entry.is_dir():
-                subfolders.append(entry.path)
-            elif entry.name.lower().endswith(SUFFIXES):
-                _add_file(entry.path, entry.stat(), files, skipped)
-        except OSError as error:
-            if entry.name.lower().endswith(SUFFIXES):
-                skipped.append(Skipped(entry.path, "missing", f"cannot be found: {error.strerror}"))
-    return subfolders
-
-
-def _add_file(path: str, status: os.stat_result, files: dict[str, FoundFile], skipped: list[Skipped]) -> None:
-    if not stat.S_ISREG(status.st_mode):
-        skipped.append(Skipped(path, "not a file", "is not a regular file"))
-        return
-    # The change time (ctime) betrays even an editor that sets the modification time back.
-    stamp = f"{status.st_ino} {status.st_size} {status.st_mtime_ns} {status.st_ctime_ns}"
-    files.setdefault(path, FoundFile(path, status.st_size, stamp))
-
-
-def choose_by_genre(
-    files: Sequence[FoundFile], table: str | os.PathLike[str], genres: Collection[str]
-) -> list[FoundFile]:
+def choose_by_genre(files: Sequence[FoundFile], table: StrPath, genres: Collection[str]) -> list[FoundFile]:
     """The files whose path holds the id of a track of one of the genres (in any case of letters).
 
     table: lines of "TRACK_ID<tab>genre", perhaps with a second genre (the format of the tagtraum annotations);
@@ -114,7 +102,7 @@ def choose_by_genre(
         genres_of[track.strip()] = [name.strip() for name in names if name.strip()]
     known = Counter(name for names in genres_of.values() for name in names)
     spelled = {name.casefold(): name for name in known}
-    where = printable(os.fspath(table))
+    where = printable(table)
     if not known:
         raise CorpusError(f"{where}: holds no line of the form TRACK_ID<tab>genre")
     for genre in genres:
@@ -137,7 +125,7 @@ def choose_by_genre(
 
 
 def choose_by_list(
-    files: Sequence[FoundFile], names: str | os.PathLike[str], folders: Iterable[str | os.PathLike[str]]
+    files: Sequence[FoundFile], names: StrPath, folders: Iterable[StrPath]
 ) -> tuple[list[FoundFile], list[Skipped]]:
     """The files that a text file names, one path a line, from one of the folders or absolute; # begins a remark.
 
@@ -155,9 +143,7 @@ def choose_by_list(
         if not paths:
             skipped.append(Skipped(line, "missing", "is in the list, and not in the folders"))
     if not wanted:
-        raise CorpusError(
-            f"{printable(os.fspath(names))}: none of its {len(lines):,} names is a MIDI file of the folders"
-        )
+        raise CorpusError(f"{printable(names)}: none of its {len(lines):,} names is a MIDI file of the folders")
     return [file for path, file in place.items() if path in wanted], skipped
 
 
@@ -166,12 +152,11 @@ def in_fair_order(files: Iterable[FoundFile]) -> list[FoundFile]:
     return sorted(files, key=lambda file: (zlib.crc32(os.fsencode(Path(file.path).name)), file.path))
 
 
-def _lines(path: str | os.PathLike[str], what: str) -> list[str]:
+def _lines(path: StrPath, what: str) -> list[str]:
     try:
-        text = os.fsdecode(Path(path).read_bytes())  # names of files need not be UTF-8
-    except (OSError, ValueError) as error:
-        fault = getattr(error, "strerror", None) or error
-        raise CorpusError(f"{printable(os.fspath(path))}: this {what} cannot be read ({fault})") from None
+        text = os.fsdecode(read_bytes(path, MAX_LIST))  # names of files need not be UTF-8
+    except MidiError as error:
+        raise CorpusError(f"{printable(path)}: this {what} {error}") from None
     return [
         line for line in text.split("\n") if line.strip() and not line.startswith("#") for line in [line.rstrip("\r")]
     ]

@@ -1,4 +1,4 @@
-"""Which songs are trained on, which choose the model, and which only judge it: whole songs, and no music twice."""
+"""Splits songs into train, valid and test: whole songs, and no music in two parts."""
 
 from __future__ import annotations
 
@@ -13,18 +13,20 @@ from midi_io.corpus import Corpus, CorpusError
 HELD_OUT = 0.1  # of the songs, for valid, and as many for test
 
 
-class Part(NamedTuple):
+class SplitPart(NamedTuple):
     """Some songs of a corpus."""
 
     corpus: Corpus
     numbers: Sequence[int] | npt.NDArray[Any]
 
 
-def split_corpora(songs: Corpus, valid: Corpus | None, test: Corpus | None, rng: np.random.Generator) -> list[Part]:
+def split_corpora(
+    songs: Corpus, valid: Corpus | None, test: Corpus | None, rng: np.random.Generator
+) -> list[SplitPart]:
     """The parts train, valid and test.  Without a corpus for valid or test, a tenth of `songs` is held out for it.
 
-    What stands in two corpora, test keeps, or else valid: it is not trained on.  Raises CorpusError if nothing is left
-    to train on.
+    A song that is in two corpora stays in test, or else in valid, and is not trained on.  Raises CorpusError if nothing
+    is left to train on.
     """
     elsewhere: set[str] = set()
     parts = {}
@@ -32,14 +34,14 @@ def split_corpora(songs: Corpus, valid: Corpus | None, test: Corpus | None, rng:
         if corpus:
             own = [number for number, song in enumerate(corpus.songs) if song.content not in elsewhere]
             elsewhere |= {song.content for song in corpus.songs}
-            parts[name] = Part(corpus, own)
+            parts[name] = SplitPart(corpus, own)
     own = list(parts["train"].numbers)
     if not own:
         raise CorpusError("no song is left to train on: all of --midi also stand in --valid or --test")
     shares = [0 if corpus else HELD_OUT for corpus in (valid, test)]
     numbers = split_songs([songs.songs[number].content for number in own], shares, rng)
     drawn = {
-        name: Part(songs, [own[k] for k in part])
+        name: SplitPart(songs, [own[k] for k in part])
         for name, part in zip(("train", "valid", "test"), numbers, strict=True)
     }
     return [

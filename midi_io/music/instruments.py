@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from midi_io.disk import MidiIoError
+
 FAMILIES = {
     "piano": "grand piano, bright piano, electric grand, honky tonk, electric piano, electric piano 2, "
     "harpsichord, clavinet",
@@ -26,10 +28,14 @@ FAMILIES = {
 INSTRUMENTS = tuple(name for family in FAMILIES.values() for name in family.split(", "))
 
 
+class InstrumentError(MidiIoError):
+    """A name that no instrument has."""
+
+
 def programs_of(name: str) -> range:
     """The programs (0..127) that a name stands for: a family ("strings"), an instrument ("violin") or a number ("40").
 
-    Raises ValueError, one line, for a name that is none of these.
+    Raises InstrumentError for a name that is none of these.
     """
     wanted = " ".join(name.lower().replace("-", " ").replace("_", " ").split())
     if wanted in FAMILIES:
@@ -39,6 +45,6 @@ def programs_of(name: str) -> range:
         return range(INSTRUMENTS.index(wanted), INSTRUMENTS.index(wanted) + 1)
     if name.isascii() and name.isdigit() and int(name) < 128:
         return range(int(name), int(name) + 1)
-    raise ValueError(
+    raise InstrumentError(
         f"no instrument {name!r}: a family ({', '.join(FAMILIES)}), one of theirs, or a program from 0 to 127"
     )

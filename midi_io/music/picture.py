@@ -5,11 +5,11 @@ from __future__ import annotations
 import io
 import logging
 import math
-import os
+import warnings
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from midi_io.disk import StrPath, printable, write_whole
 from midi_io.music.instruments import INSTRUMENTS
 from midi_io.notes import Note, melody, pitch_name
 
@@ -24,16 +24,14 @@ DRUM_COLOUR = "#4D4D4D"
 INCHES_PER_PITCH, MOST_INCHES = 0.075, 3.5  # of a system
 
 
-def draw_piano_roll(
-    notes: Iterable[Note], path: str | os.PathLike[str], *, title: str = "", meter: tuple[int, int] = (4, 4)
-) -> None:
+def draw_piano_roll(notes: Iterable[Note], path: StrPath, *, title: str = "", meter: tuple[int, int] = (4, 4)) -> None:
     """Write a PNG: bars from left to right, pitches from low to high, a colour for each instrument.
 
     Where there is one instrument, notes that begin with no higher note sounding have a colour of their own: the melody.
     Drums stand below, a line for each sound.  Of a song too long for one picture, the beginning is drawn, and the
-    title says so.  Any title will do: what the font cannot show becomes a box.  Raises OSError.
+    title says so.  Letters that the font lacks become boxes.  Raises MidiError.
     """
-    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # it would speak of a HOME that it cannot write to
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # no warning where HOME is not writable
     import matplotlib
     from matplotlib.figure import Figure
 
@@ -58,14 +56,16 @@ def draw_piano_roll(
         for system, axes in enumerate(panels):
             _draw_system(axes, parts, rows, system * per_system, per_system, beats)
         panels[-1].set_xlabel(f"bar  (meter {meter[0]}/{meter[1]})")
-        heading = "   ".join(filter(None, [_showable(title), remark]))
+        heading = "   ".join(filter(None, [printable(" ".join(title.split()))[:90], remark]))
         figure.suptitle(heading, x=0.01, ha="left", fontsize=13, parse_math=False)
         if len(parts) > 1:
             handles = [matplotlib.patches.Patch(color=colour, label=name) for name, colour, _ in parts]
             figure.legend(handles=handles, loc="outside lower center", ncols=min(6, len(handles)), frameon=False)
         png = io.BytesIO()
-        figure.savefig(png, format="png", dpi=100, pil_kwargs={"compress_level": 9})
-    Path(path).write_bytes(png.getvalue())
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # letters that the font lacks
+            figure.savefig(png, format="png", dpi=100, pil_kwargs={"compress_level": 9})
+    write_whole(path, png.getvalue())
 
 
 Part = tuple[str, str, list[Note]]  # name, colour, notes
@@ -142,21 +142,11 @@ def _draw_notes(axes: Axes, notes: Sequence[Note], rows: dict[tuple[bool, int], 
     boxes = []
     for note in notes:
         row = rows[note.drum, note.pitch]
-        end = note.start + max(
-            0.06, note.duration - min(0.08, 0.2 * note.duration)
-        )  # a gap, so that one can count them
+        # a gap between repeated notes, so that one can count them
+        end = note.start + max(0.06, note.duration - min(0.08, 0.2 * note.duration))
         boxes.append([(note.start, row - 0.45), (end, row - 0.45), (end, row + 0.45), (note.start, row + 0.45)])
     axes.add_collection(PolyCollection(boxes, facecolor=colour, linewidth=0, zorder=3), autolim=False)
 
 
 def _span(rows: dict[tuple[bool, int], int]) -> tuple[float, float]:
     return min(rows.values()) - 1, max(rows.values()) + 1
-
-
-def _showable(text: str) -> str:
-    """One line of at most 90 letters, all of which the font has."""
-    from matplotlib.font_manager import findfont, get_font
-
-    letters = get_font(findfont("DejaVu Sans")).get_charmap()
-    line = "".join(letter if ord(letter) in letters else "\u25a1" for letter in " ".join(text.split()))
-    return line if len(line) <= 90 else line[:89] + "…"

@@ -127,7 +127,7 @@ def _first_bass(notes: Sequence[Note]) -> int:
     return min(note.pitch for note in notes if note.start == first)
 
 
-class Compared(NamedTuple):
+class Comparison(NamedTuple):
     """One figure over two sets of pieces: mean and standard deviation; None where no piece has it."""
 
     written: tuple[float, float] | None
@@ -142,9 +142,9 @@ class Compared(NamedTuple):
         return ("higher" if apart > 0 else "lower") if abs(apart) > self.others[1] + 1e-9 else ""
 
 
-def compare(written: Sequence[Mapping[str, float]], others: Sequence[Mapping[str, float]]) -> dict[str, Compared]:
+def compare(written: Sequence[Mapping[str, float]], others: Sequence[Mapping[str, float]]) -> dict[str, Comparison]:
     """The figures of generated pieces beside those of others, by the names of ROWS."""
-    return {name: Compared(_spread(written, name), _spread(others, name)) for name in ROWS}
+    return {name: Comparison(_spread(written, name), _spread(others, name)) for name in ROWS}
 
 
 def _spread(pieces: Sequence[Mapping[str, float]], name: str) -> tuple[float, float] | None:
@@ -152,7 +152,7 @@ def _spread(pieces: Sequence[Mapping[str, float]], name: str) -> tuple[float, fl
     return (float(values.mean()), float(values.std())) if len(values) else None
 
 
-def table(compared: Mapping[str, Compared], written: str = "generated", others: str = "held out") -> str:
+def table(compared: Mapping[str, Comparison], written: str = "generated", others: str = "held out") -> str:
     """The comparison as text: mean ± standard deviation, and a word where they differ."""
     lines = [f"{'music':40}{written:>14}{others:>16}"]
     for name, one in compared.items():

@@ -1,7 +1,7 @@
-"""Notes to tokens and back, in three schemes; the spelling of each is told in words.py.
+"""Notes to tokens and back.  A scheme is a way to spell; each has a file of its own, which describes it.
 
-chord    what is struck together and the beats until the next event are one word; for melodies with chords
 note     a chord is spelled note by note; loses nothing, with instruments, velocities and drums
+chord    what is struck together and the beats until the next event are one word; for melodies with chords
 paper    what is struck together is one word; no durations
 """
 
@@ -9,46 +9,48 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 
 from midi_io.notes import Note, quantise
-from midi_io.tokens.chord import decode_chords, decode_paper, encode_chords, encode_paper
-from midi_io.tokens.note import decode_note, encode_note
-from midi_io.tokens.words import END, SCHEMES, SPECIALS, START, UNK, TokenError, Word, checked, parse, spell
+from midi_io.tokens.chord import CHORD, PAPER
+from midi_io.tokens.note import NOTE
+from midi_io.tokens.words import END, SPECIALS, START, UNK, Scheme, TokenError, Word
 
-__all__ = [
-    "END",
-    "SCHEMES",
-    "START",
-    "UNK",
-    "TokenError",
-    "decode",
-    "encode",
-    "guess_scheme",
-    "spelling_cost",
-    "transpose_token",
-]
+__all__ = ["END", "SCHEMES", "START", "UNK", "TokenError", "decode", "encode", "parse",
+           "spelling_cost", "transpose_token"]  # fmt: skip
 
+SCHEMES = {scheme.name: scheme for scheme in (CHORD, NOTE, PAPER)}
 _CHOICES = {"drum": 88, "velocity": 127, "program": 128, "kit": 128}  # as many drums as piano keys: the same price
 
 
-def encode(notes: Iterable[Note], scheme: str, grid: int = 12) -> list[str]:
+def encode(notes: Iterable[Note], scheme: str = "note", grid: int = 12) -> list[str]:
     """The tokens of a song, its notes put on a grid of `grid` positions per beat; no `<start>` and `<end>` among them.
 
     Decoding and encoding them again gives the same tokens.  Raises ValueError if there is no such scheme.
     """
-    encoder = {"chord": encode_chords, "note": encode_note, "paper": encode_paper}[checked(scheme)]
-    grid = _grid_of(scheme, grid)
-    return encoder(quantise(notes, grid), grid)
+    spelling = _scheme(scheme)
+    grid = math.lcm(grid, spelling.divide)
+    return spelling.encode(quantise(notes, grid), grid)
 
 
-def decode(tokens: Iterable[str], scheme: str, grid: int = 12) -> list[Note]:
+def decode(tokens: Iterable[str], scheme: str = "note", grid: int = 12) -> list[Note]:
     """The notes that tokens of a scheme stand for, in any order of tokens, put on the grid.
 
     Ignores `<start>` and `<unk>`, and stops at `<end>`.  Decoding a song's `note` tokens gives its quantised notes.
-    Raises TokenError for a token that is none of the scheme's, with its place; ValueError if there is no such scheme.
+    Raises TokenError, with the place, for a token that is none of the scheme's; ValueError if there is no such scheme.
     """
-    decoder = {"chord": decode_chords, "note": decode_note, "paper": decode_paper}[checked(scheme)]
-    return quantise(decoder(_words(tokens, scheme)), _grid_of(scheme, grid))
+    spelling = _scheme(scheme)
+    return quantise(spelling.decode(_words(tokens, spelling)), math.lcm(grid, spelling.divide))
+
+
+@lru_cache(maxsize=1 << 16)
+def parse(token: str, scheme: str) -> Word:
+    """Take a token apart.  Raises TokenError if it is no token of the scheme, ValueError if there is no such scheme."""
+    spelling = _scheme(scheme)
+    try:
+        return Word(token) if token in SPECIALS else spelling.parse(token)
+    except ValueError:
+        raise TokenError(token, spelling) from None
 
 
 def transpose_token(token: str, semitones: int, scheme: str) -> str | None:
@@ -57,7 +59,8 @@ def transpose_token(token: str, semitones: int, scheme: str) -> str | None:
     if not word.pitches:
         return token
     pitches = tuple([pitch + semitones for pitch in word.pitches])
-    return spell(word._replace(pitches=pitches)) if min(pitches) >= 0 and max(pitches) <= 127 else None
+    inside = min(pitches) >= 0 and max(pitches) <= 127
+    return _scheme(scheme).spell(word._replace(pitches=pitches)) if inside else None
 
 
 def spelling_cost(token: str, scheme: str, durations: int) -> float:
@@ -71,39 +74,20 @@ def spelling_cost(token: str, scheme: str, durations: int) -> float:
     return len(word.pitches) * math.log(88) + math.log(choices)
 
 
-def guess_scheme(tokens: Iterable[str]) -> str:
-    """The scheme of a song's tokens, told by the first that belongs to one scheme only.
-
-    `paper` if none does: then they are single pitches, or nothing at all.
-    """
-    for token in tokens:
-        fitting = [scheme for scheme in SCHEMES if _is_token(token, scheme)]
-        if len(fitting) == 1:
-            return fitting[0]
-    return "paper"
+def _scheme(name: str) -> Scheme:
+    if name not in SCHEMES:
+        raise ValueError(f"no token scheme {name!r}: choose one of {', '.join(SCHEMES)}")
+    return SCHEMES[name]
 
 
-def _is_token(token: str, scheme: str) -> bool:
-    try:
-        parse(token, scheme)
-    except TokenError:
-        return False
-    return True
-
-
-def _words(tokens: Iterable[str], scheme: str) -> Iterator[Word]:
-    """The words before `<end>` that say something; a TokenError knows its place."""
+def _words(tokens: Iterable[str], scheme: Scheme) -> Iterator[Word]:
+    """The words before `<end>`, without `<start>` and `<unk>`."""
     for index, token in enumerate(tokens):
         try:
-            word = parse(token, scheme)
+            word = parse(token, scheme.name)
         except TokenError:
             raise TokenError(token, scheme, index) from None
         if word.kind == END:
             return
         if word.kind not in SPECIALS:
             yield word
-
-
-def _grid_of(scheme: str, grid: int) -> int:
-    """The grid itself; for `paper` one that has the half beats, too."""
-    return math.lcm(grid, 2) if scheme == "paper" else grid

@@ -1,15 +1,30 @@
 """Schemes `chord` and `paper`: one event, one word.
 
-An event is what is struck at one moment, by whatever instrument.  Scheme `chord` adds the beats until the next event.
-Both leave out velocity, instruments and drums, and the silence before the first event.
+    chord    C4.E4.G4:1/2    struck together, half a beat until the next event
+             rest:1          a beat of silence
+    paper    C4.E4.G4        struck together; every event lasts half a beat
+
+An event is what is struck at one moment, by any instruments.  Both schemes leave out velocity, instruments and drums,
+and the silence before the first event.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from midi_io.notes import Note
-from midi_io.tokens.words import NAMES, Word, spell_beats
+from midi_io.tokens.words import (
+    END,
+    START,
+    UNK,
+    Rules,
+    Scheme,
+    Word,
+    parse_beats,
+    parse_pitches,
+    spell_beats,
+    spell_pitches,
+)
 
 RING = 4  # beats: how long the lower notes of a chord sound on at most, under a melody
 HALF = 1 / 2  # beat: how long every event of scheme `paper` lasts
@@ -29,7 +44,7 @@ def encode_chords(notes: Iterable[Note], grid: int) -> list[str]:
         sounding = max(sounding, ends[onset])
         silence = following - sounding
         until = sounding if silence >= grid else following
-        tokens.append(f"{_spell_pitches(struck[onset])}:{spell_beats(until - onset, grid)}")
+        tokens.append(f"{spell_pitches(struck[onset])}:{spell_beats(until - onset, grid)}")
         if silence >= grid:
             tokens.append(f"rest:{spell_beats(silence, grid)}")
     return tokens
@@ -38,7 +53,7 @@ def encode_chords(notes: Iterable[Note], grid: int) -> list[str]:
 def decode_chords(words: Iterable[Word]) -> list[Note]:
     """Notes of `chord` words.
 
-    The top note of an event lasts until the next event, as a melody does; the lower notes ring on, as chords do, until
+    The top note of an event lasts until the next event, as a melody does.  The lower notes ring on, as chords do, until
     the next event of two or more notes, a rest or the end, but for four beats at most.
     """
     notes = []
@@ -55,9 +70,21 @@ def decode_chords(words: Iterable[Word]) -> list[Note]:
     return notes
 
 
+def parse_chord(token: str) -> Word:
+    """The word of a `chord` token.  Raises ValueError."""
+    names, _, beats = token.rpartition(":")
+    pitches = () if names == "rest" else parse_pitches(names)
+    return Word("notes" if pitches else "rest", pitches, parse_beats(beats))
+
+
+def spell_chord(word: Word) -> str:
+    """The token of a `chord` word."""
+    return f"{spell_pitches(word.pitches) if word.kind == 'notes' else 'rest'}:{word.value}"
+
+
 def encode_paper(notes: Iterable[Note], grid: int) -> list[str]:
     """Spell quantised notes in scheme `paper`: the pitches of every event, low to high."""
-    return [_spell_pitches(pitches) for pitches in _events(notes, grid)[0].values()]
+    return [spell_pitches(pitches) for pitches in _events(notes, grid)[0].values()]
 
 
 def decode_paper(words: Iterable[Word]) -> list[Note]:
@@ -78,5 +105,18 @@ def _events(notes: Iterable[Note], grid: int) -> tuple[dict[int, set[int]], dict
     return {onset: struck[onset] for onset in sorted(struck)}, ends
 
 
-def _spell_pitches(pitches: Iterable[int]) -> str:
-    return ".".join([NAMES[pitch] for pitch in sorted(pitches)])
+def _allowed(last: str, words: Sequence[Word]) -> list[bool]:
+    """Events follow everything except the end; a rest, and the end, follow only an event.  `last`: the last kind."""
+    may_follow = {"notes": last != END, "rest": last in ("notes", UNK), END: last in ("notes", UNK)}
+    return [may_follow.get(word.kind, False) for word in words]
+
+
+RULES = Rules(START, lambda last, word: word.kind, _allowed)
+CHORD = Scheme(
+    "chord", "C4.E4.G4:1/2 or rest:1", encode_chords, decode_chords, parse_chord, spell_chord,
+    beats=lambda word: float(word.value), rules=RULES,
+)  # fmt: skip
+PAPER = Scheme(
+    "paper", "C4.E4.G4", encode_paper, decode_paper, lambda token: Word("notes", parse_pitches(token)),
+    lambda word: spell_pitches(word.pitches), beats=lambda word: HALF, rules=RULES, divide=2,
+)  # fmt: skip

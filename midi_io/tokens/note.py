@@ -5,31 +5,35 @@ A note is its pitch, after whatever its instrument does differently from the not
 
     i40 v96 :1/2 G4 B4 +1/2 A4      a violin, a little louder, plays half a beat of G4 and B4, and then of A4
 
-Program and drum kit are 0, and an instrument plays with velocity 80 for one beat, until a token says otherwise.  Each
+    C4      strike this pitch           drum36    strike this drum
+    :1/2    notes last half a beat      v80       velocity 80
+    i40     the instrument, a violin    kit8      the drum kit
+    +1/2    half a beat passes
+
+Program and drum kit are 0, and an instrument plays with velocity 80 for one beat, until a token changes that.  Each
 instrument keeps its own velocity and duration, so that a band does not spell them anew at every change of instrument.
-Drums have pitch tokens of their own, `drum36`, which need no instrument before them but another kit.  A length beyond
-four beats is a sum, longest part first: of 4, 16, 64 ... beats, and of the rest, if any.  So there are few tokens.
+Drums need no `kit` before them unless it changes.  A length beyond four beats is a sum, longest part first: of 4, 16,
+64 ... beats, and of the rest, if any.  So there are few tokens.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Sequence
+from fractions import Fraction
 from functools import lru_cache
+from typing import NamedTuple
 
 from midi_io.notes import Note
-from midi_io.tokens.words import NAMES, Word, spell_beats
+from midi_io.tokens.words import END, NAMES, START, UNK, Rules, Scheme, Word, parse_beats, spell_beats
 
 PLAIN_VELOCITY = 80
 PLAIN_DURATION = 1  # beat
 LONG = 4  # beats; so are its powers
-
-
-def is_long(word: Word) -> bool:
-    """Whether a duration or a shift is one of 4, 16, 64 ... beats, after which the sum may go on."""
-    beats = float(word.value)
-    while beats > LONG:
-        beats /= LONG
-    return beats == LONG
+PREFIXES = {"duration": ":", "velocity": "v", "program": "i", "kit": "kit", "drum": "drum", "shift": "+"}
+_KINDS = {prefix: kind for kind, prefix in PREFIXES.items()}
+_ATTRIBUTE = re.compile(r"(:|\+|v|i|kit|drum)([0-9/]+)", re.ASCII)
+_NUMBER = re.compile(r"(0|[1-9][0-9]{0,2})", re.ASCII)
 
 
 def encode_note(notes: Iterable[Note], grid: int) -> list[str]:
@@ -64,7 +68,7 @@ def decode_note(words: Iterable[Word]) -> list[Note]:
     instrument = {"notes": 0, "drum": 0}
     now = 0.0
     notes = []
-    velocity, duration = 0, 0.0  # what was said since the last note
+    velocity, duration = 0, 0.0  # set since the last note
     for kind, pitches, value in words:
         if kind in instrument:
             drum, program = kind == "drum", instrument[kind]
@@ -94,3 +98,106 @@ def _sum(prefix: str, positions: int, grid: int) -> tuple[str, ...]:
         part *= LONG
     rest = _sum(prefix, positions - part, grid) if positions > part else ()
     return (prefix + spell_beats(part, grid), *rest)
+
+
+def parse_letter(token: str) -> Word:
+    """The word of a `note` token.  Raises ValueError."""
+    match = _ATTRIBUTE.fullmatch(token)
+    if not match:
+        return Word("notes", (NAMES.index(token),))
+    kind, text = _KINDS[match[1]], match[2]
+    if kind in ("duration", "shift"):
+        return Word(kind, (), parse_beats(text))
+    number = int(text) if _NUMBER.fullmatch(text) else -1
+    if not (kind == "velocity") <= number <= 127:  # velocity 0 would end a note
+        raise ValueError(token)
+    return Word(kind, (), number)
+
+
+def spell_letter(word: Word) -> str:
+    """The token of a `note` word."""
+    return NAMES[word.pitches[0]] if word.kind == "notes" else f"{PREFIXES[word.kind]}{word.value}"
+
+
+# What may follow.  Before a pitch: program or kit, velocity, duration, at most once each and in this order.  Within a
+# moment pitches rise, program follows program, then kit follows kit.  A shift ends the moment; the end follows a note.
+
+UNKNOWN = -1  # a program or kit that `<unk>` may have set
+SILENCE = (False, -1)  # below every sound
+_SOUNDS = ("notes", "drum")
+_PLACE = {"program": 1, "kit": 1, "velocity": 2, "duration": 3}  # the order before a pitch; other kinds have place 0
+_SOUND_OF = {"program": "notes", "kit": "drum"}
+
+
+class State(NamedTuple):
+    """What the song so far means for its next token."""
+
+    last: str = START  # kind of the last word
+    longest: Fraction | int = 0  # beats that may still be added to the last word, a sum
+    floor: tuple[bool, int] = SILENCE  # the last sound of this moment, (drum, pitch): the next is above it
+    due: str = ""  # kind of the sound that a program or kit announced
+    program: int = 0  # or UNKNOWN
+    kit: int = 0
+
+
+def _after(state: State, word: Word) -> State:
+    kind = word.kind
+    if kind in (START, END):
+        return State(kind)
+    if kind == UNK:
+        return State(kind, program=UNKNOWN, kit=UNKNOWN)
+    longest = word.value if kind in ("duration", "shift") and _is_long(word) else 0
+    state = state._replace(last=kind, longest=longest)
+    if kind == "shift":
+        return state._replace(floor=SILENCE)
+    if kind in _SOUNDS:
+        return state._replace(floor=_height(word), due="")
+    if kind == "program":
+        return state._replace(floor=SILENCE, due="notes", program=int(word.value))
+    if kind == "kit":
+        return state._replace(floor=(True, -1), due="drum", kit=int(word.value))
+    return state
+
+
+def _allowed(state: State, words: Sequence[Word]) -> list[bool]:
+    if state.last in (END, UNK):  # after an unknown token everything may follow
+        return [state.last == UNK and word.kind not in (START, UNK) for word in words]
+    sounds = [word.kind in _SOUNDS and state.due in ("", word.kind) and _height(word) > state.floor for word in words]
+    some_sound = any(sounds)
+    known = {word.kind for word in words}
+    struck = state.last in _SOUNDS
+    place = _PLACE.get(state.last, 0)
+    playing = {"program": state.program, "kit": state.kit}
+    drum = state.floor[0]
+    last_instrument = (drum, playing["kit" if drum else "program"]) if struck else SILENCE
+
+    def leads_on(word: Word) -> bool:
+        kind, _, value = word
+        if kind in playing:
+            later = (kind == "kit", value) > last_instrument and value != playing[kind]
+            return place == 0 and later and _SOUND_OF[kind] in known
+        goes_on = kind == state.last and 0 < value <= state.longest  # a sum of beats
+        if kind in _PLACE:
+            return some_sound and (place < _PLACE[kind] or goes_on)
+        return goes_on or (struck and kind in ("shift", END)) or (state.last == START and kind == "shift")
+
+    return [sound or leads_on(word) for sound, word in zip(sounds, words, strict=True)]
+
+
+def _height(sound: Word) -> tuple[bool, int]:
+    """Drums are above all pitches."""
+    return (True, int(sound.value)) if sound.kind == "drum" else (False, sound.pitches[0])
+
+
+def _is_long(word: Word) -> bool:
+    """Whether a duration or a shift is one of 4, 16, 64 ... beats, after which the sum may go on."""
+    beats = float(word.value)
+    while beats > LONG:
+        beats /= LONG
+    return beats == LONG
+
+
+NOTE = Scheme(
+    "note", "C4, drum36, :1/2, v80, i40, kit8 or +1/2", encode_note, decode_note, parse_letter, spell_letter,
+    beats=lambda word: float(word.value) if word.kind == "shift" else 0.0, rules=Rules(State(), _after, _allowed),
+)  # fmt: skip

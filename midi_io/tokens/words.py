@@ -1,126 +1,99 @@
-"""What one token says, and how it is spelled.
+"""What a token scheme is, and the words that its tokens stand for.
 
-A `Word` is a token taken apart.  Every question about a token that is not a question of time (what it would be three
-semitones higher, which other token is nearest to it, what may follow it) is asked of its word.
+A `Word` is a token taken apart.  Its kinds:
 
-    scheme   token            word
-    chord    C4.E4.G4:1/2     notes, pitches (60, 64, 67), value 1/2: struck together, half a beat until the next event
-             rest:1           rest, value 1
-    paper    C4.E4.G4         notes, pitches (60, 64, 67)
-    note     C4               notes, pitches (60,)
-             drum36           drum, value 36: a key of the drum kit
-             :1/2             duration, value 1/2: the notes from here on last half a beat
-             v80              velocity, value 80
-             i40              program, value 40: a violin plays from here on
-             kit8             kit, value 8: the same for drums
-             +1/2             shift, value 1/2: half a beat passes
+    kind       pitches, value   what it does                                        in scheme
+    notes      both             strike the pitches; value: beats to the next event  all (no value in note, paper)
+    rest       value            some beats of silence                               chord
+    drum       value            strike this key of the drum kit                     note
+    duration   value            the next notes last so many beats                   note
+    velocity   value            the next notes are so loud                          note
+    program    value            the next notes are played by this instrument        note
+    kit        value            the next drums are of this drum kit                 note
+    shift      value            so many beats pass                                  note
+
+The special tokens `<start>`, `<end>` and `<unk>` are kinds of their own, in every scheme.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from fractions import Fraction
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from midi_io.notes import pitch_name
+from midi_io.disk import MidiIoError
+from midi_io.notes import Note, pitch_name
 
-SCHEMES = ("chord", "note", "paper")
 START, END, UNK = SPECIALS = ("<start>", "<end>", "<unk>")
-
 NAMES = tuple(pitch_name(pitch) for pitch in range(128))
-PITCH_OF = {name: pitch for pitch, name in enumerate(NAMES)}
-PREFIXES = {"duration": ":", "velocity": "v", "program": "i", "kit": "kit", "drum": "drum", "shift": "+"}
-
-_NUMBER = re.compile(r"(0|[1-9][0-9]{0,2})", re.ASCII)
+_PITCH_OF = {name: pitch for pitch, name in enumerate(NAMES)}
 _BEATS = re.compile(r"([1-9][0-9]{0,11})(?:/([1-9][0-9]{0,11}))?", re.ASCII)
-_LETTER = re.compile(r"(:|\+|v|i|kit|drum)([0-9/]+)", re.ASCII)
-_KINDS = {prefix: kind for kind, prefix in PREFIXES.items()}
-_EXAMPLES = {"chord": "C4.E4.G4:1/2 or rest:1", "paper": "C4.E4.G4", "note": "C4, drum36, :1/2, v80, i40, kit8 or +1/2"}
-
-
-class TokenError(ValueError):
-    """A text that is no token of its scheme, in one line.  `index` is its place in a list of tokens, from 0, if any."""
-
-    def __init__(self, token: str, scheme: str, index: int | None = None) -> None:
-        shown = ascii(token if len(token) <= 40 else token[:37] + "...")
-        place = "" if index is None else f"line {index + 1}: "
-        super().__init__(f"{place}{shown} is no token of scheme {scheme!r} (such as {_EXAMPLES[scheme]})")
-        self.token, self.scheme, self.index = token, scheme, index
 
 
 class Word(NamedTuple):
-    """A token taken apart.  Its kinds stand at the top of this page; the special tokens are kinds of their own."""
+    """A token taken apart.  The kinds are listed at the top of this file."""
 
     kind: str
     pitches: tuple[int, ...] = ()  # low to high, all different
-    value: Fraction | int = 0  # beats, a MIDI number, or 0 where nothing is given
+    value: Fraction | int = 0  # beats, a MIDI number, or 0 where there is none
 
 
-def checked(scheme: str) -> str:
-    """The scheme itself.  Raises ValueError if there is none of that name."""
-    if scheme not in SCHEMES:
-        raise ValueError(f"no token scheme {scheme!r}: choose one of {', '.join(SCHEMES)}")
-    return scheme
+class Rules(NamedTuple):
+    """Which words may follow: an automaton.  A state is anything hashable."""
+
+    start: Hashable  # the state before `<start>`
+    after: Callable[[Any, Word], Hashable]  # a state and the next word -> the state after it
+    allowed: Callable[[Any, Sequence[Word]], list[bool]]  # a state and all words -> which of them may come next
+
+
+class Scheme(NamedTuple):
+    """A way to spell songs as tokens.  To add one, write a file like note.py and name it in SCHEMES (__init__.py)."""
+
+    name: str
+    example: str  # of its tokens, for messages
+    encode: Callable[[Iterable[Note], int], list[str]]  # quantised notes and their grid -> tokens
+    decode: Callable[[Iterable[Word]], list[Note]]  # words, without special ones -> notes
+    parse: Callable[[str], Word]  # a token -> its word; ValueError if it is none
+    spell: Callable[[Word], str]  # the inverse of parse
+    beats: Callable[[Word], float]  # how many beats pass with a word
+    rules: Rules
+    divide: int = 1  # the grid must be a multiple of this
+
+
+class TokenError(MidiIoError, ValueError):
+    """A text that is no token of its scheme.  `index` is its place in a list of tokens, from 0, if it has one."""
+
+    def __init__(self, token: str, scheme: Scheme, index: int | None = None) -> None:
+        shown = ascii(token if len(token) <= 40 else token[:37] + "...")
+        place = "" if index is None else f"line {index + 1}: "
+        super().__init__(f"{place}{shown} is no token of scheme {scheme.name!r} (such as {scheme.example})")
+        self.token, self.scheme, self.index = token, scheme, index
 
 
 @lru_cache(maxsize=1 << 14)
 def spell_beats(positions: int, grid: int) -> str:
-    """`positions` of a grid with `grid` to the beat, as beats in lowest terms: 6 of 12 are "1/2", 18 "3/2", 12 "1"."""
+    """Positions of a grid with `grid` to the beat, as beats in lowest terms: 6 of 12 are "1/2", 18 "3/2", 12 "1"."""
     return str(Fraction(positions, grid))
 
 
-def spell(word: Word) -> str:
-    """The token of a word: the inverse of `parse`."""
-    if word.kind == "notes":
-        names = ".".join([NAMES[pitch] for pitch in word.pitches])
-        return f"{names}:{word.value}" if word.value else names
-    if word.kind == "rest":
-        return f"rest:{word.value}"
-    return f"{PREFIXES[word.kind]}{word.value}" if word.kind in PREFIXES else word.kind
-
-
-@lru_cache(maxsize=1 << 16)
-def parse(token: str, scheme: str) -> Word:
-    """Take a token apart.  Raises TokenError if it is no token of the scheme, ValueError if there is no such scheme."""
-    if token in SPECIALS:
-        return Word(token)
-    checked(scheme)
-    try:
-        if scheme == "note":
-            return _parse_letter(token)
-        if scheme == "paper":
-            return Word("notes", _pitches(token))
-        names, _, beats = token.rpartition(":")
-        return Word("rest", (), _beats(beats)) if names == "rest" else Word("notes", _pitches(names), _beats(beats))
-    except ValueError:
-        raise TokenError(token, scheme) from None
-
-
-def _parse_letter(token: str) -> Word:
-    if token in PITCH_OF:
-        return Word("notes", (PITCH_OF[token],))
-    match = _LETTER.fullmatch(token)
-    if not match:
-        raise ValueError
-    kind, text = _KINDS[match[1]], match[2]
-    if kind in ("duration", "shift"):
-        return Word(kind, (), _beats(text))
-    number = int(text) if _NUMBER.fullmatch(text) else -1
-    if not (kind == "velocity") <= number <= 127:  # a velocity of 0 would be no note
-        raise ValueError
-    return Word(kind, (), number)
-
-
-def _pitches(names: str) -> tuple[int, ...]:
-    pitches = tuple([PITCH_OF.get(name, -1) for name in names.split(".")])
-    if any(low >= high for low, high in zip((-1, *pitches), pitches, strict=False)):
-        raise ValueError
-    return pitches
-
-
-def _beats(text: str) -> Fraction:
+def parse_beats(text: str) -> Fraction:
+    """The inverse of spell_beats.  Raises ValueError."""
     match = _BEATS.fullmatch(text)
     if not match:
-        raise ValueError
+        raise ValueError(text)
     return Fraction(int(match[1]), int(match[2] or 1))
+
+
+def spell_pitches(pitches: Iterable[int]) -> str:
+    """Pitches by name, low to high: C4.E4.G4."""
+    return ".".join([NAMES[pitch] for pitch in sorted(pitches)])
+
+
+def parse_pitches(names: str) -> tuple[int, ...]:
+    """The inverse of spell_pitches.  Raises ValueError."""
+    pitches = tuple([_PITCH_OF.get(name, -1) for name in names.split(".")])
+    if any(low >= high for low, high in zip((-1, *pitches), pitches, strict=False)):
+        raise ValueError(names)
+    return pitches

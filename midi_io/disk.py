@@ -1,0 +1,74 @@
+"""Files read and written safely, and the errors that say in one line what is wrong with one."""
+
+from __future__ import annotations
+
+import io
+import os
+import stat
+from pathlib import Path
+
+StrPath = str | os.PathLike[str]
+
+
+class MidiIoError(Exception):
+    """The base of all errors of this package: one line that says what is wrong, and where."""
+
+
+class MidiError(MidiIoError):
+    """A MIDI file that cannot be read or written; `reason` is its kind in a word or two, for counting."""
+
+    def __init__(self, message: str, reason: str = "damaged") -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+def printable(text: StrPath) -> str:
+    """A text or a path, safe on a terminal and in a table: one line, no control characters, valid Unicode."""
+    text = os.fspath(text)
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+
+
+def read_bytes(path: StrPath, max_bytes: int) -> bytes:
+    """The content of a regular file.  A pipe or a device is refused without waiting for it.
+
+    Raises MidiError (without the file's name) if it is no regular file, cannot be opened or is larger than `max_bytes`.
+    """
+    try:
+        with io.BufferedReader(io.FileIO(path, opener=_open_without_waiting)) as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise MidiError("is not a regular file", "not a file")
+            data = file.read(max_bytes + 1)
+    except FileNotFoundError:
+        raise MidiError("does not exist", "missing") from None
+    except (OSError, ValueError) as error:
+        raise MidiError(f"cannot be opened ({_fault(error)})", "unreadable") from None
+    if len(data) > max_bytes:
+        raise MidiError(f"has more than {max_bytes:,} bytes", "too large")
+    return data
+
+
+def write_whole(path: StrPath, data: bytes) -> None:
+    """Write a file whole or not at all: the bytes go to a temporary file beside it, which then takes its place.
+
+    Raises MidiError (with the file's name) if that is not possible, or if `path` exists and is no regular file.
+    """
+    try:
+        place = Path(os.path.realpath(path))
+        unfinished = place.with_name(f".unfinished-{os.urandom(6).hex()}")
+        if place.exists() and not place.is_file():
+            raise MidiError(f"{printable(path)}: cannot be written (it is not a regular file)", "not writable")
+        try:
+            unfinished.write_bytes(data)
+            unfinished.replace(place)
+        finally:
+            unfinished.unlink(missing_ok=True)
+    except (OSError, ValueError) as error:
+        raise MidiError(f"{printable(path)}: cannot be written ({_fault(error)})", "not writable") from None
+
+
+def _open_without_waiting(path: str, flags: int) -> int:
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+
+
+def _fault(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error)
