@@ -166,6 +166,8 @@ def loss_of_remembering(step: Step, params: Arrays, lag: int, updates: int, rng:
 
 # Dropout in the recurrence.
 
+SCALED = "a mask for all steps, kept cells scaled by 1/keep"
+
 
 def cell_sizes(params: Arrays, ids: Array, masks_at: Callable[[int], Mapping[str, Array]]) -> Array:
     """(T+1,): the root mean square of c after each step, when step t runs with the masks that masks_at(t) gives."""
@@ -187,7 +189,7 @@ def dropout_schemes(H: int, B: int, drop: float, rng: np.random.Generator) -> di
     one, scale = kept(), np.float32(1 / (1 - drop))
     return {
         "no dropout": lambda t: {},
-        "a mask for all steps, kept cells scaled by 1/keep": lambda t: {"lstm1.m": one * scale},
+        SCALED: lambda t: {"lstm1.m": one * scale},
         "a new mask at each step, 0 or 1": lambda t: {"lstm1.m": kept()},
         "RnnDrop: a mask for all steps, 0 or 1; h scaled by 1/keep": lambda t: {
             "lstm1.m": one,
