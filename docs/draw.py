@@ -105,7 +105,9 @@ def figures() -> list[str]:
         step = loss_and_gradients if name.startswith("LSTM") else experiments.tanh_rnn
         trace = step(network, ids, last)[3]
         norms = experiments.norm_by_lag(trace["lstm1"].dc if name.startswith("LSTM") else trace)
-        lines.append(f"gates: {name + ',':14} after {T - 1} steps {norms[T - 1] / norms[0]:.2g} of the gradient is left")
+        lines.append(
+            f"gates: {name + ',':14} after {T - 1} steps {norms[T - 1] / norms[0]:.2g} of the gradient is left"
+        )
     for name, step in (("LSTM", loss_and_gradients), ("tanh", experiments.tanh_rnn)):
         loss = step(networks[f"{name}, trained"], ids, targets)[0]
         lines.append(f"gates: {name}, trained: {loss:.2f} nats a token on tunes that it has not seen")
@@ -118,7 +120,10 @@ def figures() -> list[str]:
     logits = forward(networks["LSTM, trained"], songs[0][:41, None].astype(np.intp))[0][-1, 0]
     for degree in (0.5, 1.0, 2.0):
         rest = np.sort(softmax(logits / degree))[:-12]
-        lines.append(f"temperature {degree:.1f}: all but the 12 most probable tokens, {len(rest)}, have {rest.sum():.2f} together")
+        lines.append(
+            f"temperature {degree:.1f}: "
+            f"all but the 12 most probable tokens, {len(rest)}, have {rest.sum():.2f} together"
+        )
     return lines
 
 

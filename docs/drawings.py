@@ -83,7 +83,9 @@ class Drawing:
             f"{escape(text)}</text>"
         )
 
-    def formula(self, place: Point, text: str, size: float = 30, colour: str = BLACK, *, anchor: str = "middle") -> None:
+    def formula(
+        self, place: Point, text: str, size: float = 30, colour: str = BLACK, *, anchor: str = "middle"
+    ) -> None:
         self.text(place, text, size, colour, anchor=anchor, formula=True)
 
     def svg(self) -> str:
@@ -186,7 +188,12 @@ def unrolled() -> Drawing:
     d.formula((70, 530), "h[0]", 34, BLUE)
     d.text((1510, 132), "the loss: ", 26, RED)
     d.text((1510, 170), "their mean", 26, RED)
-    d.text((800, 845), "The state, h and c, is all that a step knows of the past.  Each target is the next token.", 30, GREY)
+    d.text(
+        (800, 845),
+        "The state, h and c, is all that a step knows of the past.  Each target is the next token.",
+        30,
+        GREY,
+    )
     return d
 
 
@@ -243,8 +250,8 @@ def equations(page: Path = HERE / "lstm.md") -> Drawing:
     d = Drawing(2100, 2970, "The LSTM on one page: all numbered equations")
     d.text((100, 110), "The LSTM on one page", 58, anchor="start", bold=True)
     letters = (
-        "T time steps, B sequences, V tokens in the vocabulary, H hidden units.  x[t] is one step.  * multiplies entry by",
-        "entry, @ multiplies matrices.  dX is d loss / dX and has the shape of X.  m, s and r are 1 without dropout.",
+        "T time steps, B sequences, V tokens in the vocabulary, H hidden units.  x[t] is one step.  * multiplies entry",
+        "by entry, @ multiplies matrices.  dX is d loss / dX, in the shape of X.  m, s and r are 1 without dropout.",
     )
     for row, text in enumerate(letters):
         d.text((100, 180 + 40 * row), text, 29, GREY, anchor="start")
@@ -270,7 +277,7 @@ def equation_lines(text: str) -> list[str]:
             lines += [heading] * bool(heading) + [*part.strip("\n").splitlines(), ""]
             heading = ""
         elif number % 2 == 0:
-            heading = ([heading] + re.findall(r"^## [^\n]+", part, re.MULTILINE))[-1]
+            heading = [heading, *re.findall(r"^## [^\n]+", part, re.MULTILINE)][-1]
     return lines
 
 
