@@ -17,6 +17,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from docs import experiments
+from docs.microscope import draw_song
 from experiment.plots import panels
 from lstm_numpy.activations import softmax
 from lstm_numpy.model import forward, loss_and_gradients
@@ -57,9 +58,7 @@ def main() -> None:
         save(dropout(networks, held_out), args.out / "dropout.png")
         save(temperature(networks["LSTM, trained"], held_out, vocabulary), args.out / "temperature.png")
     if args.run:
-        from docs.microscope import draw_song
-
-        draw_song(args.run, args.out / "microscope.png")
+        draw_song(args.run, args.out / "microscope")
 
 
 def save(figure: Figure, path: Path) -> None:
@@ -103,7 +102,7 @@ def figures() -> list[str]:
             lines.append(f"truncation: {age + ',':8} windows of {k:2}: {angle:2.0f} degrees off")
     for name, network in networks.items():
         step = loss_and_gradients if name.startswith("LSTM") else experiments.tanh_rnn
-        trace = step(network, ids, last)[3]
+        trace: Any = step(network, ids, last)[3]
         norms = experiments.norm_by_lag(trace["lstm1"].dc if name.startswith("LSTM") else trace)
         lines.append(
             f"gates: {name + ',':14} after {T - 1} steps {norms[T - 1] / norms[0]:.2g} of the gradient is left"
