@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from lstm_numpy.gradcheck.bugs import BUGS
+from tests.solutions.parameter import EDITS
 
 ROOT = Path(__file__).resolve().parents[1]
 EXERCISES, SOLUTIONS = ROOT / "exercises", ROOT / "tests" / "solutions"
@@ -95,6 +96,10 @@ def printed(folder: Path, files: dict[str, str], *options: str) -> str:
         str(ROOT / "pyproject.toml"),
         f"--rootdir={ROOT}",
     ]
+    return pytest_in(folder, *settings)
+
+
+def pytest_in(folder: Path, *settings: str) -> str:
     command = [sys.executable, "-m", "pytest", *settings, str(folder)]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False).stdout
 
@@ -142,3 +147,30 @@ def test_the_hunt_takes_a_line_without_its_comment_and_spaces(tmp_path: Path) ->
     assert any("#" in line for _, line in found().values())
     text = unsolved("hunt") + f"\nFOUND.update({bare!r})\n"
     assert outcome(tmp_path, {"hunt": text}) == {"hunt": {"PASSED"}}
+
+
+@pytest.mark.parametrize("left_out", [None, 4])  # 4: what comes back from the output gate
+def test_a_parameter_in_the_library(left_out: int | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A copy of the library with the solution passes; a copy without one of its edits fails, and so does the library.
+
+    If an edit finds no place, its lines have been rewritten: then rewrite tests/solutions/parameter.py, too.
+    """
+    monkeypatch.setenv("NUMBA_DISABLE_JIT", "1")  # the networks are small, and the copy is not compiled yet
+    shutil.copytree(ROOT / "lstm_numpy", tmp_path / "lstm_numpy", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(EXERCISES / "test_parameter.py", tmp_path)
+    for number, (file, before, after) in enumerate(EDITS):
+        path = tmp_path / "lstm_numpy" / file
+        text = path.read_text(encoding="utf-8")
+        assert text.count(before) == 1, f"edit {number} has no place in {file}"
+        if number != left_out:
+            path.write_text(text.replace(before, after), encoding="utf-8")
+    shown = pytest_in(tmp_path, "-q", "-rA", "--tb=short", "-p", "no:cacheprovider", "-o", f"pythonpath={tmp_path}")
+    passed, failed = shown.count("\nPASSED "), shown.count("\nFAILED ")
+    assert passed + failed == 4, shown
+    assert bool(failed) == (left_out is not None), shown
+
+
+def test_the_library_has_no_peepholes_yet(tmp_path: Path) -> None:
+    shutil.copy(EXERCISES / "test_parameter.py", tmp_path)
+    shown = pytest_in(tmp_path, "-q", "-p", "no:cacheprovider", "-o", f"pythonpath={ROOT}")
+    assert "the network has no parameter lstm1.p yet" in shown
