@@ -2,6 +2,7 @@
 
 python -m docs.draw                      # all but the gate microscope, in about a minute
 python -m docs.draw runs/1               # all; the microscope needs a trained network (python train.py makes one)
+python -m docs.draw --figures            # draws nothing: prints the figures that the chapters tell, in 15 seconds
 python -m docs.draw --out /tmp/pictures  # somewhere else
 """
 
@@ -16,6 +17,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from docs import experiments
+from docs.microscope import draw_song
 from experiment.plots import panels
 from lstm_numpy.activations import softmax
 from lstm_numpy.model import forward, loss_and_gradients
@@ -40,22 +42,23 @@ def main() -> None:
     )
     parser.add_argument("run", nargs="?", type=Path, metavar="RUN", help="a run's folder, for the gate microscope")
     parser.add_argument("--out", type=Path, default=HERE / "pictures", metavar="DIR", help="where the pictures go")
+    parser.add_argument("--figures", action="store_true", help="draw nothing, print the figures of the chapters")
     args = parser.parse_args()
+    if args.figures:
+        with threadpool_limits(1, user_api="blas"):
+            print(*figures(), sep="\n")
+        return
     args.out.mkdir(parents=True, exist_ok=True)
-    with threadpool_limits(1, user_api="blas"), panels.style():  # so small matrices are not worth a second thread
+    with threadpool_limits(1, user_api="blas"), panels.style():  # such small matrices do not need a second thread
         save(a_unit_that_remembers(), args.out / "remembering.png")
         save(valley(), args.out / "valley.png")
-        songs, vocabulary = experiments.tunes(400)
-        networks = trained(songs.take(range(320)), len(vocabulary))
-        held_out = songs.take(range(320, 400))
+        networks, held_out, vocabulary = networks_and_tunes()
         save(truncation(networks, held_out), args.out / "truncation.png")
         save(gates(networks, held_out), args.out / "gates.png")
         save(dropout(networks, held_out), args.out / "dropout.png")
         save(temperature(networks["LSTM, trained"], held_out, vocabulary), args.out / "temperature.png")
     if args.run:
-        from docs.microscope import draw_song
-
-        draw_song(args.run, args.out / "microscope.png")
+        draw_song(args.run, args.out / "microscope")
 
 
 def save(figure: Figure, path: Path) -> None:
@@ -65,17 +68,62 @@ def save(figure: Figure, path: Path) -> None:
     print(f"{path}: {path.stat().st_size / 1000:.0f} kB", flush=True)
 
 
-def trained(songs: Songs, V: int) -> dict[str, Arrays]:
-    """An LSTM and a plain tanh network of H units, fresh and after the same training."""
+def networks_and_tunes() -> tuple[dict[str, Arrays], Songs, Vocabulary]:
+    """An LSTM and a plain tanh network of H units, fresh and trained on 320 tunes; and 80 other tunes.
+
+    In float64, so that the figures of the chapters are the same on every machine.
+    """
+    songs, vocabulary = experiments.tunes(400)
+    V = len(vocabulary)
+    plain = experiments.tanh_rnn_params(V, H, np.random.default_rng(1))
     networks: dict[str, Arrays] = {}
     for name, step, params in (
-        ("LSTM", loss_and_gradients, init_params(ModelConfig(V, H), np.random.default_rng(1))),
-        ("tanh", experiments.tanh_rnn, experiments.tanh_rnn_params(V, H, np.random.default_rng(1))),
+        ("LSTM", loss_and_gradients, init_params(ModelConfig(V, H), np.random.default_rng(1), np.float64)),
+        ("tanh", experiments.tanh_rnn, {key: parameter.astype(np.float64) for key, parameter in plain.items()}),
     ):
         networks[f"{name}, fresh"] = {key: parameter.copy() for key, parameter in params.items()}
-        experiments.learn(step, params, songs, EPOCHS, np.random.default_rng(2))
+        experiments.learn(step, params, songs.take(range(320)), EPOCHS, np.random.default_rng(2))
         networks[f"{name}, trained"] = params
-    return networks
+    return networks, songs.take(range(320, 400)), vocabulary
+
+
+def figures() -> list[str]:
+    """What the chapters read off the pictures, as lines that stand there word for word."""
+    networks, songs, _ = networks_and_tunes()
+    ids, targets = experiments.side_by_side(songs, T)
+    last = experiments.last_target_only(targets)
+    lines = []
+    for age in ("fresh", "trained"):
+        params = networks[f"LSTM, {age}"]
+        whole = experiments.truncated_gradients(params, ids, targets, T)["lstm1.Wh"]
+        for k in (1, 10, 50):
+            cut = experiments.truncated_gradients(params, ids, targets, k)["lstm1.Wh"]
+            angle = np.degrees(np.arccos(experiments.cosine(cut, whole)))
+            lines.append(f"truncation: {age + ',':8} windows of {k:2}: {angle:2.0f} degrees off")
+    for name, network in networks.items():
+        step = loss_and_gradients if name.startswith("LSTM") else experiments.tanh_rnn
+        trace: Any = step(network, ids, last)[3]
+        norms = experiments.norm_by_lag(trace["lstm1"].dc if name.startswith("LSTM") else trace)
+        lines.append(
+            f"gates: {name + ',':14} after {T - 1} steps {norms[T - 1] / norms[0]:.2g} of the gradient is left"
+        )
+    for name, step in (("LSTM", loss_and_gradients), ("tanh", experiments.tanh_rnn)):
+        loss = step(networks[f"{name}, trained"], ids, targets)[0]
+        lines.append(f"gates: {name}, trained: {loss:.2f} nats a token on tunes that it has not seen")
+    for age in ("fresh", "trained"):
+        schemes = experiments.dropout_schemes(H, ids.shape[1], 0.75, np.random.default_rng(3))
+        sizes = experiments.cell_sizes(networks[f"LSTM, {age}"], ids, schemes[experiments.SCALED])
+        factor = (sizes[60] / sizes[40]) ** (1 / 20)
+        end = int(np.argmax(sizes > np.finfo(np.float32).max))
+        lines.append(f"dropout: {age + ',':8} the scaled mask: times {factor:.2f} a step, float32 ends at step {end}")
+    logits = forward(networks["LSTM, trained"], songs[0][:41, None].astype(np.intp))[0][-1, 0]
+    for degree in (0.5, 1.0, 2.0):
+        rest = np.sort(softmax(logits / degree))[:-12]
+        lines.append(
+            f"temperature {degree:.1f}: "
+            f"all but the 12 most probable tokens, {len(rest)}, have {rest.sum():.2f} together"
+        )
+    return lines
 
 
 # Chapters 2 and 10: no songs.
@@ -207,7 +255,7 @@ def temperature(params: Arrays, songs: Songs, vocabulary: Vocabulary) -> Figure:
     figure = panels.empty_figure(9, 3.6)
     axes = figure.subplots()
     for k, (degree, colour) in enumerate(((0.5, panels.BLUE), (1.0, panels.GREEN), (2.0, panels.ORANGE))):
-        p: Any = softmax(logits[-1, 0] / np.float32(degree))
+        p: Any = softmax(logits[-1, 0] / degree)
         label = f"temperature {degree:g}: the other {len(p) - len(most)} have {1 - p[most].sum():.2f} together"
         axes.bar(np.arange(len(most)) + 0.27 * (k - 1), p[most], width=0.25, color=colour, label=label)
     axes.set_xticks(range(len(most)), vocabulary.tokens_of(most), rotation=30, ha="right")

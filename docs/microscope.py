@@ -1,10 +1,10 @@
 """The gate microscope: what every unit of a trained network does at each note of a song, above its piano roll.
 
 python -m docs.microscope runs/1                                # the first test song of a run
-python -m docs.microscope runs/1 SONG.mid --out microscope.png
+python -m docs.microscope runs/1 SONG.mid --out tune            # tune-gates.png, tune-cells.png, tune-units.png
 
-Prints which units follow something that a musician would name (docs/listening.py says how that is found), and draws
-them and all others.
+Prints which units follow something that a musician would name (docs/listening.py says how they are found).  Draws three
+slides of 16:9: the gates, the cells, and the units that follow something.
 """
 
 from __future__ import annotations
@@ -19,14 +19,20 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from docs.listening import LEARNED, NAMES, QUANTITIES, Array, Finding, Reading, activations, bar_length, search
+from experiment.plots import panels
+from lstm_numpy.checkpoint import Checkpoint, CheckpointError, load_checkpoint
+from lstm_numpy.parameters import init_params
+from midi_io import SCHEMES, MidiError, Vocabulary, read_song
+from midi_io.notes import melody, pitch_name
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-    from docs.listening import Array, Finding, Reading
-    from lstm_numpy.checkpoint import Checkpoint
+    from matplotlib.figure import Figure
 
 COLOURS_OF_A_HEAT_MAP = 12  # few, so that the file stays small
-INCHES = {"heat": 1.75, "follower": 0.42, "roll": 2.2}
+MOST_FOLLOWERS = 6  # on one slide
+SLIDE = (12.8, 7.2)  # inches; at 125 dots an inch 1600 by 900 points
 TITLES = {
     "i": "input gate i\nwrite",
     "f": "forget gate f\nkeep",
@@ -38,11 +44,11 @@ TITLES = {
 
 
 class InputError(Exception):
-    """What was given cannot be looked at: one line that says why."""
+    """A run or a song that cannot be drawn: one line that says why."""
 
 
-class Slide(NamedTuple):
-    """A network, and songs for it to read."""
+class Subject(NamedTuple):
+    """A network, the song that is drawn, and the songs on which units are searched."""
 
     checkpoint: Checkpoint
     layer: int
@@ -58,7 +64,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("run", type=Path, metavar="RUN", help="a run's folder")
     parser.add_argument("song", nargs="?", type=Path, metavar="SONG.mid", help="default: the first test song")
     parser.add_argument("--layer", type=int, metavar="N", help="which LSTM layer, from 1 (default: the last)")
-    parser.add_argument("--out", type=Path, default=Path("microscope.png"), metavar="FILE.png")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path("microscope"),
+        metavar="NAME",
+        help="the slides are NAME-gates.png and so on (default: microscope)",
+    )
     args = parser.parse_args(arguments)
     try:
         draw_song(args.run, args.out, args.song, args.layer)
@@ -72,33 +84,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 2
 
 
-def draw_song(run: Path, picture: Path, song: Path | None = None, layer: int | None = None) -> None:
-    """Print the findings, and write the picture.  InputError or OSError where something is amiss."""
-    from docs.listening import LEARNED, search
-    from lstm_numpy.parameters import init_params
-
-    slide = load(run, song, layer)
+def draw_song(run: Path, out: Path, song: Path | None = None, layer: int | None = None) -> None:
+    """Print the findings and write the three slides.  InputError or OSError where something is missing or wrong."""
+    subject = load(run, song, layer)
     rng = np.random.default_rng(1)
-    fresh = init_params(slide.checkpoint.config, rng)
-    findings = search(slide.checkpoint.params, fresh, slide.layer, slide.valid, slide.test, rng)
+    fresh = init_params(subject.checkpoint.config, rng)
+    findings = search(subject.checkpoint.params, fresh, subject.layer, subject.valid, subject.test, rng)
     findings.sort(key=lambda finding: -abs(finding.heard))
-    print(table(findings, slide))
-    draw(slide, [finding for finding in findings if finding.verdict == LEARNED], picture)
-    print(f"{picture}: {picture.stat().st_size / 1000:.0f} kB")
+    print(table(findings, subject))
+    learned = [finding for finding in findings if finding.verdict == LEARNED]
+    for name, png in slides(subject, learned).items():
+        path = out.with_name(f"{out.name}-{name}.png")
+        path.write_bytes(png)
+        print(f"{path}: {len(png) / 1000:.0f} kB")
 
 
-def load(run: Path, song: Path | None, layer: int | None) -> Slide:
-    from docs.listening import Reading
-    from lstm_numpy.checkpoint import CheckpointError, load_checkpoint
-    from midi_io import SCHEMES, MidiError, Vocabulary, read_song
-
+def load(run: Path, song: Path | None, layer: int | None) -> Subject:
     try:
         checkpoint = load_checkpoint(run / "model.npz")
     except CheckpointError as error:
         raise InputError(str(error)) from None
     settings = checkpoint.training.get("settings", {})
     if settings.get("tokens") not in SCHEMES or not isinstance(settings.get("grid"), int):
-        raise InputError(f"{run}: does not say how its songs were spelled; is it the folder of a run of train.py?")
+        raise InputError(f"{run}: has no token scheme and grid of its songs; give the folder of a run of train.py")
     layers = checkpoint.config.layers
     layer = layers if layer is None else layer
     if not 1 <= layer <= layers:
@@ -118,15 +126,15 @@ def load(run: Path, song: Path | None, layer: int | None) -> Slide:
         rows = list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
     valid, test = ([reading(Path(row["path"])) for row in rows if row["split"] == part] for part in ("valid", "test"))
     if not valid or not test:
-        raise InputError(f"{run}: the microscope needs songs that were not trained on, valid and test; there are none")
-    return Slide(checkpoint, layer, reading(song) if song else test[0], valid, test)
+        raise InputError(f"{run}: the microscope needs valid and test songs; this run has none")
+    return Subject(checkpoint, layer, reading(song) if song else test[0], valid, test)
 
 
-def table(findings: Sequence[Finding], slide: Slide) -> str:
+def table(findings: Sequence[Finding], subject: Subject) -> str:
     """The findings, as lines."""
-    notes = [sum(len(reading.onsets) for reading in part) for part in (slide.valid, slide.test)]
+    notes = [sum(len(reading.onsets) for reading in part) for part in (subject.valid, subject.test)]
     lines = [
-        f"Found on {len(slide.valid)} valid songs ({notes[0]:,} moments), heard on {len(slide.test)} test songs "
+        f"Found on {len(subject.valid)} valid songs ({notes[0]:,} moments), heard on {len(subject.test)} test songs "
         f"({notes[1]:,} moments).",
         "",
         f"{'':23} {'best unit':10} {'r found':>8} {'r heard':>8} {'chance':>8} {'fresh':>8}",
@@ -138,41 +146,61 @@ def table(findings: Sequence[Finding], slide: Slide) -> str:
     return "\n".join(lines)
 
 
-# The picture.
+# The slides.
 
 
-def draw(slide: Slide, followers: Sequence[Finding], path: Path) -> None:
-    """Six heat maps, a line for each follower, and the piano roll, over the same beats."""
+def slides(subject: Subject, followers: Sequence[Finding]) -> dict[str, bytes]:
+    """PNG files by name: three heat maps and the piano roll, twice; and the units that follow something."""
+    song = subject.song
+    rows = activations(subject.checkpoint.params, song, subject.layer)
+    order = np.argsort(rows[:, QUANTITIES.index("f")].mean(axis=0))  # short memories first, so the longest on top
+    best_of_its_unit = {(finding.quantity, finding.unit): finding for finding in reversed(followers)}
+    shown = sorted(best_of_its_unit.values(), key=lambda finding: -abs(finding.heard))[:MOST_FOLLOWERS]
+    with panels.style():
+        pages = {}
+        for name, title, quantities in (
+            ("gates", "the gates of all units", "ifo"),
+            ("cells", "what all units write, know and show", "gch"),
+        ):
+            figure, (*maps, last) = slide(song, title, [1.5] * 3 + [1.6])
+            for panel, quantity in zip(maps, quantities, strict=True):
+                heat_map(panel, song, rows[:, QUANTITIES.index(quantity), order], quantity)
+            roll(last, song)
+            pages[name] = figure
+        if shown:
+            figure, (*lines, last) = slide(song, "units that follow something", [0.75] * len(shown) + [1.6])
+            for panel, finding in zip(lines, shown, strict=True):
+                values = rows[:, QUANTITIES.index(finding.quantity), finding.unit]
+                follower(panel, song, values, NAMES[finding.name](song).astype(float), finding)
+            roll(last, song)
+            pages["units"] = figure
+        return {name: png(figure) for name, figure in pages.items()}
+
+
+def slide(song: Reading, title: str, heights: Sequence[float]) -> tuple[Figure, list[Axes]]:
+    """An empty slide: panels over the same beats, numbered by bars."""
+    figure = panels.empty_figure(*SLIDE)
+    axes = list(figure.subplots(len(heights), 1, sharex=True, height_ratios=heights))
+    bar = bar_length(song.song.meter)
+    first = np.floor(song.onsets[0] / bar)
+    bars = np.arange(first, np.ceil(song.ends[-1] / bar))
+    bars = bars[:: -(-len(bars) // 24)]  # labels that do not overlap
+    axes[-1].set_xticks(bars * bar, [f"{number - first + 1:.0f}" for number in bars])
+    axes[-1].set_xlim(first * bar, song.ends[-1])
+    axes[-1].set_xlabel(f"bar  (meter {song.song.meter[0]}/{song.song.meter[1]})", fontsize=14)
+    figure.suptitle(f"{song.song.title}: {title}", x=0.01, ha="left", fontsize=18, parse_math=False)
+    return figure, axes
+
+
+def png(figure: Figure) -> bytes:
+    """A small file: few colours."""
     import PIL.Image
 
-    from docs.listening import NAMES, QUANTITIES, activations, bar_length
-    from experiment.plots import panels
-
-    song = slide.song
-    rows = activations(slide.checkpoint.params, song, slide.layer)
-    order = np.argsort(rows[:, QUANTITIES.index("f")].mean(axis=0))  # short memories first, so the longest on top
-    heights = [INCHES["heat"]] * 6 + [INCHES["follower"]] * len(followers) + [INCHES["roll"]]
-    with panels.style():
-        figure = panels.empty_figure(13, sum(heights) + 0.14 * len(heights) + 0.6)
-        figure.set_layout_engine("constrained", rect=(0, 0, 0.88, 1))  # room for the followers' names
-        axes = figure.subplots(len(heights), 1, sharex=True, height_ratios=heights)
-        for k, quantity in enumerate(QUANTITIES):
-            heat_map(axes[k], song, rows[:, k, order], quantity)
-        for panel, finding in zip(axes[6:], followers, strict=False):
-            values = rows[:, QUANTITIES.index(finding.quantity), finding.unit]
-            follower(panel, song, values, NAMES[finding.name](song).astype(float), finding)
-        roll(axes[-1], song)
-        bar = bar_length(song.song.meter)
-        first = np.floor(song.onsets[0] / bar)
-        bars = np.arange(first, np.ceil(song.ends[-1] / bar))
-        axes[-1].set_xticks(bars * bar, [f"{number - first + 1:.0f}" for number in bars])
-        axes[-1].set_xlim(first * bar, song.ends[-1])
-        axes[-1].set_xlabel(f"bar  (meter {song.song.meter[0]}/{song.song.meter[1]})")
-        figure.suptitle(song.song.title, x=0.01, ha="left", fontsize=14, parse_math=False)
-        png = io.BytesIO()
-        figure.savefig(png, format="png", dpi=100)
-    image = PIL.Image.open(png).convert("RGB").quantize(64, dither=PIL.Image.Dither.NONE)
-    image.save(path, optimize=True)
+    drawn, small = io.BytesIO(), io.BytesIO()
+    figure.savefig(drawn, format="png", dpi=125)
+    image = PIL.Image.open(drawn).convert("RGB").quantize(64, dither=PIL.Image.Dither.NONE)
+    image.save(small, format="png", optimize=True)
+    return small.getvalue()
 
 
 def heat_map(panel: Axes, song: Reading, values: Array, quantity: str) -> None:
@@ -181,21 +209,19 @@ def heat_map(panel: Axes, song: Reading, values: Array, quantity: str) -> None:
 
     gate = quantity in "ifo"
     if quantity == "c":
-        values = np.tanh(values)  # a few cells count for a whole song, up to 20 and more: the others would be pale
+        values = np.tanh(values)  # a few cells grow to 20 and more: beside them the others would be pale
     colours = matplotlib.colormaps["Blues" if gate else "RdBu_r"].resampled(COLOURS_OF_A_HEAT_MAP)
     edges = np.append(song.onsets, song.ends[-1])
     units = np.arange(values.shape[1] + 1)
     mesh = panel.pcolormesh(edges, units, values.T, cmap=colours, vmin=0 if gate else -1, vmax=1, rasterized=True)
     panel.figure.colorbar(mesh, ax=panel, pad=0.01, aspect=12, shrink=0.9)
-    panel.set_ylabel(TITLES[quantity])
+    panel.set_ylabel(TITLES[quantity], fontsize=13)
     panel.set_yticks([])
     panel.grid(visible=False)
 
 
 def follower(panel: Axes, song: Reading, values: Array, said: Array, finding: Finding) -> None:
     """The unit as a line, and what it follows as a shade."""
-    from experiment.plots import panels
-
     edges = np.append(song.onsets, song.ends[-1])
     low, high = float(values.min()), float(values.max()) + 1e-9
     lightest, darkest = (float(said.min()), float(said.max()) + 1e-9) if said.max() > 1 else (0.0, 1.0)
@@ -205,20 +231,16 @@ def follower(panel: Axes, song: Reading, values: Array, said: Array, finding: Fi
     panel.set_ylim(low, high)
     panel.set_yticks([])
     panel.grid(visible=False)
-    label = f"{finding.name}\n{finding.quantity} of unit {finding.unit}, r = {finding.heard:.2f}"
-    note = panel.annotate(label, (1.005, 0.5), xycoords="axes fraction", va="center", fontsize=9, annotation_clip=False)
-    note.set_in_layout(False)
+    label = f"{finding.name}\n{finding.quantity} of unit {finding.unit}\nr = {finding.heard:.2f}"
+    panel.set_ylabel(label, rotation=0, ha="right", va="center", fontsize=13)
 
 
 def roll(panel: Axes, song: Reading) -> None:
-    from experiment.plots import panels
-    from midi_io.notes import melody, pitch_name
-
     top, below = melody(note for note in song.song.notes if not note.drum)
     for notes, colour in ((below, panels.ORANGE), (top, panels.BLUE)):
         pitches = [note.pitch for note in notes]
         ends = [note.start + 0.92 * note.duration for note in notes]
-        panel.hlines(pitches, [note.start for note in notes], ends, color=colour, linewidth=4)
+        panel.hlines(pitches, [note.start for note in notes], ends, color=colour, linewidth=5)
     pitches = [note.pitch for note in top + below]
     named = [pitch for pitch in range(min(pitches), max(pitches) + 1) if pitch % 12 in (0, 7)]
     panel.set_yticks(named, [pitch_name(pitch) for pitch in named])

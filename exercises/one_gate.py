@@ -1,12 +1,12 @@
-"""Exercise 2: a recurrent layer with one gate.  Its forward pass stands; write its backward pass.
+"""Exercise 2: a recurrent layer with one gate.  The forward pass is complete.  Write the backward pass.
 
     z      = xWx[t] + h[t] @ Wh + b        (B, 2H): z_f and z_g side by side
     f      = sigmoid(z_f)                  (B, H)  how much to keep
-    g      = tanh(z_g)                     (B, H)  what to put in the place of the rest
+    g      = tanh(z_g)                     (B, H)  what to write
     h[t+1] = f * h[t] + (1 - f) * g        (B, H)
 
-T time steps, B sequences, H units.  dX is d loss / d X.  Ask of each letter on the right: where does it go?  h[t] goes
-to three places, and what comes back from them is added.  pytest exercises/test_one_gate.py tells how far you are.
+T time steps, B sequences, H units.  dX is d loss / d X.  Ask of each letter on the right where it goes.  h[t] goes to
+three places, and the gradients from these places are added.  pytest exercises/test_one_gate.py shows how far you are.
 """
 
 from __future__ import annotations
@@ -41,12 +41,12 @@ def forward(xWx: Array, Wh: Array, b: Array, h0: Array) -> Trace:
 
 
 def step_backward(dh_after: Array, f: Array, g: Array, h_before: Array) -> tuple[Array, Array]:
-    """One step.  From d loss / d h[t+1] (B, H) to dz (B, 2H), and to the part of d loss / d h[t] that does not go
-    through z (B, H)."""
+    """One step: from d loss / d h[t+1] (B, H) to dz (B, 2H), and to that part of d loss / d h[t] (B, H) that does not
+    come through z."""
     raise NotImplementedError("write me")
 
 
 def backward(dy: Array, Wh: Array, trace: Trace) -> tuple[Array, Array, Array, Array]:
-    """From dy (T, B, H), what each h[1:] did to the loss at its own step, to dxWx (T, B, 2H), dWh (H, 2H), db (2H,) and
-    dh0 (B, H)."""
+    """From dy (T, B, H), what each of h[1:] does to the loss at its own step, to dxWx (T, B, 2H), dWh (H, 2H), db (2H,)
+    and dh0 (B, H)."""
     raise NotImplementedError("write me")

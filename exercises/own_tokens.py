@@ -1,15 +1,15 @@
-"""Exercise 4: your own tokens, in which a tune is the same tune in every key.
+"""Exercise 7: your own tokens, in which a tune is the same tune in every key.
 
-A melody is a list of notes that begins at beat 0; one note sounds at a time, and there may be silence between them.
-`plain_tokens` spells it with the names of pitches, as the project does.  So a tune in D and the same tune in G have no
-token in common, and what a network learns of one it has to learn again of the other.
+A melody is a list of notes that begins at beat 0.  One note sounds at a time, and there may be silence between notes.
+`plain_tokens` spells a melody with the names of pitches, as the project does.  So a tune in D and the same tune in G
+have few tokens in common, and the network has to learn the tune twice.
 
 Write `encode` and `decode` with other tokens, such that
     - decode(encode(melody)) has the same pitches, starts and durations;
-    - a melody that is moved up or down has the same tokens, all but (at most) the first;
-    - a trigram model is less surprised by them, per note, than by plain_tokens.
-Steps from one note to the next are a natural first idea.  Try them, and read what the last test says.
-A token is any text without spaces.  pytest exercises/test_own_tokens.py tells how far you are.
+    - a melody that is moved up or down has the same tokens; only the first one may differ;
+    - a trigram model has a smaller loss per note with them than with plain_tokens.
+The interval from each note to the next is a natural first idea.  Try it, and read what the last test says.
+A token is any text without spaces.  pytest exercises/test_own_tokens.py shows how far you are.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def plain_tokens(melody: list[Note]) -> list[str]:
 
 
 def beats(length: float) -> str:
-    """A length on the grid of twelve positions to the beat, as a text: 0.5 is 1/2.  float(Fraction("1/2")) is back."""
+    """A length in beats as text, on a grid of twelve positions a beat: 0.5 is "1/2".  float(Fraction("1/2")) is 0.5."""
     return str(Fraction(round(length * 12), 12))
 
 

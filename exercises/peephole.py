@@ -1,14 +1,14 @@
-"""Exercise 3: add peepholes.
+"""Exercise 4: add peepholes.
 
-An LSTM's gates see h, what was shown; they cannot see a cell whose output gate is shut.  Peepholes (Gers and
-Schmidhuber 2000) let them: each gate also sees the cell of its own unit, times a weight of its own.
+The gates of an LSTM see h, what was shown.  They cannot see a cell whose output gate is shut.  With peepholes (Gers and
+Schmidhuber 2000) they can: each gate also sees the cell of its own unit, times a weight of its own.
 
     z_i += p_i * c[t]         z_f += p_f * c[t]         z_o += p_o * c[t+1]
 
-Input and forget gate look at the cell before the step; the output gate looks at the cell after it, so it has to wait
-for that.  Below is an LSTM without peepholes, forward and backward, all right as it stands.  `p` is there, and nothing
-is done with it.  Change `forward`, then `backward`: the cell goes to more places now, and on the way back more comes
-from them.  pytest exercises/test_peephole.py tells how far you are.
+Input gate and forget gate see the cell before the step.  The output gate sees the cell after it, so it comes last.
+Below is a correct LSTM without peepholes, forward and backward.  `p` is an argument, but nothing uses it yet.  Change
+`forward`, then `backward`: the cell goes to more places now, so more gradients come back to it.
+pytest exercises/test_peephole.py shows how far you are.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def forward(xWx: Array, Wh: Array, b: Array, p: Array, h0: Array, c0: Array) -> 
 
 
 def backward(dy: Array, Wh: Array, p: Array, trace: Trace) -> Gradients:
-    """From dy (T, B, H), what each h[1:] did to the loss at its own step."""
+    """From dy (T, B, H), what each of h[1:] does to the loss at its own step."""
     T, _, H = dy.shape
     i, f, o, g, c, h = trace
     dz, dp = np.zeros((*dy.shape[:2], 4 * H)), np.zeros_like(p)

@@ -12,20 +12,21 @@ from urllib.parse import unquote
 import numpy as np
 import pytest
 
-from docs import draw, experiments, stopwatch
+from docs import draw, drawings, experiments, stopwatch
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
 COURSE = sorted((DOCS / "course").glob("[0-9]*.md"))
+BESIDE = [DOCS / "course" / "answers.md", DOCS / "course" / "lesson.md"]
 PAGES = [
     page
     for pattern in ("*.md", "docs/**/*.md", "exercises/*.md", "songs/*.md", "benchmarks/*.md")
     for page in sorted(ROOT.glob(pattern))
 ]
-PICTURES = sorted((DOCS / "pictures").glob("*.png"))
+PICTURES = sorted((DOCS / "pictures").glob("*.*"))
 
 
-@pytest.mark.parametrize("page", [*COURSE, DOCS / "lstm.md"], ids=lambda page: page.stem)
+@pytest.mark.parametrize("page", [*COURSE, *BESIDE, DOCS / "lstm.md"], ids=lambda page: page.stem)
 def test_examples_print_what_they_show(page: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     result = doctest.testfile(str(page), module_relative=False, encoding="utf-8")
@@ -57,6 +58,7 @@ def test_the_course_can_be_read_from_the_first_chapter_to_the_last() -> None:
     for page, following in zip(COURSE, contents[1:], strict=False):
         text = page.read_text(encoding="utf-8")
         assert "**Try.**" in text, page.name
+        assert "](answers.md#" in text.partition("**Try.**")[2], f"{page.name}: its question has no answer"
         assert f"]({following})" in text.partition("\nNext: ")[2], page.name
         assert text.startswith(f"# {int(page.name[:2])}. "), page.name
 
@@ -66,6 +68,32 @@ def test_every_picture_is_shown_somewhere_and_small() -> None:
     for picture in PICTURES:
         assert f"pictures/{picture.name})" in text, picture.name
         assert picture.stat().st_size < 150_000, picture.name
+
+
+@pytest.mark.parametrize("name", drawings.DRAWINGS)
+def test_drawings_are_those_of_the_script(name: str) -> None:
+    """The sheet with the equations is made from docs/lstm.md, so it is old when an equation has changed."""
+    committed = (DOCS / "pictures" / f"{name}.svg").read_text(encoding="utf-8")
+    assert drawings.DRAWINGS[name]().svg() == committed, "run python -m docs.drawings"
+
+
+def test_the_sheet_has_every_numbered_equation() -> None:
+    text = (DOCS / "lstm.md").read_text(encoding="utf-8")
+    numbers = re.findall(r"(?<= )\(\d+\)$", text, re.MULTILINE)
+    sheet = drawings.equations().svg()
+    assert len(numbers) >= 22
+    assert [number for number in numbers if f"{number}</text>" not in sheet] == []
+
+
+def test_figures_in_the_chapters_are_those_of_the_command() -> None:
+    """Words are the same; numbers agree to 3 %, because the last digits depend on the machine."""
+    text = "".join(page.read_text(encoding="utf-8") for page in COURSE)
+    shown = re.findall(r"^(?:truncation|gates|dropout|temperature).*: .*$", text, re.MULTILINE)
+    computed = draw.figures()
+    assert [re.sub(r"[\d.]+", "#", line) for line in shown] == [re.sub(r"[\d.]+", "#", line) for line in computed]
+    for line, again in zip(shown, computed, strict=True):
+        mine, its = (np.array(re.findall(r"\d+\.?\d*", row), float) for row in (line, again))
+        np.testing.assert_allclose(mine, its, rtol=0.03, atol=0.011, err_msg=line)
 
 
 def test_the_same_code_draws_the_same_picture(tmp_path: Path) -> None:
@@ -79,7 +107,8 @@ def test_every_picture_but_the_microscope_is_drawn(tmp_path: Path, monkeypatch: 
         monkeypatch.setattr(draw, name, small)
     monkeypatch.setattr(sys, "argv", ["draw", "--out", str(tmp_path)])
     draw.main()
-    assert {picture.name for picture in tmp_path.glob("*.png")} | {"microscope.png"} == {p.name for p in PICTURES}
+    drawn = {picture.name for picture in tmp_path.glob("*.png")}
+    assert drawn == {p.name for p in PICTURES if p.suffix == ".png" and not p.stem.startswith("microscope")}
 
 
 # The experiments: what the chapters say of the pictures.
@@ -129,7 +158,7 @@ def test_the_stopwatch_leaves_the_package_as_it_was() -> None:
     assert "matrix products" in stopwatch.table(clocks, seconds, 2)
 
 
-@pytest.mark.parametrize("command", ["draw", "microscope", "stopwatch"])
+@pytest.mark.parametrize("command", ["draw", "drawings", "microscope", "stopwatch"])
 def test_help_is_there(command: str) -> None:
     told = subprocess.run(
         [sys.executable, "-m", f"docs.{command}", "--help"], cwd=ROOT, capture_output=True, text=True, check=True

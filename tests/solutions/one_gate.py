@@ -1,4 +1,4 @@
-"""A solution of exercise 2."""
+"""A solution of the exercise with one gate."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""A solution of exercise 4: the last note, on which tunes come home, and of each note how far it is from there.
+"""A solution: the first token is the last note, on which tunes end; each other token is a note's distance from it.
 
-Steps from note to note would do for all but the last test.  They forget where in the key a note stands, and that says
-more about what comes next than having the same tokens in every key is worth.
+Intervals from note to note pass all tests except the last.  They do not say where in the key a note stands, and this
+helps the prediction more than having the same tokens in every key.
 """
 
 from __future__ import annotations

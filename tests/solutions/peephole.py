@@ -1,4 +1,4 @@
-"""A solution of exercise 3."""
+"""A solution of the exercise with peepholes."""
 
 from __future__ import annotations
 
