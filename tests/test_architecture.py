@@ -25,7 +25,7 @@ ORDER = {
         notes plain events reader writer
         tokens.words tokens.chord tokens.note tokens tokens.grammar vocabulary .
         music music.instruments corpus.files corpus.workers corpus.batch corpus corpus.split corpus.dataset
-        music.meter tokens.context music.statistics music.picture __main__
+        music.meter music.statistics tokens.context music.picture __main__
     """,
     "lstm_numpy": """
         speed speed.blas . speed.buffers speed.compiled speed.loops activations kernels speed.products

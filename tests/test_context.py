@@ -13,7 +13,7 @@ from midi_io.music.meter import PATTERNS
 from midi_io.notes import Note
 from midi_io.tokens import context as module
 from midi_io.tokens import encode
-from midi_io.tokens.context import CANDIDATES, KINDS, RUNS, SHORTEST, Context
+from midi_io.tokens.context import AGO, CANDIDATES, KINDS, RUNS, SHORTEST, Context
 from midi_io.tokens.words import SPECIALS
 from midi_io.vocabulary import Vocabulary
 
@@ -120,40 +120,55 @@ def test_a_transposed_song_has_the_transposed_echo(scheme: str, data: st.DataObj
         assert np.array_equal(expected, column(context, after, name)), name
 
 
-def naive_echo(context: Context, ids: Array, bars: Array, times: Array) -> list[tuple[int, int]]:
-    """The definition, word by word: (source, equal tokens) after each id, (-1, 0) where there is none."""
-    found: list[tuple[int, int]] = []
-    source = -1
+def naive_echo(ids: Array, times: Array, bar: int) -> list[tuple[int, int, int]]:
+    """The definition, word by word: (source, equal tokens, distance) after each id; source -1: there is no echo."""
+    found: list[tuple[int, int, int]] = []
+    source, run, distance = -1, 0, 0
     for n in range(len(ids)):
-
-        def equal(j: int, n: int = n) -> int:
-            return next((k for k in range(j + 1) if ids[j - k] != ids[n - k]), j + 1)
-
-        def fits(j: int, n: int = n) -> bool:
-            return bool(times[n] > times[j]) and (times[n] - times[j]) % bars[n] == 0
-
-        if source >= 0 and ids[source + 1] == ids[n] and fits(source + 1):
-            source += 1
-        else:
-            places = [j for j in reversed(range(n)) if equal(j) >= SHORTEST][:CANDIDATES]
-            source = next((j for j in places if fits(j)), -1)
-        found.append((source, equal(source) if source >= 0 else 0))
+        if source >= 0:
+            if source + 1 < n and ids[source + 1] == ids[n] and times[source + 1] == times[n] - distance:
+                source, run = source + 1, run + 1
+            elif source + 1 < n and times[source + 1] == times[n] - distance:
+                source, run = source + 1, 0
+            else:
+                run = 0
+                while source + 1 < n and times[source] < times[n] - distance:
+                    source += 1
+        if run < SHORTEST:
+            for j in reversed(range(SHORTEST - 1, n)):
+                equal = next((k for k in range(j + 1) if ids[j - k] != ids[n - k]), j + 1)
+                if equal >= SHORTEST and times[n] > times[j] and (times[n] - times[j]) % bar == 0:
+                    source, run, distance = j, equal, times[n] - times[j]
+                    break
+        here = source >= 0 and times[source] == times[n] - distance
+        found.append((source, run, distance) if here else (-1, 0, 0))
     return found
 
 
-@given(song=songs("chord"))
+@given(data=st.data())
 @settings(max_examples=100, deadline=None)
-def test_the_echo_is_what_its_definition_says(song: Array) -> None:
-    """In 4/4 as long as fewer moments than a meter takes were heard, so bars are four beats."""
-    song = song[: module.FEWEST]
-    context = Context(vocabulary("chord"), "chord", "echo")
-    beats = [0.0, 0.0, 0.0, 0.5, 1.0, 1 / 3, 0.25, 1.0, 1.5]
-    unit = 12
-    times = np.cumsum([round(beats[i] * unit) for i in song])
+def test_the_echo_is_what_its_definition_says(data: st.DataObject) -> None:
+    """Drums say nothing about the meter, so bars are four beats."""
+    drums = (*SPECIALS, "drum36", "drum42", "drum50", "+1/2", "+1", "+4")
+    passages = data.draw(
+        st.lists(st.lists(st.integers(3, len(drums) - 1), min_size=3, max_size=8), min_size=1, max_size=3)
+    )
+    song = np.array(
+        [0, *(i for k in data.draw(st.lists(st.integers(0, len(passages) - 1), max_size=8)) for i in passages[k])]
+    )
+    context = Context(drums, "note", "echo")
+    times = np.cumsum(np.array([0, 0, 0, 0, 0, 0, 2, 4, 16])[song])
     rows = whole(context, song)
-    for row, (source, equal) in zip(rows, naive_echo(context, song, np.full(len(song), 4 * unit), times), strict=True):
-        assert row[0] == (song[source + 1] if source >= 0 else 0)
-        assert row[1] == sum(equal >= edge for edge in RUNS)
+    for row, (source, run, distance) in zip(rows, naive_echo(song, times, 16), strict=True):
+        if source < 0:
+            assert not row.any()
+        else:
+            expected = [
+                song[source + 1],
+                sum(run >= edge for edge in RUNS),
+                sum(distance // 16 >= edge for edge in AGO),
+            ]
+            assert row.tolist() == expected
 
 
 @pytest.mark.parametrize("scheme", ["note", "chord"])
@@ -172,9 +187,7 @@ def test_the_clock_finds_the_bar(scheme: str, meter: tuple[int, int], rhythm: li
     same_length = [first[other] for other, pattern in PATTERNS.items() if len(pattern) == length]
     assert any((start <= later).all() and (later < start + length).all() for start in same_length)
     numbers = column(context, rows, "bar") + 8 * column(context, rows, "phrase")
-    assert numbers[-1] == 20 + (
-        scheme == "chord"
-    )  # an upbeat is bar 0, the first whole bar bar 1; a chord token ends it
+    assert numbers[-1] == 19 + (scheme == "chord")  # the first whole bar is bar 0; a chord token ends its bar
 
 
 def test_a_phrase_that_comes_again_is_echoed_to_its_end() -> None:
@@ -192,9 +205,18 @@ def test_an_echo_stands_whole_bars_before() -> None:
     bars = [[(67, 2.0), *figure], *[[(60 + k, 4.0)] for k in range(6)]]
     shifted, on_time = [[*figure, (67, 2.0)]], [[(67, 2.0), *figure]]
     context, _, rows = read(tune(bars + shifted, 4.0), "chord")
-    assert not column(context, rows, "echo")[-3:].any()
+    assert (column(context, rows, "run")[-3:] < 5).all()
     context, _, rows = read(tune(bars + on_time, 4.0), "chord")
-    assert column(context, rows, "echo")[-2]
+    assert column(context, rows, "run")[-2] >= 5
+
+
+def test_home_is_the_tonic_in_any_key() -> None:
+    scale = [60, 62, 64, 65, 67, 65, 64, 62]
+    for semitones in (0, 5):
+        notes = [Note(pitch + semitones, float(k), 1.0) for k, pitch in enumerate([*scale * 3, 60, 60, 60])]
+        context, ids, rows = read(notes, "note")
+        tokens = encode(notes, "note")
+        assert ids[1:-1][tokens.index(["C4", "F4"][semitones == 5])] == column(context, rows, "home")[-2]
 
 
 def test_frames_without_bars_and_drums_alone_are_read() -> None:
@@ -220,9 +242,9 @@ def test_one_bar_ten_thousand_times_costs_linear_time() -> None:
     noise = np.random.default_rng(1).integers(3, len(vocabulary("note")), size=5_000)
     for ids in (np.array([0, *[3, 8, 4, 8, 5, 8, 4, 8] * 1_250, 1]), noise, np.full(5_000, 3)):
         places, newest, songs_ = module._blank(1, len(ids))
-        rows = np.zeros((len(ids), 5), np.int64)
+        rows = np.zeros((len(ids), 7), np.int64)
         module._read_song(places[0], newest[0], songs_, context._words, context._unit, ids, rows)
-        assert songs_[0]["looked"] <= (CANDIDATES + 1) * len(ids)
+        assert songs_[0]["looked"] <= 2 * CANDIDATES * len(ids)
     assert songs_[0]["looked"] > 0
 
 
