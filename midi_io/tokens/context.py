@@ -98,7 +98,7 @@ class Context:
     def __init__(self, tokens: Sequence[str], scheme: str, kind: str = "both") -> None:
         if kind not in KINDS:
             raise ValueError(f"no context {kind!r}: choose one of {', '.join(KINDS)}")
-        sizes = (int(_FIRST[-1]), PHRASE, PHRASES, len(tokens), len(tokens), len(RUNS) + 1, len(AGO) + 1)
+        sizes: tuple[int, ...] = (int(_FIRST[-1]), PHRASE, PHRASES, len(tokens), len(tokens), len(RUNS) + 1, len(AGO) + 1)
         begin, end = {"none": (0, 0), "clock": (0, _CLOCK), "echo": (_CLOCK, None), "both": (0, None)}[kind]
         self._columns = slice(begin, end)
         self.names, self.sizes = _COLUMNS[self._columns], sizes[self._columns]
