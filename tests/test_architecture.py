@@ -25,7 +25,7 @@ ORDER = {
         notes disk events reader writer
         tokens.words tokens.chord tokens.note tokens vocabulary tokens.grammar .
         music music.instruments corpus.files corpus.workers corpus.batch corpus corpus.split corpus.dataset
-        music.meter music.statistics music.picture __main__
+        music.meter music.statistics tokens.context music.picture __main__
     """,
     "lstm_numpy": """
         speed speed.blas . activations plain speed.buffers speed.compiled speed.loops kernels speed.products
@@ -41,7 +41,7 @@ ORDER = {
     """,
 }
 ALLOWED = {  # and nothing else; sys.stdlib_module_names is always there
-    "midi_io": {"midi_io", "mido", "numpy", "tqdm", "matplotlib"},
+    "midi_io": {"midi_io", "mido", "numpy", "numba", "tqdm", "matplotlib"},
     "lstm_numpy": {"lstm_numpy", "numpy", "numba", "threadpoolctl"},
     "experiment": {"experiment", "lstm_numpy", "midi_io", "numpy", "matplotlib", "tqdm"},
 }

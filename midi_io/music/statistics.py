@@ -26,6 +26,10 @@ _SHARES = np.array(
         [0.220, 0.006, 0.104, 0.123, 0.019, 0.103, 0.012, 0.214, 0.062, 0.022, 0.061, 0.052],
     ]
 )
+_CENTRED = _SHARES - _SHARES.mean(axis=1, keepdims=True)
+KEYS = np.stack(
+    [np.roll(fit, tonic) / np.linalg.norm(fit) for fit in _CENTRED for tonic in range(12)]
+)  # 12 major, 12 minor
 
 ROWS = {  # name: what it is in words, and how it is written
     "beats": ("length in beats", "{:.0f}"),
@@ -109,8 +113,7 @@ def tonic_of(notes: Iterable[Note]) -> tuple[int, bool]:
     for note in notes:
         if not note.drum:
             sounds[note.pitch % 12] += max(note.duration, 1e-3)
-    keys = np.stack([np.roll(fit, home) for fit in _SHARES - _SHARES.mean(axis=1, keepdims=True) for home in range(12)])
-    minor, tonic = divmod(int(np.argmax(keys @ sounds / np.linalg.norm(keys, axis=1))), 12)
+    minor, tonic = divmod(int(np.argmax(KEYS @ sounds)), 12)
     return tonic, bool(minor)
 
 

@@ -1,0 +1,255 @@
+"""Clock and echo: what the tune so far says, told for whole songs and while they are written."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from midi_io.music.meter import PATTERNS
+from midi_io.notes import Note
+from midi_io.tokens import context as module
+from midi_io.tokens import encode
+from midi_io.tokens.context import AGO, CANDIDATES, KINDS, RUNS, SHORTEST, Context
+from midi_io.tokens.words import SPECIALS
+from midi_io.vocabulary import Vocabulary
+
+Array = np.ndarray[Any, Any]
+
+WORDS = {
+    "note": ["C4", "E4", "G4", "drum36", "drum42", "+1/4", "+1/2", "+1", "+4", ":1/2", ":3", "v60", "i40", "kit8"],
+    "chord": ["C4:1/2", "C4.E4.G4:1", "G4:1/3", "E4:1/4", "rest:1", "A4:3/2"],
+    "paper": ["C4", "C4.E4.G4", "G4", "E4"],
+}
+
+
+def vocabulary(scheme: str) -> tuple[str, ...]:
+    return (*SPECIALS, *WORDS[scheme])
+
+
+@st.composite
+def songs(draw: st.DrawFn, scheme: str) -> Array:
+    """Ids of a song that repeats some of its passages: any tokens, in any order."""
+    size = len(vocabulary(scheme))
+    passages = draw(st.lists(st.lists(st.integers(2, size - 1), min_size=1, max_size=12), min_size=1, max_size=3))
+    order = draw(st.lists(st.integers(0, len(passages) - 1), max_size=10))
+    return np.array([0, *(i for k in order for i in passages[k]), 1])
+
+
+def whole(context: Context, song: Array) -> Array:
+    return context.of_songs(song, np.array([0, len(song)]))
+
+
+def column(context: Context, rows: Array, name: str) -> Array:
+    return np.asarray(rows[:, context.names.index(name)]).astype(int)
+
+
+def tune(bars: list[list[tuple[int, float]]], bar: float, *, upbeat: float = 0.0, program: int = 0) -> list[Note]:
+    """A melody of (pitch, beats) bar by bar, with a chord at each bar line."""
+    notes, now = [], 0.0
+    if upbeat:
+        notes.append(Note(67, bar - upbeat, upbeat, program=program))
+        now = bar
+    for melody in bars:
+        notes += [Note(pitch, now, bar, program=program) for pitch in (40, 47)]
+        for pitch, beats in melody:
+            notes.append(Note(pitch, now, beats, program=program))
+            now += beats
+    return notes
+
+
+def read(notes: list[Note], scheme: str, kind: str = "both") -> tuple[Context, Array, Array]:
+    """The context, the ids and the features of a song that is a corpus of its own."""
+    tokens = encode(notes, scheme)
+    known = Vocabulary.build(dict.fromkeys(tokens, 1))
+    context = Context(known.tokens, scheme, kind)
+    ids = known.ids(["<start>", *tokens, "<end>"])
+    return context, ids, whole(context, ids)
+
+
+@pytest.mark.parametrize("scheme", WORDS)
+@pytest.mark.parametrize("kind", KINDS)
+@given(data=st.data())
+@settings(max_examples=40, deadline=None)
+def test_both_ways_give_the_same(scheme: str, kind: str, data: st.DataObject) -> None:
+    context = Context(vocabulary(scheme), scheme, kind)
+    several = data.draw(st.lists(songs(scheme), min_size=1, max_size=3))
+    flat, offsets = np.concatenate(several), np.cumsum([0, *map(len, several)])
+    rows = context.of_songs(flat, offsets)
+    assert rows.shape == (len(flat), len(context.sizes))
+    assert (rows < np.array(context.sizes)).all()
+
+    step = context.begin(len(several), max(map(len, several)))
+    for t in range(max(map(len, several))):  # a song that has ended is told of no more
+        going = np.array([k for k, song in enumerate(several) if t < len(song)])
+        ids = np.array([several[k][t] for k in going])
+        assert np.array_equal(step(ids, going), rows[offsets[going] + t])
+
+
+@pytest.mark.parametrize("scheme", WORDS)
+@given(data=st.data())
+@settings(max_examples=60, deadline=None)
+def test_nothing_depends_on_a_later_token(scheme: str, data: st.DataObject) -> None:
+    context = Context(vocabulary(scheme), scheme)
+    song = data.draw(songs(scheme))
+    cut = data.draw(st.integers(1, len(song)))
+    other = np.concatenate([song[:cut], data.draw(songs(scheme))])
+    assert np.array_equal(whole(context, song)[:cut], whole(context, other)[:cut])
+
+
+@pytest.mark.parametrize("scheme", WORDS)
+@given(data=st.data())
+@settings(max_examples=60, deadline=None)
+def test_a_transposed_song_has_the_transposed_echo(scheme: str, data: st.DataObject) -> None:
+    """Whatever renames the tokens and keeps their time does the same to the echo, and leaves all else alone."""
+    higher = Vocabulary((*vocabulary(scheme), "D4", "F#4", "A4")) if scheme == "note" else None
+    if higher is None:
+        moved = [w.replace("G4", "A4").replace("E4", "F#4").replace("C4", "D4") for w in WORDS[scheme] if "A4" not in w]
+        higher = Vocabulary(tuple(dict.fromkeys((*vocabulary(scheme), *moved))))
+    table = higher.transposition_table([2], scheme)[0]
+    context = Context(higher.tokens, scheme)
+    song = data.draw(songs(scheme))
+    song = song[table[song] >= 0]
+    before, after = whole(context, song), whole(context, table[song])
+    for name in context.names:
+        column_before = column(context, before, name)
+        expected = table[column_before] if context.names.index(name) in context.id_columns else column_before
+        assert np.array_equal(expected, column(context, after, name)), name
+
+
+def naive_echo(ids: Array, times: Array, bar: int) -> list[tuple[int, int, int]]:
+    """The definition, word by word: (source, equal tokens, distance) after each id; source -1: there is no echo."""
+    found: list[tuple[int, int, int]] = []
+    source, run, distance = -1, 0, 0
+    for n in range(len(ids)):
+        if source >= 0:
+            if source + 1 < n and ids[source + 1] == ids[n] and times[source + 1] == times[n] - distance:
+                source, run = source + 1, run + 1
+            elif source + 1 < n and times[source + 1] == times[n] - distance:
+                source, run = source + 1, 0
+            else:
+                run = 0
+                while source + 1 < n and times[source] < times[n] - distance:
+                    source += 1
+        if run < SHORTEST:
+            for j in reversed(range(SHORTEST - 1, n)):
+                equal = next((k for k in range(j + 1) if ids[j - k] != ids[n - k]), j + 1)
+                if equal >= SHORTEST and times[n] > times[j] and (times[n] - times[j]) % bar == 0:
+                    source, run, distance = j, equal, times[n] - times[j]
+                    break
+        here = source >= 0 and times[source] == times[n] - distance
+        found.append((source, run, distance) if here else (-1, 0, 0))
+    return found
+
+
+@given(data=st.data())
+@settings(max_examples=100, deadline=None)
+def test_the_echo_is_what_its_definition_says(data: st.DataObject) -> None:
+    """Drums say nothing about the meter, so bars are four beats."""
+    drums = (*SPECIALS, "drum36", "drum42", "drum50", "+1/2", "+1", "+4")
+    passages = data.draw(
+        st.lists(st.lists(st.integers(3, len(drums) - 1), min_size=3, max_size=8), min_size=1, max_size=3)
+    )
+    song = np.array(
+        [0, *(i for k in data.draw(st.lists(st.integers(0, len(passages) - 1), max_size=8)) for i in passages[k])]
+    )
+    context = Context(drums, "note", "echo")
+    times = np.cumsum(np.array([0, 0, 0, 0, 0, 0, 2, 4, 16])[song])
+    rows = whole(context, song)
+    for row, (source, run, distance) in zip(rows, naive_echo(song, times, 16), strict=True):
+        if source < 0:
+            assert not row.any()
+        else:
+            expected = [
+                song[source + 1],
+                sum(run >= edge for edge in RUNS),
+                sum(distance // 16 >= edge for edge in AGO),
+            ]
+            assert row.tolist() == expected
+
+
+@pytest.mark.parametrize("scheme", ["note", "chord"])
+@pytest.mark.parametrize(("meter", "rhythm"), [
+    ((4, 4), [1.0, 1.0, 1.0, 1.0]), ((3, 4), [1.0, 1.0, 1.0]),
+    ((6, 8), [1.0, 0.5, 1.0, 0.5]), ((9, 8), [1.5, 1.5, 1.0, 0.5]),
+])  # fmt: skip
+@pytest.mark.parametrize("upbeat", [0.0, 0.5])
+def test_the_clock_finds_the_bar(scheme: str, meter: tuple[int, int], rhythm: list[float], upbeat: float) -> None:
+    bar = 4 * meter[0] / meter[1]
+    bars = [[(60 + (k + j) % 7, beats) for j, beats in enumerate(rhythm)] for k in range(20)]
+    context, ids, rows = read(tune(bars, bar, upbeat=upbeat), scheme)
+    places, length = column(context, rows, "place"), round(4 * bar)
+    first = dict(zip(PATTERNS, np.cumsum([0, *map(len, PATTERNS.values())]).tolist(), strict=False))
+    later = places[len(ids) // 2 :]
+    same_length = [first[other] for other, pattern in PATTERNS.items() if len(pattern) == length]
+    assert any((start <= later).all() and (later < start + length).all() for start in same_length)
+    numbers = column(context, rows, "bar") + 8 * column(context, rows, "phrase")
+    assert numbers[-1] == 19 + (scheme == "chord")  # the first whole bar is bar 0; a chord token ends its bar
+
+
+def test_a_phrase_that_comes_again_is_echoed_to_its_end() -> None:
+    bars = [[(60 + (5 * k + j * j) % 12, 1.0) for j in range(4)] for k in range(8)]
+    context, ids, rows = read(tune(bars + bars, 4.0), "note")
+    echo, run = column(context, rows, "echo"), column(context, rows, "run")
+    again = slice(len(ids) // 2 + 6, len(ids) - 2)
+    assert np.array_equal(echo[again], ids[again.start + 1 : again.stop + 1])
+    assert run[again.stop - 1] == len(RUNS)
+
+
+def test_an_echo_stands_whole_bars_before() -> None:
+    """The same notes two beats later in the bar are no echo."""
+    figure = [(60, 0.5), (62, 0.5), (64, 0.5), (65, 0.5)]
+    bars = [[(67, 2.0), *figure], *[[(60 + k, 4.0)] for k in range(6)]]
+    shifted, on_time = [[*figure, (67, 2.0)]], [[(67, 2.0), *figure]]
+    context, _, rows = read(tune(bars + shifted, 4.0), "chord")
+    assert (column(context, rows, "run")[-3:] < 5).all()
+    context, _, rows = read(tune(bars + on_time, 4.0), "chord")
+    assert column(context, rows, "run")[-2] >= 5
+
+
+def test_home_is_the_tonic_in_any_key() -> None:
+    scale = [60, 62, 64, 65, 67, 65, 64, 62]
+    for semitones in (0, 5):
+        notes = [Note(pitch + semitones, float(k), 1.0) for k, pitch in enumerate([*scale * 3, 60, 60, 60])]
+        context, ids, rows = read(notes, "note")
+        tokens = encode(notes, "note")
+        assert ids[1:-1][tokens.index(["C4", "F4"][semitones == 5])] == column(context, rows, "home")[-2]
+
+
+def test_frames_without_bars_and_drums_alone_are_read() -> None:
+    frames = [Note(60 + (k % 5) + 4 * voice, float(k), 1.0) for k in range(60) for voice in range(4)]
+    context, _, rows = read(frames, "note")
+    assert column(context, rows, "echo")[200:-1].all()
+    beat = [Note(36 + 6 * (k % 2), k / 2, 0.5, drum=True) for k in range(64)]
+    context, _, rows = read(beat, "note")
+    assert column(context, rows, "echo")[80:-1].all()
+
+
+def test_a_band_keeps_the_bar_of_its_pitched_instruments() -> None:
+    bars = [[(60 + (k + j) % 7, 1.0) for j in range(3)] for k in range(16)]
+    band = tune(bars, 3.0) + tune(bars, 3.0, program=40) + [Note(36, 0.5 * k, 0.5, drum=True) for k in range(96)]
+    context, ids, rows = read(band, "note")
+    places = column(context, rows, "place")[len(ids) // 2 :]
+    assert ((places >= 16) & (places < 40)).all()
+
+
+def test_one_bar_ten_thousand_times_costs_linear_time() -> None:
+    """Counted, not timed: a source that goes on is followed, and a search looks at few places."""
+    context = Context(vocabulary("note"), "note")
+    noise = np.random.default_rng(1).integers(3, len(vocabulary("note")), size=5_000)
+    for ids in (np.array([0, *[3, 8, 4, 8, 5, 8, 4, 8] * 1_250, 1]), noise, np.full(5_000, 3)):
+        places, newest, songs_ = module._blank(1, len(ids))
+        rows = np.zeros((len(ids), 7), np.int64)
+        module._read_song(places[0], newest[0], songs_, context._words, context._unit, ids, rows)
+        assert songs_[0]["looked"] <= 2 * CANDIDATES * len(ids)
+    assert songs_[0]["looked"] > 0
+
+
+def test_wrong_use_is_told() -> None:
+    with pytest.raises(ValueError, match="no context 'all'"):
+        Context(vocabulary("note"), "note", "all")
+    with pytest.raises(ValueError, match="no token scheme"):
+        Context(vocabulary("note"), "letters")
