@@ -3,8 +3,8 @@
 python -m docs.microscope runs/1                                # the first test song of a run
 python -m docs.microscope runs/1 SONG.mid --out microscope.png
 
-Prints which units follow something that a musician would name (docs/listening.py says how that is found), and draws
-them and all others.
+Prints which units follow something that a musician would name (experiment/listening.py says how that is found), and
+draws them and all others.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import numpy as np
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from docs.listening import Array, Finding, Reading
+    from experiment.listening import Array, Finding, Reading
     from lstm_numpy.checkpoint import Checkpoint
 
 COLOURS_OF_A_HEAT_MAP = 12  # few, so that the file stays small
@@ -74,7 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def draw_song(run: Path, picture: Path, song: Path | None = None, layer: int | None = None) -> None:
     """Print the findings, and write the picture.  InputError or OSError where something is amiss."""
-    from docs.listening import LEARNED, search
+    from experiment.listening import LEARNED, search
     from lstm_numpy.parameters import init_params
 
     slide = load(run, song, layer)
@@ -88,7 +88,7 @@ def draw_song(run: Path, picture: Path, song: Path | None = None, layer: int | N
 
 
 def load(run: Path, song: Path | None, layer: int | None) -> Slide:
-    from docs.listening import Reading
+    from experiment.listening import Reading
     from lstm_numpy.checkpoint import CheckpointError, load_checkpoint
     from midi_io import SCHEMES, MidiError, Vocabulary, read_song
 
@@ -145,7 +145,7 @@ def draw(slide: Slide, followers: Sequence[Finding], path: Path) -> None:
     """Six heat maps, a line for each follower, and the piano roll, over the same beats."""
     import PIL.Image
 
-    from docs.listening import NAMES, QUANTITIES, activations, bar_length
+    from experiment.listening import NAMES, QUANTITIES, activations, bar_length
     from experiment.plots import panels
 
     song = slide.song

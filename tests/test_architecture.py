@@ -36,8 +36,14 @@ ORDER = {
     """,
     "experiment": """
         . command command.console command.interrupts command.arguments
+<<<<<<< HEAD
         folder songs history distributions report state log reading tunes comparison
         plots.panels plots describe command.outcome __main__
+=======
+        folder songs history distributions evaluation state log reading tunes comparison
+        plots.panels plots describe command.outcome
+        listening page.embed page.learning page.reading page.figures page.what_if page __main__
+>>>>>>> 7023690 (A page for every run: hear its tunes, watch its network, chosen notes run back through time)
     """,
 }
 ALLOWED = {  # and nothing else; sys.stdlib_module_names is always there

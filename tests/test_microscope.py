@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from docs import listening, microscope
-from docs.listening import Finding, Reading
+from docs import microscope
+from experiment import listening
+from experiment.listening import Finding, Reading
 from lstm_numpy.checkpoint import save_checkpoint
 from lstm_numpy.model import forward
 from lstm_numpy.parameters import ModelConfig, init_params
