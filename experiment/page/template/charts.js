@@ -42,33 +42,49 @@ function figure(drawing, title, sentence) {
   return element("figure", {}, drawing.root, element("figcaption", {}, element("b", {}, title), sentence));
 }
 
+const BANDS = "Dark: the middle half of the values, light: 98 of 100, line: the median.";
+const OPEN = "Read it so: above 0 the gate is open until something shuts it, below 0 it is shut.";
+const MEANINGS = {
+  Wx: "What each token adds to the gates. Read it so: a band that widens is learning.",
+  Wh: "What the last hidden state adds to the gates. Read it so: a band that widens is learning to look back.",
+  "b.i": `Biases of the input gates. ${OPEN}`, "b.o": `Biases of the output gates. ${OPEN}`,
+  "b.f": `Biases of the forget gates. They begin at 1, open, so that memories last from the first step. ${OPEN}`,
+  "b.g": "Biases of the candidates. Read it so: near 0 nothing is written unless the tune asks for it.",
+  "dense.W": "What each unit adds to each token's score. Read it so: a wide band means that the network is sure.",
+  "dense.b": "Each token's score before anything is known. Read it so: frequent tokens rise, rare ones fall.",
+};
+
 function drawLearned({ curves, ngrams, weights }) {
   const charts = $("charts"), last = (points) => points[points.length - 1][1];
+  const tenths = (v) => v.toFixed(1), both = "Blue: songs it learns from; orange: songs it does not.";
   const measures = {
-    loss: ["Loss", (v) => v.toFixed(1), `nats per token; blue: songs it learns from, orange: songs it does not. Dashed: counting words. Read it so: the lower, the better it predicts, and a gap that grows between the two lines means that it learns by heart.`],
-    accuracy: ["Accuracy", (v) => `${Math.round(100 * v)} %`, `how often the most probable token came; blue: songs it learns from, orange: songs it does not. Read it so: it cannot reach 100 %, for a tune is free to surprise.`],
+    loss: ["Loss, in nats per token", tenths, `${both} Dashed: counting words. Read it so: the lower, the better it predicts; a gap that grows between the lines means that it learns by heart.`],
+    accuracy: ["Accuracy", (v) => `${Math.round(100 * v)} %`, `How often the most probable token came. ${both} Read it so: it cannot reach 100 %, because a tune is free to surprise.`],
   };
   for (const [name, [title, form, sentence]] of Object.entries(measures)) {
     const train = curves[name] ?? [], valid = curves[`valid_${name}`] ?? [];
     if (train.length < 2) continue;
     const rules = name === "loss" ? Object.entries(ngrams) : [];
-    const top = name === "loss" ? Math.max(...train.map((p) => p[1]), ...rules.map((r) => r[1])) : 1;
-    const drawing = chart([train[0][0], train[train.length - 1][0]], [0, top], "step", form);
+    const top = name === "loss" ? Math.max(...train.map((p) => p[1]), ...rules.map((r) => r[1])) * 1.08 : 1;
+    const drawing = chart([Math.round(train[0][0]), train[train.length - 1][0]], [0, top], "step", form);
     drawing.line(train, "train");
     drawing.line(valid, "valid");
     for (const [words, nats] of rules) drawing.rule(nats, `${words} ${nats.toFixed(2)}`);
-    charts.append(figure(drawing, valid.length ? `${title}: ${name === "loss" ? last(valid).toFixed(3) : percent(last(valid))} at the end` : title, sentence));
+    const end = valid.length ? `: ${form === tenths ? last(valid).toFixed(3) : percent(last(valid))} at the end` : "";
+    charts.append(figure(drawing, title + end, sentence));
   }
-  const GATES = { i: "input gate", f: "forget gate", o: "output gate", g: "candidate" };
+  const boxes = element("div");
   for (const [name, { epochs, bands }] of Object.entries(weights)) {
     if (epochs.length < 2) continue;
     const at = (k) => bands[k].map((value, e) => [epochs[e], value]);
-    const drawing = chart([epochs[0], epochs[epochs.length - 1]], [Math.min(...bands[1]), Math.max(...bands[5])], "epoch", (v) => v.toFixed(2));
+    const ends = [epochs[0], epochs[epochs.length - 1]];
+    const drawing = chart(ends, [Math.min(...bands[1]), Math.max(...bands[5])], "epoch", (v) => v.toFixed(2));
     drawing.band(at(1), at(5));
     drawing.band(at(2), at(4));
     drawing.line(at(3), "median");
-    const gate = GATES[name.split(".")[2]];
-    const what = gate ? `Biases of the ${gate}` : `Weights ${name}`;
-    charts.append(figure(drawing, what, "dark: the middle half of the values; light: 98 of 100; line: the median. Read it so: a band that widens is learning, one that stands still is not."));
+    const kind = name.slice(name.indexOf(".") + 1);
+    boxes.append(figure(drawing, name, `${MEANINGS[name] ?? MEANINGS[kind] ?? ""} ${BANDS}`));
   }
+  if (!boxes.children.length) return;
+  charts.append(element("details", { open: innerWidth > 700 }, element("summary", {}, "How the weights are spread, epoch by epoch"), boxes));
 }

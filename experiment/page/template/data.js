@@ -3,7 +3,12 @@
 const data = JSON.parse(document.getElementById("data").textContent);
 const $ = (id) => document.getElementById(id);
 const clamp = (x, low, high) => Math.min(Math.max(x, low), high);
-const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+const palette = new Map(); // colours of the style sheet, asked for once in each drawing
+function css(name) {
+  if (!palette.size) palette.style = getComputedStyle(document.documentElement);
+  if (!palette.has(name)) palette.set(name, palette.style.getPropertyValue(name).trim());
+  return palette.get(name);
+}
 const PITCHES = ["C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B"];
 const pitchName = (pitch) => `${PITCHES[pitch % 12]}${Math.floor(pitch / 12) - 1}`;
 

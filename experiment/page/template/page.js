@@ -23,6 +23,7 @@ function colours() {
 
 function render() {
   if (!tune) return;
+  palette.clear();
   const head = player.head, [colourOf, legend] = colours();
   if (player.playing) {
     show(head);
@@ -70,7 +71,7 @@ async function openTune(k) {
   tune = await loadTune(k);
   Object.assign(chosen, { tune: k, note: -1 });
   player.open(tune);
-  Object.assign(view, { left: 0, tune });
+  Object.assign(view, { left: 0, scale: clamp($("roll").clientWidth / 20, 24, 44), tune });
   for (const button of document.querySelectorAll("#tunes button")) button.setAttribute("aria-pressed", String(Number(button.value) === k));
   const facts = [`${tune.title}:`, tune.remark && `${tune.remark};`, `${tune.key}, ${tune.meter.join("/")}, ${Math.round(tune.bpm)} beats a minute; ${tune.ids.length - 1} tokens,`, `${tune.nats.toFixed(3)} nats a token.`, tune.ended ? "" : "It does not end by itself."];
   $("tune-facts").textContent = facts.filter(Boolean).join(" ");
@@ -79,7 +80,11 @@ async function openTune(k) {
     const swatch = element("span", { className: "swatch" });
     swatch.style.background = voiceColour(voice);
     const sounds = element("input", { type: "checkbox", checked: true, onchange() { player.mute(voice, !sounds.checked); draw(); } });
-    return element("label", {}, sounds, swatch, `${name} (${sound})`);
+    const choice = element("select", { onchange() { tune.voices[voice].sound = choice.value; } },
+      ...(sound === "drums" ? ["drums"] : Object.keys(SOUNDS).filter((other) => other !== "drums")).map((other) =>
+        element("option", { value: other, selected: other === sound }, other)));
+    choice.setAttribute("aria-label", `How ${name} sounds`);
+    return element("span", { className: "bar" }, element("label", {}, sounds, swatch, name), choice);
   }));
   $("units").hidden = !tune.watch;
   $("note-text").textContent = "";
@@ -126,6 +131,7 @@ function chooseUnit(unit) {
 function buildTunes() {
   const groups = new Map();
   data.tunes.forEach(({ title, group }, k) => {
+    if (data.changes.some(({ after }) => after === k)) return; // it stands under "What if"
     const button = element("button", { type: "button", value: k, onclick: () => openTune(k) }, title);
     groups.set(group, [...(groups.get(group) ?? []), button]);
   });

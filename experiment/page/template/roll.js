@@ -26,6 +26,16 @@ function show(beat) {
   view.left = clamp(view.left, 0, most);
 }
 
+// Small text on a patch of paper, so that it can be read above notes and lines.
+function label(context, text, x, y) {
+  context.globalAlpha = 0.75;
+  context.fillStyle = css("--paper");
+  context.fillRect(x - 2, y - 10, context.measureText(text).width + 4, 13);
+  context.globalAlpha = 1;
+  context.fillStyle = css("--ink");
+  context.fillText(text, x, y);
+}
+
 // Bar lines, and the play head.
 function drawTime(context, width, height, tune, head) {
   context.lineWidth = 1;
@@ -78,12 +88,11 @@ function drawRoll(tune, head, colourOf, chosen) {
     }
   }
   context.globalAlpha = 1;
-  context.fillStyle = css("--soft");
   const bar = barBeats(tune);
   for (let k = Math.max(0, Math.floor(view.left / bar)); toX(k * bar) < width; k++)
-    context.fillText(String(k + 1), toX(k * bar) + 3, 11);
+    label(context, String(k + 1), toX(k * bar) + 4, 11);
   for (let pitch = low; pitch <= high; pitch++)
-    if (pitch % 12 === 0) context.fillText(pitchName(pitch), 2, 16 + (high - pitch + 0.9) * row);
+    if (pitch % 12 === 0) label(context, pitchName(pitch), 3, 16 + (high - pitch + 0.5) * row + 4);
 }
 
 // The note at a point of the roll, or -1; a few pixels beside it will do.

@@ -114,8 +114,7 @@ function drawLines(tune, head, unit) {
       context.lineTo(toX(endOf(watch, m, tune)), y);
     }
     context.stroke();
-    context.fillStyle = css("--ink");
-    context.fillText(QUANTITIES[quantity], 4, top + 10);
+    label(context, QUANTITIES[quantity], 4, top + 10);
   });
 }
 
