@@ -131,15 +131,16 @@ def write_run_page(folder: Path, song: Path | None = None) -> Path:
 
 
 def held_out_tunes(folder: Path, songs: RunSongs) -> list[Tune]:
-    """A few test songs (valid songs where there are none), evenly spread, without those that have unknown tokens."""
+    """A few test songs, or valid songs where there are none, evenly spread; without unknown tokens, if possible."""
     names = [f"song {number}" for number in range(1, len(songs.split) + 1)]
     if (folder / "songs.tsv").exists():
         with (folder / "songs.tsv").open(encoding="utf-8", newline="") as file:
             rows = list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
         if len(rows) == len(names):
             names = [Path(row["path"]).stem for row in rows]
-    known = [k for k, ids in enumerate(songs.songs) if UNKNOWN not in ids]
-    inside = [k for k in known if songs.split[k] == 2] or [k for k in known if songs.split[k] == 1]
+    parts = [np.flatnonzero(songs.split == part).tolist() for part in (2, 1)]
+    inside = next(filter(None, parts), [])
+    inside = [k for k in inside if UNKNOWN not in songs.songs[k]] or inside
     return [
         Tune(names[k], "Songs it has not seen", songs.songs[k], float(songs.bpm[k]))
         for k in inside[:: max(1, len(inside) // HELD_OUT)][:HELD_OUT]
@@ -159,7 +160,7 @@ def find_units(composer: Composer, songs: RunSongs) -> list[Finding]:
     """
     valid, test = (
         [
-            reading(composer, ids, float(bpm))
+            heard_song(composer, ids, float(bpm))
             for ids, bpm in zip(part.songs, part.bpm, strict=True)
             if UNKNOWN not in ids and sounding(composer, ids)
         ][:SEARCHED]
@@ -172,7 +173,7 @@ def find_units(composer: Composer, songs: RunSongs) -> list[Finding]:
     return sorted((one for one in findings if one.verdict == LEARNED), key=lambda finding: -abs(finding.heard))
 
 
-def reading(composer: Composer, ids: Array, bpm: float) -> Reading:
+def heard_song(composer: Composer, ids: Array, bpm: float) -> Reading:
     """A song of the run as listening.py hears it, its bar lines told by its notes."""
     notes = composer.notes(ids)
     moved, meter = on_bars(notes)
