@@ -8,7 +8,8 @@ from __future__ import annotations
 import argparse
 import csv
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -35,10 +36,10 @@ Array = npt.NDArray[Any]
 
 LARGEST = 2_900_000  # bytes of a page
 FOR_TUNES = 2_000_000  # of them, for what every tune needs
-WATCHED, MOMENTS, NOTES = 4, 400, 300  # tunes with activations and gradients, and how much of each at most
+WATCHED, MOMENTS, NOTES = 3, 400, 150  # tunes with activations and gradients, and how much of each at most
 UNIT_BYTES = 700_000  # of activations of a tune at most, before they are compressed
 NAMED_UNITS = 6  # units whose numbers are kept exactly
-WRITTEN, HELD_OUT, SEARCHED = 3, 3, 30  # tunes of a run's page; songs that are searched for units that follow something
+WRITTEN, HELD_OUT, SEARCHED = 3, 3, 20  # tunes of a run's page; songs that are searched for units that follow something
 SAME_SEED = "the same seed"
 
 
@@ -159,11 +160,7 @@ def find_units(composer: Composer, songs: RunSongs) -> list[Finding]:
     Found on valid songs, confirmed on test songs; none where there are no such songs.
     """
     valid, test = (
-        [
-            heard_song(composer, ids, float(bpm))
-            for ids, bpm in zip(part.songs, part.bpm, strict=True)
-            if UNKNOWN not in ids and sounding(composer, ids)
-        ][:SEARCHED]
+        [heard_song(composer, ids, bpm) for ids, bpm in islice(sounding_songs(composer, part), SEARCHED)]
         for part in (songs.of("valid"), songs.of("test"))
     )
     if not valid or not test:
@@ -171,6 +168,13 @@ def find_units(composer: Composer, songs: RunSongs) -> list[Finding]:
     config, rng = load_checkpoint(composer.path).config, np.random.default_rng(1)
     findings = search(composer.params, init_params(config, rng), config.layers, valid, test, rng)
     return sorted((one for one in findings if one.verdict == LEARNED), key=lambda finding: -abs(finding.heard))
+
+
+def sounding_songs(composer: Composer, songs: RunSongs) -> Iterator[tuple[Array, float]]:
+    """Ids and beats per minute of the songs that have a note and no unknown token."""
+    for ids, bpm in zip(songs.songs, songs.bpm, strict=True):
+        if UNKNOWN not in ids and sounding(composer, ids):
+            yield ids, float(bpm)
 
 
 def heard_song(composer: Composer, ids: Array, bpm: float) -> Reading:
