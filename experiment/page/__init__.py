@@ -24,11 +24,12 @@ from experiment.page.figures import figures
 from experiment.page.learning import kept_tunes, short_tune
 from experiment.page.reading import Tune, expectations, read_tune, sounding, watch
 from experiment.page.what_if import changes
-from experiment.songs import UNKNOWN, RunSongs
+from experiment.songs import RunSongs
 from experiment.tunes import Composer, beginning, opening_of, usual_bpm
+from lstm_numpy.batches import UNKNOWN
 from lstm_numpy.checkpoint import load_checkpoint
 from lstm_numpy.files import write_whole
-from lstm_numpy.model import init_params, lstm_names
+from lstm_numpy.parameters import init_params, layer_names
 from midi_io.music.meter import on_bars
 from midi_io.notes import Song
 
@@ -69,7 +70,7 @@ def write_page(
     found: units that follow something, offered by name.  changed: what the section "What if" offers.  learned: as
     figures() gives it; None leaves the section out.
     """
-    names = lstm_names(composer.params)
+    names = layer_names(composer.params)
     H = len(composer.params[f"{names[-1]}.Wh"])
     units = list(dict.fromkeys(finding.unit for finding in found))[:NAMED_UNITS] or [0]
     data: dict[str, Any] = {

@@ -10,9 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from experiment.page.embed import pack
-from experiment.songs import END
 from experiment.tunes import Composer
-from lstm_numpy.model import State, forward, loss_and_gradients, lstm_names
+from lstm_numpy.batches import END
+from lstm_numpy.model import forward, loss_and_gradients
+from lstm_numpy.parameters import State, layer_names
 from midi_io.music.instruments import FAMILIES, INSTRUMENTS
 from midi_io.music.meter import on_bars, on_strong_beats
 from midi_io.music.statistics import tonic_of
@@ -140,7 +141,7 @@ def watch(composer: Composer, ids: Array, units: Sequence[int], most_moments: in
     A moment is what is struck together; the numbers are those after its last token has been read.
     """
     moments = last_of_moments(composer, ids)[:most_moments]
-    name = lstm_names(composer.params)[-1]
+    name = layer_names(composer.params)[-1]
     Wh, b = composer.params[f"{name}.Wh"], composer.params[f"{name}.b"]
     H = len(Wh)
     trace = forward(composer.params, column(ids[: moments[-1] + 1]))[2]
@@ -192,7 +193,7 @@ def note_gradients(params: Mapping[str, Array], ids: Array, places: Array) -> tu
     where j is not before k.  places: of the notes' tokens in ids, ascending, none of them 0.  One backward pass for
     each note: lanes of a batch read the same ids, and each scores one target.
     """
-    name, n = lstm_names(params)[-1], len(places)
+    name, n = layer_names(params)[-1], len(places)
     by_h, by_c = np.zeros((n, n)), np.zeros((n, n))
     for first in range(0, n, LANES):
         rows = places[first : first + LANES]

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from experiment.listening import Finding
-from lstm_numpy.model import lstm_names
+from lstm_numpy.parameters import layer_names
 
 Array = npt.NDArray[Any]
 Arrays = dict[str, Array]
@@ -33,7 +33,7 @@ def changes(params: Mapping[str, Array], found: Sequence[Finding]) -> Iterator[t
 def silenced(params: Mapping[str, Array], unit: int) -> Arrays:
     """Nothing reads the unit of the last layer any more: its rows of Wh and of dense.W are 0."""
     changed = dict(params)
-    for name in (f"{lstm_names(params)[-1]}.Wh", "dense.W"):
+    for name in (f"{layer_names(params)[-1]}.Wh", "dense.W"):
         changed[name] = params[name].copy()
         changed[name][unit] = 0
     return changed
@@ -41,7 +41,7 @@ def silenced(params: Mapping[str, Array], unit: int) -> Arrays:
 
 def forget_gate_held(params: Mapping[str, Array], unit: int, bias: float) -> Arrays:
     """The unit's forget gate in the last layer is always sigmoid(bias): its columns of Wx and Wh are 0."""
-    changed, name = dict(params), lstm_names(params)[-1]
+    changed, name = dict(params), layer_names(params)[-1]
     column = len(params[f"{name}.Wh"]) + unit  # gates stand in the order i, f, o, g
     for letter, value in (("Wx", 0.0), ("Wh", 0.0), ("b", bias)):
         weights = changed[f"{name}.{letter}"] = np.array(params[f"{name}.{letter}"])
