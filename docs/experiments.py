@@ -273,7 +273,9 @@ class EchoCount(NamedTuple):
     right: int
 
     def __str__(self) -> str:
-        return f"{self.places:6,} places, and the token that followed there comes again at {self.right / self.places:.0%}"
+        return (
+            f"{self.places:6,} places, and the token that followed there comes again at {self.right / self.places:.0%}"
+        )
 
 
 def echoes(count: int, length: int) -> dict[str, EchoCount]:

@@ -3,7 +3,7 @@
 python -m docs.microscope runs/1                                # the first test song of a run
 python -m docs.microscope runs/1 SONG.mid --out tune            # tune-gates.png, tune-cells.png, tune-units.png
 
-Prints which units follow something that a musician would name (docs/listening.py says how they are found).  Draws three
+Prints which units follow something that a musician would name; experiment/listening.py says how.  Draws three
 slides of 16:9: the gates, the cells, and the units that follow something.
 """
 
@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from docs.listening import LEARNED, NAMES, QUANTITIES, Array, Finding, Reading, activations, bar_length, search
+from experiment.listening import LEARNED, NAMES, QUANTITIES, Array, Finding, Reading, activations, bar_length, search
 from experiment.plots import panels
 from lstm_numpy.checkpoint import Checkpoint, CheckpointError, load_checkpoint
 from lstm_numpy.parameters import init_params
@@ -116,7 +116,7 @@ def load(run: Path, song: Path | None, layer: int | None) -> Subject:
 
     def reading(path: Path) -> Reading:
         try:
-            return Reading.of(read_song(path), vocabulary, settings["tokens"], settings["grid"])
+            return Reading.of(read_song(path), vocabulary)
         except MidiError as error:
             raise InputError(str(error)) from None
         except ValueError as error:

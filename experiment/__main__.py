@@ -1,4 +1,4 @@
-"""What can be asked of a run that is there: python -m experiment describe|plots RUN."""
+"""What can be asked of a run that is there: python -m experiment describe|plots|page RUN."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from collections.abc import Sequence
 COMMANDS = {
     "describe": "a table of every parameter, intermediate and gradient",
     "plots": "draw the pictures of a run again",
+    "page": "write the page of a run again: hear its tunes, and watch its network",
 }
 
 

@@ -37,7 +37,8 @@ ORDER = {
     "experiment": """
         . command command.console command.interrupts command.arguments
         parallel folder songs history distributions report state log reading tunes comparison
-        plots.panels plots describe command.outcome __main__
+        plots.panels plots describe command.outcome
+        listening page.embed page.learning page.reading page.figures page.what_if page __main__
     """,
 }
 ALLOWED = {  # and nothing else; sys.stdlib_module_names is always there

@@ -105,11 +105,11 @@ def test_nothing_depends_on_a_later_token(scheme: str, data: st.DataObject) -> N
 @settings(max_examples=60, deadline=None)
 def test_a_transposed_song_has_the_transposed_echo(scheme: str, data: st.DataObject) -> None:
     """Whatever renames the tokens and keeps their time does the same to the echo, and leaves all else alone."""
-    higher = Vocabulary((*vocabulary(scheme), "D4", "F#4", "A4")) if scheme == "note" else None
+    higher = Vocabulary((*vocabulary(scheme), "D4", "F#4", "A4"), scheme) if scheme == "note" else None
     if higher is None:
         moved = [w.replace("G4", "A4").replace("E4", "F#4").replace("C4", "D4") for w in WORDS[scheme] if "A4" not in w]
-        higher = Vocabulary(tuple(dict.fromkeys((*vocabulary(scheme), *moved))))
-    table = higher.transposition_table([2], scheme)[0]
+        higher = Vocabulary(tuple(dict.fromkeys((*vocabulary(scheme), *moved))), scheme)
+    table = higher.transposition_table([2])[0]
     context = Context(higher.tokens, scheme)
     song = data.draw(songs(scheme))
     song = song[table[song] >= 0]

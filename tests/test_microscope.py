@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 
-from docs import listening, microscope
-from docs.listening import Finding, Reading
+from docs import microscope
+from experiment import listening
+from experiment.listening import Finding, Reading
 from lstm_numpy.checkpoint import save_checkpoint
 from lstm_numpy.model import forward
 from lstm_numpy.parameters import ModelConfig, init_params
@@ -39,7 +40,7 @@ def waltz(bars: int, *, upbeat: bool = False, tonic: int = 50, split: tuple[int,
 
 def reading(song: Song, scheme: str) -> Reading:
     tokens = encode(song.notes, scheme, 12)
-    return Reading.of(song, Vocabulary.build(dict.fromkeys(tokens, 1)), scheme, 12)
+    return Reading.of(song, Vocabulary.build(dict.fromkeys(tokens, 1), 1, scheme, 12))
 
 
 def said(name: str, song: Song) -> list[float]:

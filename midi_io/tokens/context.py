@@ -37,8 +37,8 @@ import numpy.typing as npt
 
 from midi_io.music.meter import CHORD, LONG, PATTERNS, PLACES, RARE
 from midi_io.music.statistics import KEYS
+from midi_io.tokens import parse
 from midi_io.tokens.note import PLAIN_DURATION
-from midi_io.tokens.words import parse
 
 Array: TypeAlias = npt.NDArray[Any]
 Step: TypeAlias = Callable[[Array, Array], Array]
@@ -98,7 +98,15 @@ class Context:
     def __init__(self, tokens: Sequence[str], scheme: str, kind: str = "both") -> None:
         if kind not in KINDS:
             raise ValueError(f"no context {kind!r}: choose one of {', '.join(KINDS)}")
-        sizes: tuple[int, ...] = (int(_FIRST[-1]), PHRASE, PHRASES, len(tokens), len(tokens), len(RUNS) + 1, len(AGO) + 1)
+        sizes: tuple[int, ...] = (
+            int(_FIRST[-1]),
+            PHRASE,
+            PHRASES,
+            len(tokens),
+            len(tokens),
+            len(RUNS) + 1,
+            len(AGO) + 1,
+        )
         begin, end = {"none": (0, 0), "clock": (0, _CLOCK), "echo": (_CLOCK, None), "both": (0, None)}[kind]
         self._columns = slice(begin, end)
         self.names, self.sizes = _COLUMNS[self._columns], sizes[self._columns]

@@ -24,7 +24,7 @@ import numpy.typing as npt
 
 from lstm_numpy.model import forward
 from lstm_numpy.parameters import Arrays, layer_names
-from midi_io import Song, Vocabulary, encode, quantise
+from midi_io import Song, Vocabulary, quantise
 from midi_io.tokens import parse
 
 Array: TypeAlias = npt.NDArray[Any]
@@ -46,9 +46,10 @@ class Reading:
     ends: Array  # (n,) where the next moment begins; at the end, where the last note ends
 
     @classmethod
-    def of(cls, song: Song, vocabulary: Vocabulary, scheme: str, grid: int) -> Reading:
+    def of(cls, song: Song, vocabulary: Vocabulary) -> Reading:
         """ValueError if the song has no note with a pitch."""
-        tokens = encode(song.notes, scheme, grid)
+        scheme, grid = vocabulary.scheme, vocabulary.grid
+        tokens = vocabulary.encode(song.notes)
         struck: dict[float, list[int]] = {}
         for note in quantise(song.notes, grid):
             if scheme == "note" or not note.drum:  # the other schemes leave drums out

@@ -1,0 +1,58 @@
+"""Data inside an HTML page: arrays as text, JSON that no title can break out of, and the files of the template in one.
+
+The page may load nothing and may run no script but its own: its content security policy names the script's digest.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[Any]
+
+TEMPLATE = Path(__file__).parent / "template"
+SCRIPTS = ("data.js", "sound.js", "roll.js", "charts.js", "watch.js", "page.js")
+DTYPES = {"uint8": "Uint8Array", "uint16": "Uint16Array", "int32": "Int32Array", "float32": "Float32Array"}
+ESCAPES = {ord(c): f"\\u{ord(c):04x}" for c in "<>&\u2028\u2029"}  # of no use outside of strings, so JSON stays JSON
+
+
+def pack(array: Array) -> dict[str, Any]:
+    """An array of uint8, uint16, int32 or float32: its type in JavaScript, its shape, its bytes deflated in base64."""
+    little = np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
+    data = base64.b64encode(zlib.compress(little.tobytes(), 9)).decode("ascii")
+    return {"type": DTYPES[array.dtype.name], "shape": list(array.shape), "data": data}
+
+
+def unpack(packed: dict[str, Any]) -> Array:
+    """The array again, as the page's script reads it."""
+    dtype = next(name for name, of_script in DTYPES.items() if of_script == packed["type"])
+    data = zlib.decompress(base64.b64decode(packed["data"]))
+    return np.frombuffer(data, np.dtype(dtype).newbyteorder("<")).reshape(packed["shape"])
+
+
+def to_json(data: Any) -> str:
+    """JSON that may stand in a <script>: no text in it can end the element or begin another."""
+    return json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":")).translate(ESCAPES)
+
+
+def to_html(data: Any) -> str:
+    """The whole page."""
+    script = "\n".join((TEMPLATE / name).read_text(encoding="utf-8") for name in SCRIPTS)
+    script = f'"use strict";\n(() => {{\n{script}\n}})();\n'
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
+    parts = {
+        "SCRIPT": script,
+        "STYLE": (TEMPLATE / "page.css").read_text(encoding="utf-8"),
+        "DIGEST": digest,
+        "DATA": to_json(data),
+    }
+    page = (TEMPLATE / "page.html").read_text(encoding="utf-8")
+    first, *rest = page.split("{{")
+    return first + "".join(parts[piece[: piece.index("}}")]] + piece[piece.index("}}") + 2 :] for piece in rest)

@@ -1,0 +1,48 @@
+"""learning.npz: the tune that one seed gives after 0, 1, 3 and 10 epochs, so that one can hear a network learn."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from experiment.folder import RunError
+from experiment.tunes import Composer, beginning
+from lstm_numpy.files import write_whole
+
+Array = npt.NDArray[Any]
+
+EPOCHS = (0, 1, 3, 10)
+LENGTH = 400  # tokens of a kept tune at most
+
+
+def keep_tune(path: Path, epoch: int, composer: Composer, seed: int) -> None:
+    """After an epoch of EPOCHS, add the tune of this seed to the file; after other epochs, do nothing.  OSError.
+
+    Training is not changed: the tune has a random generator of its own.
+    """
+    if epoch in EPOCHS:
+        kept = {before: ids for before, ids in kept_tunes(path).items() if before < epoch}  # a resumed run goes back
+        kept[epoch] = short_tune(composer, seed)
+        file = io.BytesIO()
+        np.savez_compressed(file, **{str(epoch): ids.astype(np.uint32) for epoch, ids in kept.items()})  # type: ignore[arg-type]
+        write_whole(path, [file.getvalue()])
+
+
+def short_tune(composer: Composer, seed: int) -> Array:
+    """The ids of the tune that this seed gives, of LENGTH tokens at most."""
+    return composer.write(beginning().ids, np.random.default_rng(seed), length=LENGTH)[0].ids
+
+
+def kept_tunes(path: Path) -> dict[int, Array]:
+    """The ids of each kept tune by its epoch; none where there is no file.  RunError where it is damaged."""
+    try:
+        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as file:
+            return {int(epoch): file[epoch] for epoch in sorted(file.files, key=int)}
+    except FileNotFoundError:
+        return {}
+    except Exception as error:  # np.load raises whatever zipfile, zlib and the array format happen to raise
+        raise RunError(f"{path}: damaged ({type(error).__name__}); delete it, and write the page again") from None

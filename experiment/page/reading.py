@@ -1,0 +1,224 @@
+"""One tune, read by the network: what the page plays, and what the network expected, computed and remembered."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from experiment.page.embed import pack
+from experiment.tunes import Composer
+from lstm_numpy.batches import END
+from lstm_numpy.model import forward, loss_and_gradients
+from lstm_numpy.parameters import State, layer_names
+from midi_io.music.instruments import FAMILIES, INSTRUMENTS
+from midi_io.music.meter import on_bars, on_strong_beats
+from midi_io.music.statistics import tonic_of
+from midi_io.notes import PITCH_NAMES, Note, melody
+from midi_io.tokens import parse
+
+Array = npt.NDArray[Any]
+
+BEST = 5  # most probable tokens that are shown
+AT_ONCE = 256  # time steps of a forward pass
+LANES = 16  # gradients of so many notes are computed side by side
+SOUNDS = {  # how the page's synthesiser plays each family of instruments; all others are blown
+    **dict.fromkeys(("piano", "chromatic", "percussive", "effects", "sounds"), "struck"),
+    **dict.fromkeys(("guitar", "bass", "ethnic"), "plucked"),
+    **dict.fromkeys(("strings", "ensemble", "pad"), "bowed"),
+}
+PLUCKED_STRINGS = (45, 46)  # pizzicato and harp
+
+
+class Tune(NamedTuple):
+    """A tune that the page offers."""
+
+    title: str
+    group: str  # the heading that it stands under
+    ids: Array  # from <start> on
+    bpm: float = 120.0
+    remark: str = ""  # a sentence beside it
+    program: int | None = None  # plays everything but drums; None: the programs of the tokens
+
+
+def read_tune(composer: Composer, tune: Tune) -> dict[str, Any]:
+    """All that the page needs to play the tune, and to say what the network expected before each token."""
+    tokens = composer.vocabulary.tokens_of(tune.ids)
+    beats = token_beats(tokens, composer.vocabulary.scheme)
+    places: dict[tuple[int, int, bool], int] = {}  # the token that strikes a pitch at a position of a double grid
+    for place, token in enumerate(tokens):
+        word = parse(token, composer.vocabulary.scheme)
+        for pitch in word.pitches or ([int(word.value)] if word.kind == "drum" else []):
+            places.setdefault((round(beats[place] * 2 * composer.vocabulary.grid), pitch, word.kind == "drum"), place)
+    notes = composer.notes(tune.ids)
+    token_of = [places[round(note.start * 2 * composer.vocabulary.grid), note.pitch, note.drum] for note in notes]
+    if tune.program is not None:
+        notes = [note if note.drum else note._replace(program=tune.program) for note in notes]
+    voices, voice_of = voices_of(notes)
+    moved, meter = on_bars(notes)
+    later = moved[0].start - notes[0].start if notes else 0.0
+    nats, best, p = expectations(composer, tune.ids)
+    tonic, minor = tonic_of(notes)
+    small = (
+        np.uint8 if len(composer.vocabulary) <= 256 else np.uint16 if len(composer.vocabulary) <= 2**16 else np.int32
+    )
+    return {
+        "title": tune.title, "group": tune.group, "remark": tune.remark, "bpm": tune.bpm, "meter": meter,
+        "key": f"{PITCH_NAMES[tonic]} {'minor' if minor else 'major'}" if notes else "",
+        "beats": max((note.start + note.duration for note in moved), default=0.0),
+        "nats": float(nats[1:].mean()) if len(nats) > 1 else 0.0, "ended": bool(tune.ids[-1] == END),
+        "strong": None if math.isnan(strong := on_strong_beats(notes)) else strong, "voices": voices,
+        "pitch": pack(np.array([note.pitch for note in notes], np.uint8)),
+        "velocity": pack(np.array([note.velocity for note in notes], np.uint8)),
+        "voice": pack(np.array(voice_of, np.uint8)),
+        "start": pack(np.array([note.start for note in moved], np.float32)),
+        "duration": pack(np.array([note.duration for note in moved], np.float32)),
+        "place": pack(np.array(token_of, np.int32)),
+        "ids": pack(tune.ids.astype(small)), "at": pack(np.array(beats, np.float32) + np.float32(later)),
+        "cost": pack(nats), "best": pack(best.astype(small)), "p": pack(np.rint(p * 65535).astype(np.uint16)),
+    }  # fmt: skip
+
+
+def token_beats(tokens: Sequence[str], scheme: str) -> list[float]:
+    """The beat at which each token is said: what it strikes is struck there, and time that it takes passes after it."""
+    now, beats = 0.0, []
+    for token in tokens:
+        word = parse(token, scheme)
+        beats.append(now)
+        if scheme == "paper":
+            now += 0.5 * (word.kind == "notes")
+        elif scheme == "chord" or word.kind == "shift":
+            now += float(word.value)
+    return beats
+
+
+def voices_of(notes: Sequence[Note]) -> tuple[list[dict[str, str]], list[int]]:
+    """The voices, as name and sound; and the voice of each note.  One instrument alone is melody and chords."""
+    programs = sorted({note.program for note in notes if not note.drum})
+    top = set(melody([note for note in notes if not note.drum])[0]) if len(programs) == 1 else set()
+
+    def voice(note: Note) -> tuple[str, str]:
+        if note.drum:
+            return "drums", "drums"
+        family = list(FAMILIES)[note.program // 8]
+        sound = "plucked" if note.program in PLUCKED_STRINGS else SOUNDS.get(family, "blown")
+        name = INSTRUMENTS[note.program] if len(programs) > 1 else "melody" if note in top else "chords"
+        return name, sound
+
+    every = [voice(note) for note in notes]
+    voices = sorted(set(every), key=lambda voice: (voice[1] == "drums", -every.count(voice)))
+    return [{"name": name, "sound": sound} for name, sound in voices], [voices.index(voice) for voice in every]
+
+
+def expectations(composer: Composer, ids: Array) -> tuple[Array, Array, Array]:
+    """Of each token (n,) float32 its nats, -ln p; (n, 5) the tokens that were most probable in its place, and their p.
+
+    The first token, <start>, is not predicted: its rows are 0.
+    """
+    V = len(composer.vocabulary)
+    n, few = len(ids), min(BEST, V)
+    nats, best, p = np.zeros(n, np.float32), np.zeros((n, few), np.int64), np.zeros((n, few))
+    state: State | None = None
+    for begin in range(0, n - 1, AT_ONCE):
+        end = min(begin + AT_ONCE, n - 1)
+        logits, state, _ = forward(composer.params, column(ids[begin:end]), state)
+        z = logits[:, 0].astype(np.float64)
+        z -= z.max(axis=1, keepdims=True)
+        log_p = z - np.log(np.exp(z).sum(axis=1, keepdims=True))
+        rows = slice(begin + 1, end + 1)
+        nats[rows] = -np.take_along_axis(log_p, column(ids[rows]), axis=1)[:, 0]
+        best[rows] = np.argsort(-log_p, axis=1)[:, :few]
+        p[rows] = np.exp(np.take_along_axis(log_p, best[rows], axis=1))
+    return nats, best, p
+
+
+def watch(composer: Composer, ids: Array, units: Sequence[int], most_moments: int, most_notes: int) -> dict[str, Any]:
+    """What the last layer did: all its units at each moment, some units exactly, and the gradients of notes.
+
+    A moment is what is struck together; the numbers are those after its last token has been read.
+    """
+    moments = last_of_moments(composer, ids)[:most_moments]
+    name = layer_names(composer.params)[-1]
+    Wh, b = composer.params[f"{name}.Wh"], composer.params[f"{name}.b"]
+    H = len(Wh)
+    trace = forward(composer.params, column(ids[: moments[-1] + 1]))[2]
+    step = trace[name]
+    i, f, o, g, tanh_c = (gate[moments, 0] for gate in (step.i, step.f, step.o, step.g, step.tanh_c))
+    h = step.h[moments + 1, 0]
+    every = np.stack([i, f, o, (g + 1) / 2, (tanh_c + 1) / 2, (h + 1) / 2])
+
+    columns = np.array([unit + H * np.arange(4) for unit in units]).reshape(-1, 4)  # (units, 4) in i, f, o, g
+    from_h = (step.h[moments, 0] @ Wh)[:, columns]
+    from_x = input_product(composer.params, name, trace[f"{name}.input"].x[moments, 0])[:, columns]
+    z = np.concatenate([from_x, from_h, np.broadcast_to(b[columns], from_x.shape)], axis=2)
+    numbers = np.stack([i, f, o, g, step.c[moments, 0], step.c[moments + 1, 0], tanh_c, h], axis=2)[:, list(units)]
+
+    places = np.array([place for place in sounding(composer, ids) if place <= moments[-1]])[:most_notes]
+    by_h, by_c = note_gradients(composer.params, ids, places)
+    beats = token_beats(composer.vocabulary.tokens_of(ids), composer.vocabulary.scheme)
+    return {
+        "beat": pack(np.array(beats, np.float32)[moments]),
+        "place": pack(moments.astype(np.int32)),
+        "units": pack(np.rint(every * 255).astype(np.uint8)),
+        "exact": pack(np.concatenate([z, numbers], axis=2).astype(np.float32)),  # (moments, units, 12 + 8)
+        "notes": pack(places.astype(np.int32)), "by_h": pack(logarithmic(by_h)), "by_c": pack(logarithmic(by_c)),
+    }  # fmt: skip
+
+
+def sounding(composer: Composer, ids: Array) -> list[int]:
+    """The places of the tokens that strike something."""
+    tokens = composer.vocabulary.tokens_of(ids)
+    return [
+        place
+        for place, token in enumerate(tokens)
+        if parse(token, composer.vocabulary.scheme).kind in ("notes", "drum")
+    ]
+
+
+def last_of_moments(composer: Composer, ids: Array) -> Array:
+    """The place of the last token of each moment."""
+    beats = token_beats(composer.vocabulary.tokens_of(ids), composer.vocabulary.scheme)
+    last = {beats[place]: place for place in sounding(composer, ids)}
+    return np.array(list(last.values()), np.intp)
+
+
+def input_product(params: Mapping[str, Array], name: str, x: Array) -> Array:
+    """x @ Wx of a layer, from its input as the trace has it: ids (n,), or numbers (n, D)."""
+    Wx = params[f"{name}.Wx"]
+    return np.asarray(Wx[x] if x.dtype.kind in "iu" else x @ Wx)
+
+
+def note_gradients(params: Mapping[str, Array], ids: Array, places: Array) -> tuple[Array, Array]:
+    """(N, N) and (N, N): how far the nats of note k depend on what the network held when it had read note j.
+
+    Row k, column j: the norm of d nats[k] / d h, and of d nats[k] / d c, of the last layer after token places[j]; 0
+    where j is not before k.  places: of the notes' tokens in ids, ascending, none of them 0.  One backward pass for
+    each note: lanes of a batch read the same ids, and each scores one target.
+    """
+    name, n = layer_names(params)[-1], len(places)
+    by_h, by_c = np.zeros((n, n)), np.zeros((n, n))
+    for first in range(0, n, LANES):
+        rows = places[first : first + LANES]
+        T, B = int(rows[-1]), len(rows)
+        targets = np.full((T, B), -1)
+        targets[rows - 1, np.arange(B)] = ids[rows]
+        step = loss_and_gradients(params, np.repeat(column(ids[:T]), B, axis=1), targets)[3][name]
+        before = places[places < T] + 1  # what was read at t is in h[t+1]
+        for found, gradient in ((by_h, step.dh), (by_c, step.dc)):  # times B: the loss is the mean over the lanes
+            found[first : first + B, : len(before)] = B * np.linalg.norm(gradient[before], axis=2).T
+    return by_h, by_c
+
+
+def logarithmic(values: Array) -> Array:
+    """Positive numbers as uint16, in equal steps of their logarithm: 1 is 1e-9 or less, 65535 is 10; 0 is 0."""
+    with np.errstate(divide="ignore"):
+        steps = 1 + 65534 * (np.log10(values) + 9) / 10
+    return np.where(values > 0, np.clip(np.rint(steps), 1, 65535), 0).astype(np.uint16)
+
+
+def column(ids: Array) -> Array:
+    """Ids (n,) as the batch of one song (n, 1)."""
+    return ids.astype(np.intp)[:, None]

@@ -1,0 +1,49 @@
+"""What if a unit were silent, or forgot nothing?  The network with one thing changed writes the same seed again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from experiment.listening import Finding
+from lstm_numpy.parameters import layer_names
+
+Array = npt.NDArray[Any]
+Arrays = dict[str, Array]
+
+HELD = 100.0  # a bias that decides a gate, whatever the rest says
+
+
+def changes(params: Mapping[str, Array], found: Sequence[Finding]) -> Iterator[tuple[str, Arrays]]:
+    """What is changed, in words, and the changed parameters: two units silent, and a forget gate held open and shut."""
+    seen = list({finding.unit: finding for finding in found}.values())[:2]
+    for finding in seen:
+        yield f'unit {finding.unit} ("{finding.name}") silent', silenced(params, finding.unit)
+    for finding in seen[:1]:
+        for gate, bias in (("open: it forgets nothing", HELD), ("shut: it keeps nothing", -HELD)):
+            yield (
+                f'the forget gate of unit {finding.unit} ("{finding.name}") held {gate}',
+                forget_gate_held(params, finding.unit, bias),
+            )
+
+
+def silenced(params: Mapping[str, Array], unit: int) -> Arrays:
+    """Nothing reads the unit of the last layer any more: its rows of Wh and of dense.W are 0."""
+    changed = dict(params)
+    for name in (f"{layer_names(params)[-1]}.Wh", "dense.W"):
+        changed[name] = params[name].copy()
+        changed[name][unit] = 0
+    return changed
+
+
+def forget_gate_held(params: Mapping[str, Array], unit: int, bias: float) -> Arrays:
+    """The unit's forget gate in the last layer is always sigmoid(bias): its columns of Wx and Wh are 0."""
+    changed, name = dict(params), layer_names(params)[-1]
+    column = len(params[f"{name}.Wh"]) + unit  # gates stand in the order i, f, o, g
+    for letter, value in (("Wx", 0.0), ("Wh", 0.0), ("b", bias)):
+        weights = changed[f"{name}.{letter}"] = np.array(params[f"{name}.{letter}"])
+        weights[..., column] = value
+    return changed
