@@ -32,12 +32,12 @@ ORDER = {
         lstm cells layers parameters speed.workspace model optimizer
         gradcheck gradcheck.checks gradcheck.bugs gradcheck.__main__
         speed.machine batches baselines evaluation sampling
-        files container checkpoint
+        files checkpoint
     """,
     "experiment": """
         . command command.console command.interrupts command.arguments
-        folder songs history distributions report state log reading tunes comparison
-        plots.panels plots describe command.outcome __main__
+        folder command.outcome songs history distributions report state log reading tunes comparison
+        plots.panels plots describe __main__
     """,
 }
 ALLOWED = {  # and nothing else; sys.stdlib_module_names is always there
