@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,8 @@ from experiment.folder import RunError
 from experiment.parallel import run_all
 from experiment.songs import RunSongs
 from lstm_numpy.batches import END, START, UNKNOWN
-from lstm_numpy.checkpoint import CheckpointError, load_checkpoint
+from lstm_numpy.checkpoint import Checkpoint, CheckpointError, load_checkpoint
+from lstm_numpy.files import Fact, check_facts, reading
 from lstm_numpy.sampling import Sampling, Tune, generate
 from midi_io.music.instruments import programs_of
 from midi_io.music.meter import on_bars
@@ -31,6 +32,7 @@ from midi_io.writer import write_song
 
 Array = npt.NDArray[Any]
 
+SPELLING = {"tokens": Fact(str, 1, 20), "grid": Fact(int, 1, 960), "transpose": Fact(int, 0, 60)}
 PRIME_TOKENS = 50  # from a random place: the paper's window
 LENGTH = 3000  # tokens, after which a tune that has not ended by itself is cut
 SAMPLING = Sampling(temperature=0.8, top_p=0.95)  # the defaults of generate.py
@@ -41,7 +43,7 @@ class Composer:
     """A trained network, and what its ids stand for."""
 
     path: Path  # of the checkpoint
-    params: dict[str, Array]
+    checkpoint: Checkpoint
     vocabulary: Vocabulary
     transpose: int  # semitones that its train songs were moved by, up and down
 
@@ -51,18 +53,27 @@ class Composer:
         path = run / "model.npz" if run.is_dir() else run
         if run.is_dir() and not path.exists():
             path = run / "last.npz"  # the run has not finished an epoch yet
-        params, _, tokens, facts = load_checkpoint(path)
-        try:
-            settings = facts["settings"]
-            scheme, grid, semitones = str(settings["tokens"]), int(settings["grid"]), int(settings["transpose"])
-            return cls(path, params, Vocabulary(tokens, scheme, grid), semitones)
-        except (KeyError, TypeError, ValueError) as error:
-            raise CheckpointError(f"{path}: does not say what its tokens are ({error}); is it from train.py?") from None
+        checkpoint = load_checkpoint(path)
+        with reading(path, CheckpointError):
+            settings = checkpoint.training.get("settings")
+            if not isinstance(settings, dict):
+                raise ValueError("does not say what its tokens are; is it from train.py?")
+            check_facts({name: settings.get(name) for name in SPELLING}, SPELLING, "settings")
+            scheme, grid, semitones = (settings[name] for name in SPELLING)
+            return cls(path, checkpoint, Vocabulary(checkpoint.vocabulary, scheme, grid), semitones)
+
+    def with_params(self, params: dict[str, Array]) -> Composer:
+        """The same network with other parameters."""
+        return replace(self, checkpoint=self.checkpoint._replace(params=params))
 
     def songs(self) -> RunSongs | None:
         """The songs of the run, from the checkpoint's folder; None where the checkpoint stands alone."""
         path = self.path.parent / "songs.npz"
-        return RunSongs.load(path) if path.exists() else None
+        return RunSongs.load(path, self.checkpoint) if path.exists() else None
+
+    @property
+    def params(self) -> dict[str, Array]:
+        return self.checkpoint.params
 
     def write(
         self,

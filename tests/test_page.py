@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from experiment.page.reading import Tune, note_gradients, read_tune, watch
 from experiment.page.what_if import forget_gate_held, silenced
 from experiment.tunes import Composer
 from lstm_numpy import ModelConfig, forward, init_params, loss_and_gradients
+from lstm_numpy.checkpoint import Checkpoint
 from midi_io import SCHEMES, Note, Vocabulary, encode
 
 TUNE = [
@@ -29,7 +31,7 @@ def composer_of(tokens, scheme="note", hidden=8, layers=1, seed=0):
     config = ModelConfig(len(vocabulary), hidden, layers)
     params = init_params(config, np.random.default_rng(seed), np.float64)
     params["dense.b"][2] = -20  # <unk> is rare
-    return Composer(None, params, vocabulary, 0)
+    return Composer(Path(), Checkpoint(params, config, vocabulary.tokens, {}), vocabulary, 0)
 
 
 def ids_of(composer, tokens):

@@ -122,7 +122,7 @@ def write_run_page(folder: Path, song: Path | None = None) -> Path:
     tunes.append(Tune("the trained network", "Hear it learn", short_tune(composer, seed), bpm, SAME_SEED))
     changed = []
     for words, params in changes(composer.params, found):
-        other = dataclasses.replace(composer, params=params)
+        other = composer.with_params(params)
         changed.append(Change(words, before, len(tunes), nats, mean_nats(other, held_out)))
         tunes.append(Tune(words, "What if", short_tune(other, seed), bpm, SAME_SEED))
     tunes += held_out[1:]

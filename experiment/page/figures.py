@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from experiment.distributions import Distributions
-from experiment.history import read_history
+from experiment.folder import read_json
+from experiment.history import EPOCH_COLUMNS, read_log
 
 Array = npt.NDArray[Any]
 
@@ -24,12 +24,15 @@ def figures(folder: Path) -> dict[str, Any]:
     """What the files of a run's folder have: "curves", "ngrams" and "weights", each empty where there is no file."""
     found: dict[str, Any] = {"curves": {}, "ngrams": {}, "weights": {}}
     if (folder / "history.csv").exists():
-        history = read_history(folder / "history.csv")
+        history = read_log(folder / "history.csv")
         for name in ("loss", "accuracy"):
             found["curves"][name] = averaged(history["step"], history[name])
-            found["curves"][f"valid_{name}"] = points(history["step"], history[f"valid_{name}"])
+    if (folder / "epochs.csv").exists():
+        epochs = read_log(folder / "epochs.csv", EPOCH_COLUMNS)
+        for name in ("valid_loss", "valid_accuracy"):
+            found["curves"][name] = points(epochs["step"], epochs[name])
     if (folder / "summary.json").exists():
-        summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+        summary = read_json(folder / "summary.json")
         names = {name: f"{name}_nats_per_token" for name in NGRAMS}
         found["ngrams"] = {name: summary[key] for name, key in names.items() if key in summary}
     if (folder / "distributions.npz").exists():
