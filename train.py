@@ -339,7 +339,9 @@ def take_step(run: Run, batch: Batch, workspace: Workspace) -> dict[str, float]:
     state = reset(now.state, batch.fresh)
     masks = dropout_masks(run.config, workspace.T, workspace.B, now.dropout, workspace=workspace)
     masks = hold_masks(masks, now.masks, batch.fresh)
-    loss, grads, state, trace = loss_and_gradients(params, batch.ids, batch.targets, state, masks, workspace=workspace)
+    loss, grads, state, trace = loss_and_gradients(
+        params, batch.ids, batch.targets, state, masks, context=batch.context, workspace=workspace
+    )
     look = Look(params, grads, trace) if progress.step % LOOK_EVERY == 0 else None
     norm = clip_by_global_norm(grads, args.clip)
     if math.isfinite(loss) and math.isfinite(norm):

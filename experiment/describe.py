@@ -63,12 +63,12 @@ def describe(
 
 def _intermediates(params: Mapping[str, Array], trace: Trace) -> Iterator[tuple[str, Array]]:
     """Every array of the trace that is not a part of another, in the order in which the forward pass makes them."""
-    from lstm_numpy.model import onehot_input_gradient
+    from lstm_numpy.model import few_hot_input_gradient
 
     for part, values in trace.items():
         for field, array in values._asdict().items():
             if f"{part}.{field}" == "lstm1.input.dx" and array.size == 0:
-                array = onehot_input_gradient(params, trace)
+                array = few_hot_input_gradient(params, trace)
             if field not in ("gates", "correct"):
                 yield f"{part}.{field}", array
 
