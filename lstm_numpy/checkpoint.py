@@ -149,7 +149,12 @@ def _config(given: Any) -> ModelConfig:
     defaults = asdict(ModelConfig(vocab_size=2))
     if not isinstance(given, dict) or given.keys() != defaults.keys():
         raise ValueError("its model is not described by " + ", ".join(defaults))
+    context = given["context"]
+    if not isinstance(context, list | tuple) or not all(type(size) is int and 0 < size <= 2**18 for size in context):
+        raise ValueError(f"its context is not a list of sizes: {context!r:.40}")
     for name, default in defaults.items():
+        if name == "context":
+            continue
         kinds = (float, int) if isinstance(default, float) else (type(default),)
         if type(given[name]) not in kinds:
             raise ValueError(f"its {name} is of the wrong kind: {given[name]!r:.40}")
