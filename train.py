@@ -114,7 +114,7 @@ from experiment.command.interrupts import Interrupts, Stopped
 from experiment.command.outcome import FailedError, outcome
 from experiment.comparison import copy_report, music_beside_held_out
 from experiment.folder import RunError, RunFolder, held_folder, how_to_go_on, newest_run
-from experiment.history import Look, steady_rate
+from experiment.history import SampledNorms, steady_rate
 from experiment.log import Log
 from experiment.plots import draw_run
 from experiment.reading import read_songs
@@ -123,8 +123,9 @@ from experiment.songs import SPLITS, RunSongs
 from experiment.state import Schedule, TrainingState
 from experiment.tunes import Composer, beginning, compose, usual_bpm
 from lstm_numpy.batches import Batch, Songs, Transposition, Windows, paper_windows, training_batches
-from lstm_numpy.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
+from lstm_numpy.checkpoint import Checkpoint, CheckpointError, load_checkpoint, save_checkpoint
 from lstm_numpy.evaluation import Evaluation
+from lstm_numpy.files import Fact, check_facts, reading
 from lstm_numpy.model import loss_and_gradients
 from lstm_numpy.optimizer import clip_by_global_norm, cosine
 from lstm_numpy.parameters import ModelConfig, dropout_masks, hold_masks, reset
@@ -145,11 +146,7 @@ def main(argv: Sequence[str]) -> int:
         with held_folder(where) as folder:
             try:
                 with contextlib.redirect_stdout(io.StringIO() if args.quiet else sys.stdout):
-                    run = (
-                        resume(args, argv, folder)
-                        if args.resume and folder.last.exists()
-                        else begin(args, argv, folder)
-                    )
+                    run = (resume if args.resume else begin)(args, argv, folder)
                     train(run, interrupts)
                     result = report(run)
                 print(result)
@@ -216,7 +213,7 @@ class Run:
     def save_last(self, log: Log) -> None:
         """All that it takes to go on: first the files that the log writes, then last.npz."""
         log.flush()
-        self.save(self.folder.last, training=self.training.saved())
+        self.save(self.folder.last, **self.training.saved())
         log.say(f"saved step {self.training.progress.step}")
 
     def save(self, path: Path, **facts: Any) -> None:
@@ -234,10 +231,11 @@ def settings(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def begin(args: argparse.Namespace, argv: Sequence[str], folder: RunFolder) -> Run:
-    folder.check_unused()
     if not args.threads:
         args.threads = useful_threads(args.batch, args.hidden)
         argv = [*argv, "--threads", str(args.threads)]  # the same when it goes on on another machine
+    if not args.resume:
+        folder.begin(argv)  # before anything else: killed from here on, the run goes on with these flags
     read = read_songs(
         folder, args.midi, args.valid, args.test, seed=args.seed, scheme=args.tokens, grid=args.grid,
         min_count=args.min_count, transpose=args.transpose, instruments=args.instrument, drums=not args.no_drums,
@@ -264,27 +262,53 @@ def shows_progress(args: argparse.Namespace) -> bool:
 
 
 def resume(args: argparse.Namespace, argv: Sequence[str], folder: RunFolder) -> Run:
-    params, config, tokens, saved = load_checkpoint(folder.last)
-    begun = list(saved["argv"])
-    before, asked = parse_arguments(begun), parse_arguments([*begun, *argv])
+    saved = load_checkpoint(folder.last) if folder.saved else None
+    begun = begun_with(folder, saved)
+    before, asked = kept_arguments(begun, folder), parse_arguments([*begun, *argv])
     for name, value in vars(before).items():
         if name not in MAY_CHANGE and getattr(asked, name) != value:
             flag = f"--{name.replace('_', '-')}"
             raise RunError(f"{flag} was different when the run in {folder.path} was begun; leave it out to go on")
-    try:
-        training = TrainingState.restored(params, config, saved["training"])
-        vocabulary = Vocabulary(tokens, asked.tokens, asked.grid)
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise CheckpointError(f"{folder.last}: holds no training run that can be continued ({error})") from None
-    songs = RunSongs.load(folder.songs)
-    if songs.sha256() != saved["songs_sha256"]:
-        raise RunError(f"{folder.songs}: these are not the songs that the run was begun with; begin a new one")
-    run = Run(asked, begun, folder, songs, vocabulary, config, training)
+    if any(getattr(asked, name) != getattr(before, name) for name in ("epochs", "minutes")):
+        begun = [*begun, *argv]
+    if saved is None:
+        return begin(asked, begun, folder)
+    with reading(folder.last, CheckpointError):
+        training = TrainingState.restored(saved.params, saved.config, saved.training)
+        vocabulary = Vocabulary(saved.vocabulary, asked.tokens, asked.grid)
+        _ = vocabulary.words  # each token is one of the scheme
+    songs = RunSongs.load(folder.songs, saved)
+    run = Run(asked, begun, folder, songs, vocabulary, saved.config, training)
     if folder.reported and run.schedule.is_over(training.progress):
         raise RunError(f"{folder.path}: this run is finished; begin a new one, or give more --epochs to go on")
-    folder.summary.unlink(missing_ok=True)
+    with reading(folder.last, CheckpointError):
+        windows = run.windows()
+        training.check_place(windows.fresh.shape[1], len(windows))
+    if training.progress.epoch:  # the best model so far, which the report needs
+        best = load_checkpoint(folder.model)
+        if best.config != saved.config or best.vocabulary != saved.vocabulary:
+            raise RunError(f"{folder.model}: is a model of another network than {folder.last.name}")
     print(f"going on after step {training.progress.step} of {folder.path}")
     return run
+
+
+def begun_with(folder: RunFolder, saved: Checkpoint | None) -> list[str]:
+    """The flags that a run was begun with.  RunError where none was begun."""
+    if saved is None:
+        return folder.argv()
+    with reading(folder.last, CheckpointError):
+        check_facts({"argv": saved.training.get("argv")}, {"argv": Fact(str, 0, 4096, many=True)}, "training")
+    return list(saved.training["argv"])
+
+
+def kept_arguments(argv: Sequence[str], folder: RunFolder) -> argparse.Namespace:
+    """Flags that a run's folder holds, parsed again.  RunError for flags that the command line could not have given."""
+    try:
+        with contextlib.redirect_stderr(io.StringIO()) as told, contextlib.redirect_stdout(told):
+            return parse_arguments(argv)
+    except SystemExit:
+        fault = told.getvalue().splitlines()[0].removeprefix("train.py: error: ")
+        raise RunError(f"{folder.path}: the flags that this run was begun with cannot be: {fault}") from None
 
 
 # Training: one epoch after the other, one window after the other.
@@ -296,7 +320,8 @@ def train(run: Run, interrupts: Interrupts) -> None:
         return
     windows = run.windows()
     workspace = Workspace(run.config, args.window, windows.fresh.shape[1], args.threads)
-    with Log(run.folder, now.params, progress, show_bar=shows_progress(args), waiting=bool(now.row)) as log:
+    with Log(run.folder, now.params, progress, show_bar=shows_progress(args)) as log:
+        run.folder.summary.unlink(missing_ok=True)  # all that is read was found good
         if progress.step == 0:
             print(f"network: {sum(p.size for p in now.params.values()):,} parameters, {workspace.threads} threads, "
                   f"{windows.padding_share:.1%} of a batch is padding")  # fmt: skip
@@ -308,21 +333,18 @@ def train(run: Run, interrupts: Interrupts) -> None:
                 windows = run.windows()
                 if progress.batch == 0:
                     now.begin_epoch(run.config, workspace.B)
-                while not now.row:
+                while not run.schedule.epoch_is_over(progress, len(windows)):
                     with interrupts.held():
                         if args.anneal == "cosine":
                             now.optimizer.learning_rate = args.lr * cosine(run.share_done(windows))
                         row = take_step(run, windows[progress.batch], workspace)
                         row["seconds"] = progress.seconds = log.seconds
-                        if progress.batch == len(windows) or run.share_done(windows) >= 1:
-                            now.row = row
-                        else:
-                            log.step(row, run.share_done(windows))
+                        log.step(row, run.share_done(windows))
                         if log.save_is_due:
                             run.save_last(log)
                 valid = run.evaluate()  # changes nothing, so a signal may end it at any moment
                 with interrupts.held():
-                    log.epoch(valid, now.params, now.row)
+                    log.epoch(valid, now.params, now.optimizer.learning_rate)
                     if now.end_epoch(valid.nats_per_token, lower_on_plateau=args.anneal == "plateau"):
                         run.save(run.folder.model, valid_nats_per_token=valid.nats_per_token, epoch=progress.epoch)
                     run.save_last(log)
@@ -342,7 +364,7 @@ def take_step(run: Run, batch: Batch, workspace: Workspace) -> dict[str, float]:
     loss, grads, state, trace = loss_and_gradients(
         params, batch.ids, batch.targets, state, masks, context=batch.context, workspace=workspace
     )
-    look = Look(params, grads, trace) if progress.step % LOOK_EVERY == 0 else None
+    look = SampledNorms(params, grads, trace) if progress.step % LOOK_EVERY == 0 else None
     norm = clip_by_global_norm(grads, args.clip)
     if math.isfinite(loss) and math.isfinite(norm):
         now.optimizer.step(params, grads)

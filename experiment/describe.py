@@ -9,17 +9,22 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
-from experiment.command.console import lasting_output, one_line
+import numpy as np
+import numpy.typing as npt
 
-if TYPE_CHECKING:
-    import numpy.typing as npt
+from experiment.command.interrupts import Interrupts
+from experiment.command.outcome import outcome
+from experiment.folder import RunFolder
+from experiment.songs import RunSongs
+from lstm_numpy.batches import evaluation_batches
+from lstm_numpy.checkpoint import load_checkpoint
+from lstm_numpy.model import few_hot_input_gradient, loss_and_gradients
+from lstm_numpy.parameters import State
+from lstm_numpy.speed.workspace import Trace
 
-    from lstm_numpy.parameters import State
-    from lstm_numpy.speed.workspace import Trace
-
-    Array = npt.NDArray[Any]
+Array = npt.NDArray[Any]
 
 T, B = 64, 16  # the batch that the command runs
 
@@ -47,8 +52,6 @@ def describe(
     Arguments are those of loss_and_gradients.  A row is named as the array is in the trace, and the gradient of
     lstm1.Wx is lstm1.dWx.
     """
-    from lstm_numpy.model import loss_and_gradients
-
     loss, grads, _, trace = loss_and_gradients(params, ids, targets, state, masks)
     rows: dict[str, list[Row]] = {"parameters": [], "forward": [], "backward": []}
     rows["parameters"] = [row(name, parameter) for name, parameter in params.items()]
@@ -63,8 +66,6 @@ def describe(
 
 def _intermediates(params: Mapping[str, Array], trace: Trace) -> Iterator[tuple[str, Array]]:
     """Every array of the trace that is not a part of another, in the order in which the forward pass makes them."""
-    from lstm_numpy.model import few_hot_input_gradient
-
     for part, values in trace.items():
         for field, array in values._asdict().items():
             if f"{part}.{field}" == "lstm1.input.dx" and array.size == 0:
@@ -75,8 +76,6 @@ def _intermediates(params: Mapping[str, Array], trace: Trace) -> Iterator[tuple[
 
 def row(name: str, array: Array) -> Row:
     """The row of one array."""
-    import numpy as np
-
     size = np.abs(array.astype(np.float64))
     rms = float(np.sqrt(np.mean(size**2))) if array.dtype.kind == "f" else None
     saturated = None
@@ -104,18 +103,9 @@ def table(headings: Mapping[str, Sequence[Row]]) -> str:
 
 def first_batch(run: Path) -> tuple[dict[str, Array], Array, Array]:
     """A run's best weights, and ids and targets of the beginnings of its longest songs.  RunError, CheckpointError."""
-    from experiment.folder import RunError
-    from experiment.songs import RunSongs
-    from lstm_numpy.batches import evaluation_batches
-    from lstm_numpy.checkpoint import load_checkpoint
-
-    songs = RunSongs.load(run / "songs.npz").songs
-    if songs.targets == 0:
-        raise RunError(f"{run / 'songs.npz'}: no song in it has two tokens, so there is nothing to predict")
-    checkpoint = load_checkpoint(run / "model.npz")
-    if songs.flat.max() >= checkpoint.config.vocab_size:
-        raise RunError(f"{run}: songs.npz has tokens that model.npz does not know; they are not of one run")
-    batch = evaluation_batches(songs, T, B)[0]
+    folder = RunFolder(run)
+    checkpoint = load_checkpoint(folder.model)
+    batch = evaluation_batches(RunSongs.load(folder.songs, checkpoint).songs, T, B)[0]
     return checkpoint.params, batch.ids, batch.targets
 
 
@@ -126,17 +116,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("run", type=Path, metavar="RUN", help="the run's folder, as runs/NAME")
     run = parser.parse_args(arguments).run
-    from experiment.folder import RunError
-    from lstm_numpy.checkpoint import CheckpointError
 
-    with lasting_output():
-        try:
-            params, ids, targets = first_batch(run)
-        except (RunError, CheckpointError) as error:
-            parser.exit(2, f"{parser.prog}: error: {one_line(str(error))}\n")
+    def show(_: Interrupts) -> None:
+        params, ids, targets = first_batch(run)
         loss, headings = describe(params, ids, targets)
         steps, songs = ids.shape
         print(f"The first {steps} steps of {songs} of the run's songs, without dropout: {loss:.4f} nats per token.")
         print(table(headings))
         print("\nsaturated: i, f and o below 0.1 or above 0.9; g and tanh_c beyond -0.9 or 0.9.")
-    return 0
+
+    return outcome(parser.prog, show)

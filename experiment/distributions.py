@@ -6,9 +6,8 @@ between fixed edges they need no range that is known beforehand, and any histogr
 
 from __future__ import annotations
 
-import io
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +15,13 @@ import numpy as np
 import numpy.typing as npt
 
 from experiment.folder import RunError
-from lstm_numpy.files import write_whole
+from lstm_numpy.files import ArraySpec, check_arrays, read_arrays, reading, write_arrays
 
 Array = npt.NDArray[Any]
 
 _TAIL = [0, 0.01, 0.03, 0.1, 0.3]
 PERCENT = np.array([*_TAIL, *range(1, 100), *(100 - part for part in reversed(_TAIL))])  # Q levels, closer in the tails
+EPOCHS, QUANTILES = ArraySpec("i8", ("E",), 0), ArraySpec("f4", ("E", PERCENT.size))
 
 
 class DistributionsError(RunError):
@@ -51,46 +51,45 @@ class Distributions:
             self.quantiles[name] = np.vstack([before, row])
         self.epochs = np.append(self.epochs, epoch)
 
-    def save(self, path: str | os.PathLike[str]) -> None:
+    def save(self, path: Path) -> None:
         """Write the file, in one piece or not at all.  Raises OSError."""
-        file = io.BytesIO()
-        arrays: dict[str, Any] = {"epochs": self.epochs, "percent": PERCENT, **self.quantiles}
-        np.savez(file, **arrays)
-        write_whole(Path(path), [file.getvalue()])
+        write_arrays(path, {"epochs": self.epochs, "percent": PERCENT, **self.quantiles})
 
     def at(self, name: str, percent: float) -> Array:
         """One of the quantiles of a parameter over the epochs (E,): at("lstm1.Wx", 50) is its median."""
         return np.asarray(self.quantiles[name][:, PERCENT.tolist().index(percent)])
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> Distributions:
+    def load(cls, path: Path) -> Distributions:
         """Raises DistributionsError."""
         loaded = cls()
-        try:
-            with np.load(io.BytesIO(Path(path).read_bytes()), allow_pickle=False) as file:
-                arrays = {name: file[name] for name in file.files}
-            loaded.epochs, percent = arrays.pop("epochs"), arrays.pop("percent")
-        except OSError as error:
-            raise DistributionsError(f"{path} cannot be read: {error.strerror or 'it is damaged'}") from None
-        except Exception as error:  # np.load raises whatever zipfile, zlib and the array format happen to raise
-            raise DistributionsError(f"{path} holds no distributions ({type(error).__name__})") from None
-        epochs, shape = loaded.epochs, (loaded.epochs.size, PERCENT.size)
-        if epochs.ndim != 1 or epochs.dtype.kind != "i" or (np.diff(epochs) <= 0).any():
-            raise DistributionsError(f"{path} holds no distributions: its epochs do not climb")
-        if not np.array_equal(percent, PERCENT):
-            raise DistributionsError(f"{path} holds no distributions: its quantiles are other ones")
-        for name, rows in arrays.items():
-            if "." not in name or rows.dtype != np.float32 or rows.shape != shape or not np.isfinite(rows).all():
-                raise DistributionsError(f"{path} holds no distributions: {name!r} is not quantiles of a parameter")
-        loaded.quantiles = arrays
+        with reading(path, DistributionsError):
+            arrays = read_arrays(path)
+            parameters = [name for name in arrays if "." in name]
+            specs = {"epochs": EPOCHS, "percent": ArraySpec("f8", PERCENT.shape)}
+            check_arrays(arrays, {**specs, **dict.fromkeys(parameters, QUANTILES)})
+            if (np.diff(arrays["epochs"]) <= 0).any() or not np.array_equal(arrays["percent"], PERCENT):
+                raise ValueError("its epochs do not climb, or its quantiles are other ones")
+            loaded.epochs, loaded.quantiles = arrays["epochs"], {name: arrays[name] for name in parameters}
         return loaded
 
     @classmethod
-    def resume(cls, path: str | os.PathLike[str], epoch: int) -> Distributions:
-        """What the file says up to `epoch`; nothing where there is no file.  Raises DistributionsError."""
-        if not Path(path).exists():
+    def resume(cls, path: Path, epoch: int, params: Mapping[str, Array], tell: Callable[[str], None]) -> Distributions:
+        """What the file says of these parameters up to `epoch`; nothing where there is no file.
+
+        Only a picture needs the file, so a damaged one ends no run: it is renamed, and tell() is given a line.
+        """
+        if not os.path.lexists(path):
             return cls()
-        loaded = cls.load(path)
+        try:
+            loaded = cls.load(path)
+            if loaded.quantiles.keys() != _with_gates(params).keys():
+                raise DistributionsError(f"{path}: holds no distributions of this network")
+        except DistributionsError as error:
+            aside = path.with_name(f"{path.name}.damaged")
+            path.replace(aside)
+            tell(f"{error}; it is now {aside.name}, and a new one begins")
+            return cls()
         return loaded._of(np.flatnonzero(loaded.epochs <= epoch))
 
     def thinned(self, most: int) -> Distributions:
@@ -114,7 +113,7 @@ def quantiles(values: Array) -> Array:
 def histogram(rows: Array, edges: Array) -> Array:
     """Quantiles (E, Q) to the share of all values that lies between each two edges, (E, len(edges) - 1).
 
-    Between two quantiles, values are evenly spread as far as one can know.
+    Between two quantiles, values are taken to be evenly spread.
     """
     fine = np.linspace(0, 100, 10_001)
     shares = [np.histogram(np.interp(fine, PERCENT, row), edges)[0] / fine.size for row in rows]

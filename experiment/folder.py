@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from experiment.command.console import one_line
-from lstm_numpy.files import sweep_temporary_files, write_whole
+from lstm_numpy.files import Fact, check_facts, read_whole, reading, write_whole
+
+try:
+    import fcntl
+except ImportError:  # a system without locks on files
+    fcntl = None  # type: ignore[assignment]
+
+MOST_TEXT = 2**24  # bytes of a JSON file
 
 
 class RunError(Exception):
@@ -23,24 +30,47 @@ class RunFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.model, self.last = path / "model.npz", path / "last.npz"
-        self.history, self.distributions = path / "history.csv", path / "distributions.npz"
-        self.songs, self.songs_table, self.skipped = path / "songs.npz", path / "songs.tsv", path / "skipped.tsv"
+        self.begun_here = False  # this process began the run
+        self.flags, self.model, self.last = path / "run.json", path / "model.npz", path / "last.npz"
+        self.history, self.epochs = path / "history.csv", path / "epochs.csv"
+        self.distributions, self.songs = path / "distributions.npz", path / "songs.npz"
+        self.songs_table, self.skipped = path / "songs.tsv", path / "skipped.tsv"
         self.summary, self.sample, self.picture = path / "summary.json", path / "sample.mid", path / "sample.png"
+
+    @property
+    def files(self) -> list[Path]:
+        """Every file that is named here, whether it exists or not."""
+        return [file for name, file in vars(self).items() if isinstance(file, Path) and name != "path"]
+
+    @property
+    def saved(self) -> bool:
+        """There is a last.npz, whatever is in it."""
+        return os.path.lexists(self.last)
 
     @property
     def reported(self) -> bool:
         """The run is finished, and all that it writes at its end is there."""
-        return self.summary.exists() and self.sample.exists() and self.picture.exists()
+        return all(file.is_file() for file in (self.summary, self.sample, self.picture))
 
-    def check_unused(self) -> None:
-        """RunError if there is a run in the folder already, finished or not."""
-        if self.last.exists():
+    def begin(self, argv: Sequence[str]) -> None:
+        """Keep the flags of a new run, before anything else is done: run.json.  RunError if the folder is used."""
+        if self.saved or self.flags.exists():
             what = "a finished run" if self.reported else "an unfinished run, which --resume continues"
             raise RunError(f"{self.path}: holds {what}; name another folder with --out")
-        for file in (self.model, self.summary):
-            if file.exists():
+        for file in self.files:
+            if os.path.lexists(file):
                 raise RunError(f"{file}: would be overwritten; name another folder with --out")
+        self.begun_here = True
+        self._write_json(self.flags, {"argv": list(argv)})
+
+    def argv(self) -> list[str]:
+        """The flags that the run was begun with.  RunError where no run was begun."""
+        if not self.flags.exists():
+            raise RunError(f"{self.path}: no run was begun there, so there is none to go on with; leave --resume out")
+        facts = read_json(self.flags)
+        with reading(self.flags, RunError):
+            check_facts(facts, {"argv": Fact(str, 0, 4096, many=True)}, "text")
+        return list(facts["argv"])
 
     def write_songs_table(self, rows: Sequence[Sequence[object]]) -> None:
         """songs.tsv: of each song in songs.npz its path, the SHA-256 of its file, its split and its targets."""
@@ -49,109 +79,92 @@ class RunFolder:
 
     def write_summary(self, facts: Mapping[str, Any]) -> None:
         """summary.json, in one piece or not at all.  Raises OSError."""
-        write_whole(self.summary, [(json.dumps(facts, indent=2, allow_nan=False) + "\n").encode()])
+        self._write_json(self.summary, facts)
+
+    def _write_json(self, path: Path, facts: Mapping[str, Any]) -> None:
+        write_whole(path, [(json.dumps(facts, indent=2, allow_nan=False) + "\n").encode()])
 
 
-@contextmanager
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON file that holds a dict.  Raises RunError."""
+    with reading(path, RunError):
+        found: dict[str, Any] = json.loads(read_whole(path, MOST_TEXT))
+        if not isinstance(found, dict):
+            raise ValueError("not a file of this program: it holds no dict")
+    return found
+
+
+@contextlib.contextmanager
 def held_folder(path: Path | None, runs: Path = Path("runs")) -> Iterator[RunFolder]:
-    """A folder that no other process trains in until this one leaves it, however that ends.
+    """A folder that no other process trains in until this one leaves it.
 
-    path: which; it is made if it does not exist.  None: a new one in `runs`: 1, 2, 3, ...  RunError where it cannot be
-    written, or another run is in it.  What this process made is removed again if nothing worth keeping came into it.
+    path: the folder; it is made if it does not exist.  None: a new one in `runs`: 1, 2, 3, ...  Raises RunError where
+    it cannot be written, or another run is in it.  A run that this process began and never saved is removed again.
     """
     made: list[Path] = []
     try:
         while True:
             place = path or next_run(runs)
             made = [folder for folder in (place, *place.parents) if not folder.exists()]
-            if _make(place, may_exist=path is not None):
+            try:
+                place.mkdir(parents=True, exist_ok=path is not None)
                 break
-        lock = _locked(place / ".lock")
+            except FileExistsError:  # another process was faster and made runs/1
+                if path:
+                    raise
+        lock = _locked(place)
     except OSError as error:
         _remove_empty(made)
         fault = "it is no folder" if isinstance(error, FileExistsError | NotADirectoryError) else error.strerror
         raise RunError(f"{place}: cannot be written ({fault}); name another folder with --out") from None
     folder = RunFolder(place)
     try:
-        sweep_temporary_files(place)
         yield folder
     finally:
-        if made and not folder.last.exists():
-            for file in (folder.songs, folder.songs_table, folder.skipped, folder.history, folder.distributions):
-                file.unlink(missing_ok=True)
-        with suppress(OSError):
-            (place / ".lock").unlink()
+        leftovers = [file.with_name(f".{file.name}.tmp") for file in folder.files]  # of a process that was killed
+        for file in leftovers + folder.files * (folder.begun_here and not folder.last.exists()):
+            with contextlib.suppress(OSError):
+                file.unlink()
         os.close(lock)
         _remove_empty(made)
 
 
-def _make(folder: Path, *, may_exist: bool) -> bool:
-    """Make a folder; False if another process was faster.  Raises OSError."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
+def _locked(folder: Path) -> int:
+    """Open a folder that only one process holds at a time; the lock ends with the process.  OSError, RunError."""
+    if not os.access(folder, os.W_OK):
+        raise PermissionError(0, "no permission to write")
+    lock = os.open(folder, os.O_RDONLY)
     try:
-        folder.mkdir(exist_ok=may_exist)
-    except FileExistsError:
-        if may_exist:
-            raise
-        return False
-    return True
+        if fcntl:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(lock)
+        raise RunError(f"{folder}: another run is training there; name another folder with --out") from None
+    except OSError:  # a file system without locks
+        pass
+    return lock
 
 
 def _remove_empty(folders: Sequence[Path]) -> None:
     for folder in folders:
-        with suppress(OSError):
+        with contextlib.suppress(OSError):
             folder.rmdir()
-
-
-def _locked(path: Path) -> int:
-    """Open a file that only one process holds at a time; its lock goes with the process.  OSError, RunError."""
-    while True:
-        lock = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-        try:
-            import fcntl
-
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(lock)
-            raise RunError(f"{path.parent}: another run is training there; name another folder with --out") from None
-        except (ImportError, OSError):  # a system, or a file system, that knows no locks
-            return lock
-        with suppress(FileNotFoundError):
-            if os.path.samestat(os.fstat(lock), path.stat()):
-                return lock
-        os.close(lock)  # whoever held it has removed it meanwhile: it locks nothing any more
 
 
 def next_run(runs: Path = Path("runs")) -> Path:
     """runs/1, or the number after the largest there is."""
-    return runs / str(max((int(folder.name) for folder in _folders(runs) if _is_number(folder.name)), default=0) + 1)
+    names = [folder.name for folder in runs.glob("*") if folder.is_dir()]
+    return runs / str(max((int(name) for name in names if name.isascii() and name.isdecimal()), default=0) + 1)
 
 
 def newest_run(runs: Path = Path("runs")) -> Path:
-    """The run folder that was written to last.  RunError if there is none."""
-    written = {folder: _last_change(folder) for folder in _folders(runs)}
-    if not any(written.values()):
+    """The run folder that was begun or saved last.  RunError if there is none."""
+    files = [
+        file for name in ("run.json", "model.npz", "last.npz") for file in runs.glob(f"*/{name}") if file.is_file()
+    ]
+    if not files:
         raise RunError(f"{runs}: no run is there; train one first: python train.py")
-    return max(written, key=lambda folder: written[folder])
-
-
-def _last_change(folder: Path) -> int:
-    """When a checkpoint was last written there, in nanoseconds; 0: never."""
-    changes = []
-    for name in ("model.npz", "last.npz"):
-        with suppress(OSError):
-            changes.append((folder / name).stat().st_mtime_ns)
-    return max(changes, default=0)
-
-
-def _folders(runs: Path) -> list[Path]:
-    with suppress(OSError):
-        return sorted(entry for entry in runs.iterdir() if entry.is_dir())
-    return []
-
-
-def _is_number(name: str) -> bool:
-    return name.isascii() and name.isdecimal()
+    return max(files, key=lambda file: file.stat().st_mtime_ns).parent
 
 
 def how_to_go_on(folder: Path) -> str:

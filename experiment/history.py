@@ -1,12 +1,11 @@
-"""history.csv: what every training step came to, one row a step, readable while the run goes on.
+"""history.csv: what every training step gave, a row a step.  epochs.csv: a row an epoch.  Readable while a run goes on.
 
     step, epoch           counted from 1
     loss, accuracy        of the step's batch: mean nats per scored token; share of tokens that were the likeliest
-    valid_loss, valid_accuracy    in the last row of an epoch, empty elsewhere
     learning_rate, gradient_norm  the global norm of all gradients, before clipping
     tokens, seconds       scored, and passed, since the run began
 
-and, on some rows only, because they take time:
+and, in history.csv on some rows only, because they take time:
 
     gradient_lstm1, ...   the norm of a layer's gradients, before clipping
     update_lstm1, ...     the norm of the step that a layer's parameters took
@@ -16,7 +15,6 @@ and, on some rows only, because they take time:
 
 from __future__ import annotations
 
-import csv
 import math
 import os
 import time
@@ -28,138 +26,120 @@ import numpy as np
 import numpy.typing as npt
 
 from experiment.folder import RunError
+from lstm_numpy.files import open_regular, reading
 
 if TYPE_CHECKING:
     from lstm_numpy.speed.workspace import Trace
 
 Array = npt.NDArray[Any]
 
-STEP_COLUMNS = (
-    "step", "epoch", "loss", "accuracy", "valid_loss", "valid_accuracy", "learning_rate", "gradient_norm", "tokens",
-    "seconds",
-)  # fmt: skip
+STEP_COLUMNS = ["step", "epoch", "loss", "accuracy", "learning_rate", "gradient_norm", "tokens", "seconds"]
+EPOCH_COLUMNS = [
+    "epoch", "step", "train_loss", "train_accuracy", "valid_loss", "valid_accuracy", "learning_rate", "seconds",
+]  # fmt: skip
 GATES = "ifog"
+MOST_BYTES, MOST_HEADER = 2**31, 2**16  # of a .csv file, and of its first line
 
 
 class HistoryError(RunError):
     """A file is not a history, or cannot be read; the message is one line."""
 
 
-def columns_for(layers: Sequence[str]) -> list[str]:
-    """The columns of a network with these layers: ("lstm1", ..., "dense")."""
+def step_columns(layers: Sequence[str]) -> list[str]:
+    """The columns of the history.csv of a network with these layers: ("lstm1", ..., "dense")."""
     norms = [f"{kind}_{layer}" for kind in ("gradient", "update", "weight") for layer in layers]
     gates = [f"saturated_{layer}_{gate}" for layer in layers if layer.startswith("lstm") for gate in GATES]
     return [*STEP_COLUMNS, *norms, *gates]
 
 
-class History:
-    """Appends rows to a history.csv.  They reach the file about once a second, and with flush() and close().
+class CsvLog:
+    """Appends rows to a .csv file, whose first column climbs.  They reach it about once a second, and with flush().
 
-    OSError from append, flush and close means that rows could not be written (a full disk): they are kept, and go out
-    with the next flush that succeeds, so that no row is lost, doubled or torn.
+    OSError means that rows could not be written (a full disk).  They are kept, and the next flush writes them again
+    from the same place, so no row is lost or doubled.
     """
 
-    def __init__(self, path: str | os.PathLike[str], layers: Sequence[str]) -> None:
-        """A new history for a network with these layers ("lstm1", ..., "dense"); an old file of this name goes."""
-        Path(path).write_bytes(b"")
-        self._open(Path(path), layers, last_step=0)
+    def __init__(self, path: Path, columns: Sequence[str], after: int | None = None) -> None:
+        """after=None: a new file; an old one of this name is emptied.  Else the file is continued: later rows, with
+        more than `after` in the first column, and a row that is cut short, are dropped.
 
-    @classmethod
-    def resume(cls, path: str | os.PathLike[str], layers: Sequence[str], step: int) -> History:
-        """Go on after `step`: rows of later steps, and a last row that is cut short, are taken off the file first.
-
-        No file: a new one.  Raises HistoryError where the file is not a history of a network with these layers.
+        Nothing is written before the first row or flush.  Raises HistoryError where the file has other columns.
         """
-        path = Path(path)
-        if not path.exists():
-            return cls(path, layers)
-        end, last_step = _end_of_step(path, columns_for(layers), step)
-        os.truncate(path, end)  # one call of the system: done wholly or not at all
-        history = cls.__new__(cls)
-        history._open(path, layers, last_step)
-        return history
+        self._path, self._columns, self._next_write = path, list(columns), 0.0
+        self._last, self._size = 0, 0  # of the first column; bytes of the file that stay
+        if after is not None and os.path.lexists(path):
+            lines, table = _read(path, columns)
+            kept = np.count_nonzero(table[:, 0] <= after)
+            self._size = sum(len(line) + 1 for line in lines[: kept + 1])
+            self._last = int(table[:kept, 0].max(initial=0))
+        self._pending = "" if self._size else ",".join(columns) + "\n"
 
-    def _open(self, path: Path, layers: Sequence[str], last_step: int) -> None:
-        self._columns = columns_for(layers)
-        self._last_step = last_step
-        self._file = path.open("ab", buffering=0)
-        self._pending = bytearray()
-        if path.stat().st_size == 0:
-            self._pending += _line(self._columns)
-        try:
-            self.flush()
-        except OSError:
-            self._file.close()
-            raise
+    def append(self, **values: float | None) -> None:
+        """Add a row.  None and columns that are not named stay empty.
 
-    def append(self, *, step: int, **values: float | None) -> None:
-        """Add the row of a step.  None and columns that are not named stay empty.
-
-        Raises ValueError for a step that is not after the last one, and for a column that does not exist.
+        Raises ValueError for a first column that does not climb, and for a column that does not exist.
         """
-        if step <= self._last_step:
-            raise ValueError(f"step {step} comes after step {self._last_step} in the history")
-        unknown = values.keys() - set(self._columns)
-        if unknown:
-            raise ValueError(f"the history has no column {', '.join(sorted(unknown))}")
-        row = {"step": step, **values}
-        self._pending += _line([_text(row.get(column)) for column in self._columns])
-        self._last_step = step
-        if time.monotonic() >= self._next_flush:
-            self._write()
+        key = self._columns[0]
+        if not (number := values.get(key) or 0) > self._last:
+            raise ValueError(f"{key} {number} comes after {key} {self._last} in {self._path.name}")
+        if unknown := sorted(values.keys() - set(self._columns)):
+            raise ValueError(f"{self._path.name} has no column {', '.join(unknown)}")
+        self._pending += ",".join(_text(values.get(column)) for column in self._columns) + "\n"
+        self._last = int(number)
+        if time.monotonic() >= self._next_write:
+            self._write(sync=False)
 
     def flush(self) -> None:
         """Bring every row to the disk, also past a power cut; call it before the checkpoint of the same step."""
-        self._write()
-        if self._file.seekable():  # not /dev/null, nor a pipe
-            os.fsync(self._file.fileno())
+        self._write(sync=True)
 
-    def _write(self) -> None:
-        self._next_flush = time.monotonic() + 1
-        while self._pending:
-            written = self._file.write(self._pending) or 0
-            del self._pending[:written]
-
-    def close(self) -> None:
-        """Flush, and close the file."""
-        try:
-            self.flush()
-        finally:
-            self._file.close()
-
-    def __enter__(self) -> History:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
+    def _write(self, *, sync: bool) -> None:
+        self._next_write = time.monotonic() + 1
+        data = self._pending.encode("ascii")
+        if self._size == 0:
+            self._path.unlink(missing_ok=True)
+        with self._path.open("r+b" if self._size else "xb") as file:
+            file.seek(self._size)
+            file.truncate()
+            file.write(data)
+            file.flush()
+            if sync:
+                os.fsync(file.fileno())
+        self._size, self._pending = self._size + len(data), ""
 
 
-def read_history(path: str | os.PathLike[str]) -> dict[str, npt.NDArray[np.float64]]:
-    """The columns of a history.csv by name, each (rows,) float64, NaN where a cell is empty.
+def read_log(path: Path, columns: Sequence[str] | None = None) -> dict[str, npt.NDArray[np.float64]]:
+    """The columns of a history.csv or epochs.csv by name, each (rows,) float64, NaN where a cell is empty.
 
-    A last row that is still being written is left out.  Raises HistoryError.
+    columns: those that the file must have (None: those of a history.csv).  A last row that is still being written is
+    left out.  Raises HistoryError.
     """
-    path = Path(path)
-    rows = csv.reader(_complete_lines(path))
-    header = next(rows, [])
-    layers = [name.removeprefix("gradient_") for name in header if name.startswith("gradient_")][1:]
-    if header != columns_for(layers):
-        raise HistoryError(f"{path} is not a history: its first line does not name the columns of one")
-    values = []
-    for row in rows:
-        try:
-            values.append([float(cell or "nan") for cell in row])
-        except ValueError as error:
-            raise HistoryError(f"{path}, line {rows.line_num}: {error}") from None
-        if len(row) != len(header):
-            raise HistoryError(f"{path}, line {rows.line_num}: has {len(row)} columns, not {len(header)}")
-    table = np.array(values, np.float64).reshape(len(values), len(header))
-    return dict(zip(header, table.T.copy(), strict=True))
+    lines, table = _read(path, columns)
+    return dict(zip(lines[0].split(","), table.T.copy(), strict=True))
 
 
-def steady_rate(path: str | os.PathLike[str]) -> float:
+def _read(path: Path, columns: Sequence[str] | None) -> tuple[list[str], npt.NDArray[np.float64]]:
+    """The complete lines of a .csv file, and the numbers in all but the first."""
+    with reading(path, HistoryError), open_regular(path, MOST_BYTES) as file:
+        first = file.readline(MOST_HEADER).decode("ascii", "replace")
+        header = first.rstrip("\n").split(",")
+        if columns is None:
+            columns = step_columns([name.removeprefix("gradient_") for name in header if "gradient_" in name][1:])
+        if header != list(columns) or not first.endswith("\n"):
+            raise ValueError("is not a history of this network: its first line does not name the columns of one")
+        lines = (first + file.read(MOST_BYTES).decode("ascii", "replace")).split("\n")[:-1]
+        rows = [line.split(",") for line in lines[1:]]
+        if any(len(row) != len(header) for row in rows):
+            raise ValueError("a row has too many cells, or too few")
+        table = np.array([[float(cell or "nan") for cell in row] for row in rows]).reshape(len(rows), len(header))
+        if not (np.diff(table[:, 0], prepend=0) > 0).all():
+            raise ValueError(f"its {header[0]}s do not climb")
+    return lines, table
+
+
+def steady_rate(path: Path) -> float:
     """Tokens per second while nothing but training happens: the median over the steps.  Raises HistoryError."""
-    history = read_history(path)
+    history = read_log(path)
     seconds, tokens = np.diff(history["seconds"], prepend=0), np.diff(history["tokens"], prepend=0)
     return float(np.median(tokens / np.maximum(seconds, 1e-9))) if len(seconds) else 0.0
 
@@ -191,8 +171,8 @@ def saturation(trace: Trace) -> dict[str, float]:
     return shares
 
 
-class Look:
-    """A close look at one step: the columns that take time.  To be begun before the gradients are clipped and used."""
+class SampledNorms:
+    """The columns of one step that take time.  Create it before clipping; call columns() after the optimizer's step."""
 
     def __init__(self, params: Mapping[str, Array], grads: Mapping[str, Array], trace: Trace) -> None:
         self._columns = norms_by_layer(grads, "gradient_") | saturation(trace)
@@ -204,42 +184,9 @@ class Look:
         return self._columns | norms_by_layer(steps, "update_") | norms_by_layer(params, "weight_")
 
 
-def _line(cells: Sequence[str]) -> bytes:
-    return (",".join(cells) + "\n").encode("ascii")
-
-
 def _text(value: float | None) -> str:
     if value is None:
         return ""
-    return (
-        str(value) if isinstance(value, (int, np.integer)) else f"{value:.9g}"
-    )  # 9 digits bring a float32 back exactly
-
-
-def _complete_lines(path: Path) -> list[str]:
-    """The lines of a file; a last one without its line end is left out."""
-    try:
-        text = path.read_bytes().decode("ascii")
-    except OSError as error:
-        raise HistoryError(f"{path} cannot be read: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise HistoryError(f"{path} is not a history: it is not text") from None
-    return text.split("\n")[:-1]
-
-
-def _end_of_step(path: Path, columns: Sequence[str], step: int) -> tuple[int, int]:
-    """Where in the file the rows up to `step` end, and the step of the last of them."""
-    lines = _complete_lines(path)
-    if lines and lines[0] != ",".join(columns):
-        raise HistoryError(f"{path} is not the history of this network: its columns are others")
-    end, last_step = 0, 0
-    for number, line in enumerate(lines):
-        if number > 0:
-            first_cell = line.partition(",")[0]
-            if not first_cell.isdecimal() or int(first_cell) <= last_step:
-                raise HistoryError(f"{path}, line {number + 1}: the step is {first_cell!r}, after {last_step}")
-            if int(first_cell) > step:
-                break
-            last_step = int(first_cell)
-        end += len(line) + 1
-    return end, last_step
+    if isinstance(value, (int, np.integer)):
+        return str(value)
+    return f"{value:.9g}"  # 9 digits bring a float32 back exactly

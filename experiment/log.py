@@ -1,4 +1,4 @@
-"""What a run keeps and shows while it trains: history.csv, distributions.npz, a line for each epoch, and a bar."""
+"""What a run keeps and shows while it trains: two .csv files, distributions.npz, a line for each epoch, and a bar."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from experiment.distributions import Distributions
 from experiment.folder import RunFolder
-from experiment.history import History
+from experiment.history import EPOCH_COLUMNS, CsvLog, step_columns
 from experiment.state import Progress
 from lstm_numpy.evaluation import Evaluation
 from lstm_numpy.parameters import layer_names
@@ -24,16 +24,16 @@ EVERY = 30.0  # seconds between two checkpoints
 class Log:
     """Opens the files of a run where the progress says that it is, and closes them at the end of `with`."""
 
-    def __init__(
-        self, folder: RunFolder, params: Mapping[str, Array], progress: Progress, *, show_bar: bool, waiting: bool
-    ) -> None:
-        layers, logged = [*layer_names(params), "dense"], progress.step - waiting
+    def __init__(self, folder: RunFolder, params: Mapping[str, Array], progress: Progress, *, show_bar: bool) -> None:
+        columns = step_columns([*layer_names(params), "dense"])
         self.folder, self.progress = folder, progress
         if progress.step:
-            self.distributions = Distributions.resume(folder.distributions, progress.epoch)
-            self.history = History.resume(folder.history, layers, logged)
+            self.history = CsvLog(folder.history, columns, progress.step)
+            self.epochs = CsvLog(folder.epochs, EPOCH_COLUMNS, progress.epoch)
+            self.distributions = Distributions.resume(folder.distributions, progress.epoch, params, self.say)
         else:
-            self.distributions, self.history = Distributions(), History(folder.history, layers)
+            self.history, self.epochs = CsvLog(folder.history, columns), CsvLog(folder.epochs, EPOCH_COLUMNS)
+            self.distributions = Distributions()
             self.distributions.add(0, params)
         self.begun = time.monotonic() - progress.seconds
         self.saved_at = -math.inf
@@ -51,7 +51,7 @@ class Log:
 
     def __exit__(self, *_: object) -> None:
         self.bar.close()
-        self.history.close()
+        self.history.flush()
 
     @property
     def seconds(self) -> float:
@@ -65,6 +65,7 @@ class Log:
     def flush(self) -> None:
         """Bring all that is known to the disk.  To be called before a checkpoint is written."""
         self.history.flush()
+        self.epochs.flush()
         self.distributions.save(self.folder.distributions)
         self.saved_at = time.monotonic()
 
@@ -75,12 +76,15 @@ class Log:
         self.bar.set_postfix(loss=f"{row['loss']:.3f}", accuracy=f"{row['accuracy']:.0%}", refresh=False)
         self.bar.update(self.progress.tokens - self.bar.n)
 
-    def epoch(self, valid: Evaluation, params: Mapping[str, Array], row: Mapping[str, float]) -> None:
-        """An epoch is done: its line, and the distributions of the parameters.  Before the progress counts it."""
-        scores = {"valid_loss": valid.nats_per_token, "valid_accuracy": valid.accuracy}
-        self.history.append(step=self.progress.step, **row, **scores)
+    def epoch(self, valid: Evaluation, params: Mapping[str, Array], learning_rate: float) -> None:
+        """An epoch is done: its row of epochs.csv, its line, and the distributions.  Before the progress counts it."""
         loss, accuracy = self.progress.scores
         number = self.progress.epoch + 1
+        self.epochs.append(
+            epoch=number, step=self.progress.step, train_loss=loss, train_accuracy=accuracy,
+            valid_loss=valid.nats_per_token, valid_accuracy=valid.accuracy, learning_rate=learning_rate,
+            seconds=self.progress.seconds,
+        )  # fmt: skip
         self.say(
             f"epoch {number:3}  train loss {loss:.3f}, accuracy {accuracy:5.1%}   "
             f"valid loss {valid.nats_per_token:.3f}, accuracy {valid.accuracy:5.1%}"

@@ -10,7 +10,7 @@ import numpy as np
 from experiment.folder import RunError, RunFolder
 from experiment.songs import SPLITS, RunSongs
 from lstm_numpy.batches import Songs
-from lstm_numpy.checkpoint import MAX_SIZES
+from lstm_numpy.checkpoint import CONFIG
 from lstm_numpy.speed.machine import cores
 from midi_io.corpus import read_corpus, write_skipped
 from midi_io.corpus.dataset import Dataset, build_dataset, cache_folder, programs_named
@@ -59,7 +59,7 @@ def read_songs(
     parts = split_corpora(corpus, others[0], others[1], np.random.default_rng([seed, 0]))
     corpora = [corpus, *filter(None, others)]
     data = build_dataset(parts, min_count=min_count, transpose=transpose)
-    if len(data.vocabulary) > MAX_SIZES["vocab_size"]:
+    if len(data.vocabulary) > CONFIG["vocab_size"].most:
         raise RunError(f"{len(data.vocabulary):,} tokens are too many; raise --min-count, or take --tokens note")
 
     songs = RunSongs(Songs(data.flat, data.offsets), data.split, data.beats, data.bpm, data.spelling)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import io
+import os
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,36 +12,37 @@ import numpy.typing as npt
 
 from experiment.folder import RunError
 from lstm_numpy.batches import UNKNOWN, Songs
-from lstm_numpy.files import write_whole
+from lstm_numpy.checkpoint import Checkpoint
+from lstm_numpy.files import ArraySpec, check_arrays, read_arrays, reading, write_arrays
 
 Array = npt.NDArray[Any]
 
 SPLITS = ("train", "valid", "test")
+ARRAYS = {
+    "ids": ArraySpec("u1 u2 u4", ("ids",)),
+    "offsets": ArraySpec("i8", ("songs + 1",)),  # song k is ids[offsets[k] : offsets[k + 1]]
+    "split": ArraySpec("u1", ("songs",), 0, len(SPLITS) - 1),
+    "beats": ArraySpec("f8", ("songs",), 0, 1e9),
+    "bpm": ArraySpec("f8", ("songs",), 3.5, 6.1e7),  # what the 24 bits of a MIDI tempo can say
+    "spelling": ArraySpec("f8", ("unknown ids",), 0, 1e6),
+}
 
 
 class RunSongs(NamedTuple):
-    """The songs, and what their ids do not tell.
-
-    In the file: ids, offsets (song k is ids[offsets[k] : offsets[k + 1]]), split, beats, bpm, spelling.
-    """
+    """The songs, and what their ids do not tell."""
 
     songs: Songs  # all of them
     split: Array  # (songs,) the place of its part in SPLITS
     beats: Array  # (songs,) length in beats
     bpm: Array  # (songs,) beats per minute
-    spelling: Array  # (unknown ids,) nats, in the order of the ids: what it takes to spell a token that has no id
+    spelling: Array  # (unknown ids,) nats to spell each token that has no id, in the order of the ids
 
     def of(self, name: str) -> RunSongs:
         """The songs of one part: "train", "valid" or "test"."""
         inside = self.split == SPLITS.index(name)
         of_unknown = np.repeat(inside, np.diff(self.songs.offsets))[self.songs.flat == UNKNOWN]
-        return RunSongs(
-            self.songs.take(np.flatnonzero(inside)),
-            self.split[inside],
-            self.beats[inside],
-            self.bpm[inside],
-            self.spelling[of_unknown],
-        )
+        others = (self.split[inside], self.beats[inside], self.bpm[inside], self.spelling[of_unknown])
+        return RunSongs(self.songs.take(np.flatnonzero(inside)), *others)
 
     @property
     def is_target(self) -> Array:
@@ -63,32 +64,47 @@ class RunSongs(NamedTuple):
         return len(self.spelling) / max(self.songs.targets, 1)
 
     def sha256(self) -> str:
-        """Equal for the same ids in the same songs and parts, and for nothing else."""
+        """Equal for equal songs, and for nothing else."""
         digest = hashlib.sha256()
-        for array in (self.songs.flat.astype("<u4"), self.songs.offsets.astype("<i8"), self.split.astype("u1")):
-            digest.update(np.ascontiguousarray(array).tobytes())
+        for name, array in self._arrays().items():
+            digest.update(f"{name} {array.dtype.str} {array.shape}".encode())
+            digest.update(np.ascontiguousarray(array).data)
         return digest.hexdigest()
 
     def save(self, path: Path) -> None:
-        """Write the file, in one piece or not at all.  Raises OSError."""
-        file = io.BytesIO()
-        arrays = {"ids": self.songs.flat, "offsets": self.songs.offsets, **self._asdict()}
-        del arrays["songs"]
-        np.savez_compressed(file, **arrays)
-        write_whole(path, [file.getvalue()])
+        """Write the file, in one piece or not at all.  Raises OSError, and ValueError if the arrays do not fit."""
+        arrays = self._arrays()
+        _check(arrays)
+        write_arrays(path, arrays)
 
     @classmethod
-    def load(cls, path: Path) -> RunSongs:
-        """Raises RunError where there is no such file, or it is not one."""
-        try:
-            with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as file:
-                songs = Songs(file["ids"], file["offsets"])
-                loaded = cls(songs, *(file[name] for name in cls._fields[1:]))
-        except FileNotFoundError:
-            raise RunError(f"{path}: no such file; is this the folder of a run?") from None
-        except Exception as error:  # np.load raises whatever zipfile, zlib and the array format happen to raise
-            raise RunError(f"{path}: damaged ({type(error).__name__}); the songs of a run cannot be read") from None
-        each, unknown = (len(songs),), (int(np.count_nonzero(songs.flat == UNKNOWN)),)
-        if [array.shape for array in loaded[1:]] != [each, each, each, unknown]:
-            raise RunError(f"{path}: damaged; its arrays do not fit together")
-        return loaded
+    def load(cls, path: Path, model: Checkpoint | None = None) -> RunSongs:
+        """Raises RunError where there is no such file, or it is not one, or its songs are not those of the model."""
+        if not os.path.lexists(path):
+            raise RunError(f"{path}: no such file; is this the folder of a run?")
+        with reading(path, RunError):
+            arrays = read_arrays(path)
+            _check(arrays)
+            songs = cls(Songs(arrays.pop("ids"), arrays.pop("offsets")), **arrays)
+            if model and songs.songs.flat.max(initial=0) >= model.config.vocab_size:
+                raise ValueError("has ids beyond the vocabulary of the model; they are not of one run")
+            if model and model.training.get("songs_sha256", songs.sha256()) != songs.sha256():
+                raise ValueError("these are not the songs that the run was begun with; put back the run's own file")
+        return songs
+
+    def _arrays(self) -> dict[str, Array]:
+        """In the types of the file, so that equal songs are equal bytes."""
+        ids = self.songs.flat.astype(np.min_scalar_type(int(self.songs.flat.max(initial=0))))
+        arrays = {"ids": ids, "offsets": self.songs.offsets, **self._asdict()}
+        del arrays["songs"]
+        return {name: a if name == "ids" else a.astype(ARRAYS[name].dtypes) for name, a in arrays.items()}
+
+
+def _check(arrays: dict[str, Array]) -> None:
+    """ValueError unless these are the arrays of songs, and fit together."""
+    sizes = check_arrays(arrays, ARRAYS)
+    ids, offsets, split = (arrays[name] for name in ("ids", "offsets", "split"))
+    if sizes["songs + 1"] != sizes["songs"] + 1 or sizes["unknown ids"] != np.count_nonzero(ids == UNKNOWN):
+        raise ValueError("its arrays do not fit together")
+    if not (np.diff(Songs(ids, offsets).offsets)[split == 0] > 1).any():
+        raise ValueError("no train song in it has two tokens, so there is nothing to learn")

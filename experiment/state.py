@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from lstm_numpy.lstm import LSTMState
+from lstm_numpy.files import ArraySpec, Fact, check_arrays, check_facts
 from lstm_numpy.optimizer import Plateau, RMSprop
-from lstm_numpy.parameters import ModelConfig, State, init_params, zero_state
+from lstm_numpy.parameters import ModelConfig, State, dropout_masks, init_params, zero_state
 
 Array = npt.NDArray[Any]
 
@@ -54,6 +54,24 @@ class Progress:
         return True
 
 
+COUNT, NUMBER = Fact(int, 0, 2**53), Fact(float, 0, 1e300)
+FACTS = {  # what a checkpoint says of the training state
+    **dict.fromkeys(("optimizer", "carried", "held"), Fact(dict)),  # arrays: see _array_specs
+    "learning_rate": NUMBER,
+    "plateau": {"best": NUMBER._replace(optional=True), "waited": COUNT},
+    "dropout": {
+        "bit_generator": Fact(str, 1, 20),
+        "state": {"state": Fact(int, 0, 2**128 - 1), "inc": Fact(int, 0, 2**128 - 1)},
+        "has_uint32": Fact(int, 0, 1),
+        "uinteger": Fact(int, 0, 2**32 - 1),
+    },
+    "progress": {
+        name: COUNT if isinstance(default, int) else NUMBER._replace(optional=default is None)
+        for name, default in asdict(Progress()).items()
+    },
+}
+
+
 @dataclass(frozen=True)
 class Schedule:
     """When a run ends: after so many epochs or minutes, or when patience is exhausted."""
@@ -67,33 +85,34 @@ class Schedule:
         by_epochs = (progress.epoch + progress.batch / batches) / self.epochs
         return max(by_epochs, progress.seconds / 60 / self.minutes if self.minutes else 0.0)
 
+    def epoch_is_over(self, progress: Progress, batches: int) -> bool:
+        """All batches of the present epoch are read, or the time is up."""
+        return progress.batch >= batches or self.share_done(progress, batches) >= 1
+
     def is_over(self, progress: Progress) -> bool:
-        """A run ends with an epoch, if only with one that was cut short."""
+        """A run ends at the end of an epoch.  When time is up, the present epoch ends early."""
         waited = progress.epoch - progress.best_epoch
         return progress.batch == 0 and (self.share_done(progress) >= 1 or waited >= self.patience)
 
 
 @dataclass
 class TrainingState:
-    """Weights, RMSprop's averages, the schedule, dropout's random generator, what the lanes carry, and the progress."""
+    """Weights, the optimizer, the schedule, dropout's random generator, what the lanes carry, and the progress."""
 
     params: dict[str, Array]
     optimizer: RMSprop
     plateau: Plateau
     dropout: np.random.Generator
-    state: State  # of the LSTM, at the end of the last window
-    masks: dict[str, Array] = field(default_factory=dict)  # (B, H), those that a song keeps to its end
+    state: State = field(default_factory=dict)  # of the LSTM at the end of the last window; empty between two epochs
+    masks: dict[str, Array] = field(default_factory=dict)  # (B, H), those that a song keeps to its end; empty as above
     progress: Progress = field(default_factory=Progress)
-    row: dict[str, float] = field(
-        default_factory=dict
-    )  # of the epoch's last step, as long as its valid score is missing
 
     @classmethod
     def fresh(cls, config: ModelConfig, learning_rate: float, seed: int) -> TrainingState:
         """As a run begins; everything random follows from the seed."""
         params = init_params(config, np.random.default_rng([seed, 1]))
         optimizer, dropout = RMSprop(params, learning_rate), np.random.default_rng([seed, 2])
-        return cls(params, optimizer, Plateau(PLATEAU_EPOCHS), dropout, state={})
+        return cls(params, optimizer, Plateau(PLATEAU_EPOCHS), dropout)
 
     def begin_epoch(self, config: ModelConfig, B: int) -> None:
         """Nothing is carried into an epoch."""
@@ -101,7 +120,7 @@ class TrainingState:
 
     def end_epoch(self, valid: float, *, lower_on_plateau: bool) -> bool:
         """The valid songs cost so many nats per token now.  Returns whether these weights are the best so far."""
-        self.row = {}
+        self.state, self.masks = {}, {}
         if lower_on_plateau:
             self.optimizer.learning_rate *= self.plateau.factor_after(valid)
         return self.progress.end_epoch(valid)
@@ -110,32 +129,56 @@ class TrainingState:
         """All but the weights, as save_checkpoint takes it."""
         best = self.plateau.best
         return {
-            "rmsprop": self.optimizer.state(),
+            "optimizer": self.optimizer.state(),
             "learning_rate": self.optimizer.learning_rate,
             "plateau": {"best": best if np.isfinite(best) else None, "waited": self.plateau.waited},
             "dropout": self.dropout.bit_generator.state,
-            "carried": {f"{name}.{part}": getattr(of, part) for name, of in self.state.items() for part in ("h", "c")},
+            "carried": _carried(self.state),
             "held": self.masks,
             "progress": asdict(self.progress),
-            "row": self.row,
         }
 
     @classmethod
     def restored(cls, params: dict[str, Array], config: ModelConfig, saved: Mapping[str, Any]) -> TrainingState:
-        """What `saved` was; KeyError, TypeError or ValueError where it is no such thing."""
-        carried, held = saved["carried"], saved["held"]
-        if len({(a.shape, a.dtype) for a in [*carried.values(), *held.values()]}) > 1:
-            raise ValueError("what the lanes carry does not fit together")
-        optimizer = RMSprop(params, float(saved["learning_rate"]))
-        optimizer.load_state(saved["rmsprop"])
-        plateau = Plateau(PLATEAU_EPOCHS)
-        best = saved["plateau"]["best"]
-        plateau.best, plateau.waited = float("inf") if best is None else float(best), int(saved["plateau"]["waited"])
-        dropout = np.random.default_rng()
-        dropout.bit_generator.state = saved["dropout"]
-        names = zero_state(config, 1) if carried else {}
-        state = {name: LSTMState(carried[f"{name}.h"], carried[f"{name}.c"]) for name in names}
-        progress = Progress(**saved["progress"])
-        if not all(isinstance(value, (int, float)) and value >= 0 for value in asdict(progress).values() if value):
-            raise ValueError("its progress is not made of numbers")
-        return cls(params, optimizer, plateau, dropout, state, held, progress, dict(saved["row"]))
+        """What `saved` was.  ValueError unless it holds the values that FACTS describes, and arrays that fit."""
+        check_facts({name: saved.get(name) for name in FACTS}, FACTS, "training state")
+        state = cls.fresh(config, saved["learning_rate"], seed=0)
+        state.params, state.optimizer = params, RMSprop(params, saved["learning_rate"])
+        state.progress = Progress(**saved["progress"])
+        best, state.plateau.waited = saved["plateau"]["best"], saved["plateau"]["waited"]
+        state.plateau.best = np.inf if best is None else float(best)
+        state.dropout.bit_generator.state = saved["dropout"]
+
+        arrays = {
+            f"{group}/{name}": a for group in ("optimizer", "carried", "held") for name, a in saved[group].items()
+        }
+        check_arrays(arrays, _array_specs(state, config, carries=state.progress.batch > 0))
+        state.optimizer.load_state(saved["optimizer"])
+        state.masks = saved["held"]
+        if saved["carried"]:
+            for layer, parts in zero_state(config, 1).items():
+                state.state[layer] = type(parts)(*(saved["carried"][f"{layer}.{name}"] for name in parts._fields))
+        return state
+
+    def check_place(self, B: int, batches: int) -> None:
+        """ValueError unless the state may stand in an epoch of so many batches, each of B lanes."""
+        if self.progress.batch > batches:
+            raise ValueError(f"it stands after batch {self.progress.batch:,} of an epoch of {batches:,}")
+        if any(len(rows) != B for layer in self.state.values() for rows in layer):
+            raise ValueError(f"what its lanes carry is not of {B} lanes")
+
+
+def _carried(state: State) -> dict[str, Array]:
+    """The arrays of a state by name: "lstm1.h", "lstm1.c", ..."""
+    return {f"{layer}.{part}": rows for layer, parts in state.items() for part, rows in parts._asdict().items()}
+
+
+def _array_specs(state: TrainingState, config: ModelConfig, *, carries: bool) -> dict[str, ArraySpec]:
+    """The arrays of a saved state; carries: it stands in the middle of an epoch, and its lanes carry something."""
+    specs = {f"optimizer/{name}": ArraySpec(a.dtype.str[1:], a.shape) for name, a in state.optimizer.state().items()}
+    if carries:
+        row = ArraySpec(state.params["dense.b"].dtype.str[1:], ("B", config.hidden_size))
+        masks = dropout_masks(config, 1, 1, np.random.default_rng(0))
+        specs |= {f"carried/{name}": row for name in _carried(zero_state(config, 1))}
+        specs |= {f"held/{name}": row._replace(least=0) for name, mask in masks.items() if mask.ndim == 2}
+    return specs

@@ -18,7 +18,8 @@ from experiment.folder import RunError
 from experiment.parallel import run_all
 from experiment.songs import RunSongs
 from lstm_numpy.batches import END, START, UNKNOWN
-from lstm_numpy.checkpoint import CheckpointError, load_checkpoint
+from lstm_numpy.checkpoint import Checkpoint, CheckpointError, load_checkpoint
+from lstm_numpy.files import Fact, check_facts, reading
 from lstm_numpy.sampling import Sampling, Tune, generate
 from midi_io.music.instruments import programs_of
 from midi_io.music.meter import on_bars
@@ -31,6 +32,7 @@ from midi_io.writer import write_song
 
 Array = npt.NDArray[Any]
 
+SPELLING = {"tokens": Fact(str, 1, 20), "grid": Fact(int, 1, 960), "transpose": Fact(int, 0, 60)}
 PRIME_TOKENS = 50  # from a random place: the paper's window
 LENGTH = 3000  # tokens, after which a tune that has not ended by itself is cut
 SAMPLING = Sampling(temperature=0.8, top_p=0.95)  # the defaults of generate.py
@@ -44,6 +46,7 @@ class Composer:
     params: dict[str, Array]
     vocabulary: Vocabulary
     transpose: int  # semitones that its train songs were moved by, up and down
+    checkpoint: Checkpoint | None = None  # as it was read
 
     @classmethod
     def load(cls, run: Path) -> Composer:
@@ -51,18 +54,21 @@ class Composer:
         path = run / "model.npz" if run.is_dir() else run
         if run.is_dir() and not path.exists():
             path = run / "last.npz"  # the run has not finished an epoch yet
-        params, _, tokens, facts = load_checkpoint(path)
-        try:
-            settings = facts["settings"]
-            scheme, grid, semitones = str(settings["tokens"]), int(settings["grid"]), int(settings["transpose"])
-            return cls(path, params, Vocabulary(tokens, scheme, grid), semitones)
-        except (KeyError, TypeError, ValueError) as error:
-            raise CheckpointError(f"{path}: does not say what its tokens are ({error}); is it from train.py?") from None
+        checkpoint = load_checkpoint(path)
+        with reading(path, CheckpointError):
+            settings = checkpoint.training.get("settings")
+            if not isinstance(settings, dict):
+                raise ValueError("does not say what its tokens are; is it from train.py?")
+            check_facts({name: settings.get(name) for name in SPELLING}, SPELLING, "settings")
+            scheme, grid, semitones = (settings[name] for name in SPELLING)
+            vocabulary = Vocabulary(checkpoint.vocabulary, scheme, grid)
+            _ = vocabulary.words  # each token is one of the scheme
+        return cls(path, checkpoint.params, vocabulary, semitones, checkpoint)
 
     def songs(self) -> RunSongs | None:
         """The songs of the run, from the checkpoint's folder; None where the checkpoint stands alone."""
         path = self.path.parent / "songs.npz"
-        return RunSongs.load(path) if path.exists() else None
+        return RunSongs.load(path, self.checkpoint) if os.path.lexists(path) else None
 
     def write(
         self,

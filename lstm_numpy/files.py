@@ -1,23 +1,92 @@
-"""Files that are never seen half written, and what is left of them where a process was killed."""
+"""Files that are written whole or not at all, and read only if they are what their description says.
+
+An array file is a plain .npz whose members are stored, not compressed: reading it allocates no more than it is large.
+A description names each array (ArraySpec) or each JSON value (Fact), its type and its bounds.  The writer and the
+reader check the same description.
+"""
 
 from __future__ import annotations
 
+import io
+import math
 import os
-import re
-from collections.abc import Iterable
-from contextlib import suppress
+import stat
+import struct
+import sys
+import warnings
+import zipfile
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+Array: TypeAlias = npt.NDArray[Any]
+
+MOST_BYTES = 2**31 - 1  # of an array file
+LARGEST = sys.float_info.max  # so NaN and infinity are out of bounds
+
+
+class ArraySpec(NamedTuple):
+    """What an array must be.  A letter in the shape stands for the same size in all arrays of a file."""
+
+    dtypes: str  # one or more of NumPy's short names: "f4 f8"
+    shape: tuple[int | str, ...]
+    least: float = -LARGEST
+    most: float = LARGEST
+
+
+class Fact(NamedTuple):
+    """What a JSON value must be."""
+
+    kind: type  # int, float (whole numbers count as float), str; dict: of anything
+    least: float = -LARGEST  # of a number, or of a text's length
+    most: float = LARGEST
+    optional: bool = False  # null is allowed
+    many: bool = False  # a list of such values
+
+
+@contextmanager
+def reading(path: str | Path, error_class: type[Exception]) -> Iterator[None]:
+    """Inside, any error becomes one line of error_class: the path, and the fault.
+
+    A hostile file can make a parser raise nearly anything, so nearly anything is taken for the file's fault.
+    """
+    try:
+        yield
+    except (error_class, MemoryError):
+        raise
+    except OSError as error:
+        raise error_class(f"{shown(path)}: cannot be read: {error.strerror or error}") from None
+    except Exception as error:
+        raise error_class(f"{shown(path)}: {one_line(error)}") from None
+
+
+def one_line(error: Exception) -> str:
+    line = " ".join(str(error).split())[:300] or type(error).__name__
+    return line if line.isprintable() else ascii(line)
+
+
+def shown(path: str | Path) -> str:
+    """A path as it can be printed on one line."""
+    return str(path) if str(path).isprintable() else ascii(str(path))
+
+
+# Writing.
 
 
 def write_whole(path: Path, chunks: Iterable[bytes | memoryview]) -> None:
     """Write a file beside its place, make sure that it is on the disk, then rename it into its place.
 
-    Whoever looks at path finds the old file or the new one, also after a power cut.  Raises OSError; then the old one
-    stands (the new one, if all that failed is to bring its name to the disk), and nothing is left beside it.
+    At `path` stands the old file or the new one, also after a power cut.  Raises OSError; then the old one stands.
+    The file beside is .NAME.tmp: two processes must not write the same path at the same time.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f".{path.name}.tmp")
     try:
-        with temporary.open("wb") as file:
+        temporary.unlink(missing_ok=True)  # left by a process that was killed; and no link or pipe is written through
+        with temporary.open("xb") as file:
             for chunk in chunks:
                 file.write(chunk)
             file.flush()
@@ -27,7 +96,7 @@ def write_whole(path: Path, chunks: Iterable[bytes | memoryview]) -> None:
         with suppress(OSError):
             temporary.unlink()
         raise
-    if os.name == "posix":  # the folder holds the name: it has to be on the disk, too
+    if os.name == "posix":  # the folder holds the name, which must reach the disk, too
         folder = os.open(path.parent, os.O_RDONLY)
         try:
             os.fsync(folder)
@@ -35,31 +104,118 @@ def write_whole(path: Path, chunks: Iterable[bytes | memoryview]) -> None:
             os.close(folder)
 
 
-def sweep_temporary_files(folder: str | Path) -> list[str]:
-    """Remove what write_whole left behind in processes that were killed, and return the names.
-
-    To be called before this process writes in the folder: a file with its process number is left from an earlier one.
-    """
-    swept = []
-    with suppress(OSError):
-        for name in sorted(entry.name for entry in Path(folder).iterdir()):
-            match = re.fullmatch(r"\..+\.([0-9]{1,18})\.tmp", name)
-            if match and not _alive(int(match[1])):
-                with suppress(OSError):
-                    Path(folder, name).unlink()
-                    swept.append(name)
-    return swept
+def write_arrays(path: Path, arrays: Mapping[str, Array]) -> None:
+    """Write an array file whole.  Equal arrays give equal bytes.  Raises OSError."""
+    plain = {name: np.asarray(a, a.dtype.newbyteorder("="), order="C") for name, a in arrays.items()}
+    file = io.BytesIO()
+    np.savez(file, **plain)  # type: ignore[arg-type]
+    write_whole(path, [file.getbuffer()])
 
 
-def _alive(process: int) -> bool:
-    if process in (0, os.getpid()):
+# Reading.
+
+
+@contextmanager
+def open_regular(path: str | Path, most: int) -> Iterator[BinaryIO]:
+    """A file of at most `most` bytes, open for reading.  OSError; ValueError for a larger one, a folder, a pipe ..."""
+    found = Path(path).stat()
+    if not stat.S_ISREG(found.st_mode):
+        raise ValueError("not a file")
+    if found.st_size > most:
+        raise ValueError(f"larger than {most:,} bytes")
+    with Path(path).open("rb") as file:
+        yield file
+
+
+def read_whole(path: str | Path, most: int) -> bytes:
+    """The bytes of a file, as open_regular opens it."""
+    with open_regular(path, most) as file:
+        return file.read(most)
+
+
+def read_arrays(path: str | Path) -> dict[str, Array]:
+    """All arrays of an array file, by name.  Raises OSError, ValueError, and what zipfile and NumPy raise."""
+    with open_regular(path, MOST_BYTES) as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(size - 22, 0))
+        signature, count, directory, place, comment = struct.unpack("<4s6xHLLH", file.read(22).rjust(22))
+        if signature != b"PK\5\6" or place + directory + 22 != size or directory > 2**22 or comment:
+            raise ValueError("not a file of this program, or cut short, or damaged at its end")
+        with zipfile.ZipFile(file) as archive, warnings.catch_warnings():
+            warnings.simplefilter("error")  # NumPy warns of what it had to guess
+            members = archive.infolist()
+            if any(m.compress_type or m.file_size != m.compress_size for m in members):
+                raise ValueError("its arrays are compressed, which this program never does")
+            if len({m.filename for m in members}) != count or sum(m.file_size for m in members) > size:
+                raise ValueError("its directory is damaged")
+            return {member.filename.removesuffix(".npy"): _array(archive, member) for member in members}
+
+
+def _array(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Array:
+    with archive.open(info) as member:
+        if np.lib.format.read_magic(member) != (1, 0):
+            raise ValueError(f"{info.filename}: not an array")
+        shape, fortran, dtype = np.lib.format.read_array_header_1_0(member)
+        left = info.file_size - member.tell()
+        if dtype.hasobject or fortran or not dtype.isnative or math.prod(shape) * dtype.itemsize != left:
+            raise ValueError(f"{info.filename}: an array of {shape} {dtype} cannot stand there")
+        array = np.empty(shape, dtype)
+        member.readinto(array)  # type: ignore[attr-defined]
+        member.read()  # to the end: zipfile compares the checksum there
+        return array
+
+
+# Checking.
+
+
+def check_arrays(arrays: Mapping[str, Array], specs: Mapping[str, ArraySpec]) -> dict[str, int]:
+    """What each letter of the shapes stands for.  ValueError unless the arrays are exactly those described."""
+    for name in sorted(arrays.keys() ^ specs.keys()):
+        raise ValueError(f"the array {name:.80} is missing" if name in specs else f"the array {name:.80} is unknown")
+    sizes: dict[str, int] = {}
+    for name, spec in specs.items():
+        array = arrays[name]
+        if not isinstance(array, np.ndarray):
+            raise ValueError(f"the array {name} is none")
+        pairs = zip(spec.shape, array.shape, strict=False)
+        wanted = tuple(sizes.setdefault(n, found) if isinstance(n, str) else n for n, found in pairs)
+        if array.dtype.str[1:] not in spec.dtypes.split():
+            raise ValueError(f"the array {name} holds {array.dtype}, not {spec.dtypes}")
+        if array.ndim != len(spec.shape) or array.shape != wanted:
+            raise ValueError(f"the array {name} has the shape {array.shape}, not {tuple(spec.shape)}")
+        if array.size and not (spec.least <= array.min().item() and array.max().item() <= spec.most):
+            bounds = (
+                "" if spec.most == LARGEST == -spec.least else f" that are not from {spec.least:g} to {spec.most:g}"
+            )
+            raise ValueError(f"the array {name} holds numbers{bounds or ' that are not finite'}")
+    return sizes
+
+
+def check_facts(facts: Any, described: Mapping[str, Any], where: str) -> None:
+    """ValueError unless facts is a dict of exactly the values described.  A dict in `described` describes a dict."""
+    if not isinstance(facts, dict):
+        raise ValueError(f"its {where} is not a dict of values")
+    for name in sorted(facts.keys() ^ described.keys()):
+        raise ValueError(f"its {where} {'lacks' if name in described else 'has an unknown'} {name:.80}")
+    for name, fact in described.items():
+        if isinstance(fact, dict):
+            check_facts(facts[name], fact, f"{where}.{name}")
+        elif not (_all_are(facts[name], fact) if fact.many else _is(facts[name], fact)):
+            raise ValueError(f"its {where} has {name} = {ascii(facts[name])[:60]}, which cannot be")
+
+
+def _all_are(values: Any, fact: Fact) -> bool:
+    return isinstance(values, list) and all(_is(value, fact) for value in values)
+
+
+def _is(value: Any, fact: Fact) -> bool:
+    if value is None:
+        return fact.optional
+    kind: Any = type(value)
+    if kind is not fact.kind and not (fact.kind is float and kind is int):
         return False
-    if os.name != "posix":  # elsewhere there is no harmless signal
+    if isinstance(value, dict):
         return True
-    try:
-        os.kill(process, 0)
-    except PermissionError:
-        return True
-    except (OSError, OverflowError):
-        return False
-    return True
+    if isinstance(value, str):
+        return value.isprintable() and fact.least <= len(value) <= fact.most
+    return bool(fact.least <= value <= fact.most)

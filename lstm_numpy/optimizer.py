@@ -61,6 +61,8 @@ class RMSprop:
         wanted = {name: (array.shape, array.dtype) for name, array in self.averages.items()}
         if {name: (array.shape, array.dtype) for name, array in state.items()} != wanted:
             raise ValueError("the optimizer's state does not belong to these weights")
+        if any((array < 0).any() for array in state.values()):
+            raise ValueError("an average of squares cannot be negative")
         self.averages = {name: state[name] for name in wanted}
 
 

@@ -32,12 +32,12 @@ ORDER = {
         lstm cells layers parameters speed.workspace model optimizer
         gradcheck gradcheck.checks gradcheck.bugs gradcheck.__main__
         speed.machine batches baselines evaluation sampling
-        files container checkpoint
+        files checkpoint
     """,
     "experiment": """
         . command command.console command.interrupts command.arguments
-        parallel folder songs history distributions report state log reading tunes comparison
-        plots.panels plots describe command.outcome
+        parallel folder command.outcome songs history distributions report state log reading tunes comparison
+        plots.panels plots describe
         listening page.embed page.learning page.reading page.figures page.what_if page __main__
     """,
 }

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
-import io
-import zipfile
+import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from hostile import REPLACEMENTS, damaged_arrays
 
-from experiment.distributions import PERCENT, Array, Distributions, DistributionsError, histogram, quantiles
+from experiment.distributions import (
+    EPOCHS,
+    PERCENT,
+    QUANTILES,
+    Array,
+    Distributions,
+    DistributionsError,
+    histogram,
+    quantiles,
+)
+from lstm_numpy.files import ArraySpec, read_arrays
 from lstm_numpy.parameters import ModelConfig, init_params
 
 
@@ -69,12 +80,32 @@ def test_file_comes_back_and_can_be_read_without_this_package(tmp_path: Path) ->
 
 def test_resumed_is_as_if_never_interrupted(tmp_path: Path) -> None:
     distributions_until(5).save(tmp_path / "d.npz")
-    resumed = Distributions.resume(tmp_path / "d.npz", 3)
+    resumed = Distributions.resume(tmp_path / "d.npz", 3, params_after(0), pytest.fail)
     assert resumed.epochs.tolist() == [0, 1, 2, 3]
     for epoch in (4, 5, 6):
         resumed.add(epoch, params_after(epoch))
     assert same(resumed, distributions_until(6))
-    assert Distributions.resume(tmp_path / "none.npz", 3).epochs.size == 0
+    assert Distributions.resume(tmp_path / "none.npz", 3, params_after(0), pytest.fail).epochs.size == 0
+
+
+@pytest.mark.parametrize("damage", [lambda path: distributions_of_another_network().save(path), *REPLACEMENTS])
+def test_a_damaged_file_is_set_aside_and_ends_no_run(tmp_path: Path, damage: Any) -> None:
+    path, told = tmp_path / "d.npz", list[str]()
+    damage(path)
+    resumed = Distributions.resume(path, 3, params_after(0), told.append)
+    assert resumed.epochs.size == 0
+    assert len(told) == 1
+    assert re.fullmatch(r".*d\.npz: .*; it is now d\.npz\.damaged, and a new one begins", told[0])
+    assert [file.name for file in tmp_path.iterdir()] == ["d.npz.damaged"]
+    resumed.add(4, params_after(4))
+    resumed.save(path)
+    assert same(Distributions.load(path), resumed)
+
+
+def distributions_of_another_network() -> Distributions:
+    other = Distributions()
+    other.add(0, {"lstm2.Wx": np.ones((2, 3), np.float32)})
+    return other
 
 
 def test_thinned_keeps_the_ends() -> None:
@@ -91,43 +122,28 @@ def test_epochs_climb_and_parameters_stay() -> None:
     assert same(distributions, distributions_until(2))
 
 
-def npz(**arrays: object) -> bytes:
-    file = io.BytesIO()
-    np.savez(file, **{"epochs": np.arange(2), "percent": PERCENT, **arrays})  # type: ignore[arg-type]
-    return file.getvalue()
-
-
-ROWS = np.zeros((2, len(PERCENT)), np.float32)
-
-
-@pytest.mark.parametrize(
-    "content",
-    [
-        b"",
-        b"epochs",
-        npz()[:-30],
-        npz(epochs=np.array([1, 0])),
-        npz(epochs=np.array(["a", "b"])),
-        npz(epochs=np.array([None, print])),  # needs a pickle
-        npz(percent=PERCENT[1:]),
-        npz(**{"dense.W": ROWS[:1]}),
-        npz(**{"dense.W": ROWS.astype(np.float64)}),
-        npz(**{"dense.W": np.full_like(ROWS, np.nan)}),
-        npz(W=ROWS),
-    ],
-)
-def test_what_holds_no_distributions_is_refused_in_one_line(tmp_path: Path, content: bytes) -> None:
-    (tmp_path / "d.npz").write_bytes(content)
-    with pytest.raises(DistributionsError, match=r"d\.npz") as refusal:
-        Distributions.load(tmp_path / "d.npz")
+def refused(path: Path) -> None:
+    with pytest.raises(DistributionsError, match=r"d\.npz: ") as refusal:
+        Distributions.load(path)
     assert "\n" not in str(refusal.value)
 
 
-def test_every_truncation_is_refused(tmp_path: Path) -> None:
-    distributions_until(1).save(tmp_path / "whole.npz")
-    whole = (tmp_path / "whole.npz").read_bytes()
-    assert zipfile.is_zipfile(tmp_path / "whole.npz")
-    for length in range(0, len(whole), 97):
-        (tmp_path / "d.npz").write_bytes(whole[:length])
-        with pytest.raises(DistributionsError):
-            Distributions.load(tmp_path / "d.npz")
+def test_what_is_not_as_described_is_refused_in_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "d.npz"
+    distributions_until(1).save(path)
+    whole = read_arrays(path)
+    specs = {name: EPOCHS if name == "epochs" else QUANTILES for name in whole if name != "percent"}
+    for label, arrays in damaged_arrays(whole, {**specs, "percent": ArraySpec("f8", PERCENT.shape)}):
+        if label not in [f"{name} missing" for name in whole if "." in name]:
+            print(label)
+            np.savez(path, **arrays)
+            refused(path)
+    for changed in ({"epochs": whole["epochs"][::-1]}, {"percent": PERCENT[::-1]}):
+        np.savez(path, **{**whole, **changed})
+        refused(path)
+
+
+@pytest.mark.parametrize("replace", REPLACEMENTS)
+def test_what_is_no_file_of_distributions_is_refused(tmp_path: Path, replace: Any) -> None:
+    replace(tmp_path / "d.npz")
+    refused(tmp_path / "d.npz")

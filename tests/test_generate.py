@@ -72,11 +72,15 @@ def test_a_tune_goes_on_where_its_prime_stops(write, music, capsys):
     assert len(encode(written.notes, "chord")) > len(tokens)
 
 
-def test_a_tune_is_as_fast_as_most_train_songs_are(write, finished, tmp_path):
+def test_a_tune_is_as_fast_as_most_train_songs_are(write, finished, tmp_path, capsys):
     run = tmp_path / "run"
     shutil.copytree(finished[0], run)
-    songs = RunSongs.load(run / "songs.npz")
-    songs._replace(bpm=np.where(songs.split == 0, 72.0, 180.0)).save(run / "songs.npz")
+    songs, model = RunSongs.load(run / "songs.npz"), load_checkpoint(run / "model.npz")
+    songs = songs._replace(bpm=np.where(songs.split == 0, 72.0, 180.0))
+    songs.save(run / "songs.npz")
+    assert generate.main([str(run), "--out", "tune.mid"]) == 2
+    assert "songs.npz: these are not the songs that the run was begun with" in error_of(capsys)
+    save_checkpoint(run / "model.npz", *model[:3], {**model.training, "songs_sha256": songs.sha256()})
     write(run=run)
     assert read_song("tune.mid").bpm == pytest.approx(72)
     (run / "songs.npz").unlink()
@@ -151,7 +155,7 @@ def test_the_newest_run_is_taken(finished, tmp_path, monkeypatch, no_pictures):
     ("flags", "words"),
     [
         (["nowhere"], "nowhere: cannot be read"),
-        (["junk.npz"], "junk.npz: not a checkpoint"),
+        (["junk.npz"], "junk.npz: not a file of this program"),
         (["strange.npz"], "strange.npz: does not say what its tokens are"),
         (["--prime", "nowhere.mid"], "nowhere.mid: "),
         (["--prime", "junk.npz"], "junk.npz: is not a MIDI file"),

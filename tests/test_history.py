@@ -8,34 +8,44 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hostile import REPLACEMENTS
 
-from experiment.history import History, HistoryError, columns_for, norms_by_layer, read_history, saturation
+from experiment.history import (
+    EPOCH_COLUMNS,
+    CsvLog,
+    HistoryError,
+    norms_by_layer,
+    read_log,
+    saturation,
+    step_columns,
+)
 from lstm_numpy.model import loss_and_gradients
 from lstm_numpy.optimizer import clip_by_global_norm
 from lstm_numpy.parameters import ModelConfig, init_params
 from lstm_numpy.speed.workspace import Workspace
 
-LAYERS = ["lstm1", "lstm2", "dense"]
+COLUMNS = step_columns(["lstm1", "lstm2", "dense"])
 
 
-def write_steps(history: History, first: int, last: int) -> None:
+def write_steps(history: CsvLog, first: int, last: int) -> None:
     for step in range(first, last + 1):
-        at_the_end = {"valid_loss": 2 / step, "valid_accuracy": 0.5} if step % 5 == 0 else {}
-        history.append(step=step, epoch=(step + 4) // 5, loss=3 / step, tokens=100 * step, **at_the_end)
+        history.append(step=step, epoch=(step + 4) // 5, loss=3 / step, tokens=100 * step)
 
 
 def whole_file(folder: Path, steps: int) -> bytes:
-    with History(folder / "whole.csv", LAYERS) as history:
-        write_steps(history, 1, steps)
+    history = CsvLog(folder / "whole.csv", COLUMNS)
+    write_steps(history, 1, steps)
+    history.flush()
     return (folder / "whole.csv").read_bytes()
 
 
 def test_numbers_come_back(tmp_path: Path) -> None:
-    with History(tmp_path / "history.csv", LAYERS) as history:
-        history.append(step=1, epoch=1, loss=np.float32(0.1), tokens=np.int64(12_345_678_901), update_lstm2=1e-30)
-        history.append(step=2, epoch=1, loss=math.inf, accuracy=None)
-    columns = read_history(tmp_path / "history.csv")
-    assert list(columns) == columns_for(LAYERS)
+    history = CsvLog(tmp_path / "history.csv", COLUMNS)
+    history.append(step=1, epoch=1, loss=np.float32(0.1), tokens=np.int64(12_345_678_901), update_lstm2=1e-30)
+    history.append(step=2, epoch=1, loss=math.inf, accuracy=None)
+    history.flush()
+    columns = read_log(tmp_path / "history.csv")
+    assert list(columns) == COLUMNS
     assert np.float32(columns["loss"][0]) == np.float32(0.1)
     assert columns["loss"][1] == math.inf
     assert columns["tokens"][0] == 12_345_678_901
@@ -44,128 +54,130 @@ def test_numbers_come_back(tmp_path: Path) -> None:
     assert np.isnan(columns["saturated_lstm2_g"]).all()
 
 
+def test_epochs_have_a_file_of_their_own(tmp_path: Path) -> None:
+    path = tmp_path / "epochs.csv"
+    epochs = CsvLog(path, EPOCH_COLUMNS)
+    epochs.append(epoch=1, step=20, valid_loss=1.5)
+    epochs.append(epoch=2, step=20, valid_loss=1.25)  # of no step, as where time was up
+    epochs.flush()
+    assert read_log(path, EPOCH_COLUMNS)["valid_loss"].tolist() == [1.5, 1.25]
+    epochs = CsvLog(path, EPOCH_COLUMNS, after=1)  # the checkpoint knew of one
+    epochs.append(epoch=2, step=20, valid_loss=1.125)
+    epochs.flush()
+    assert read_log(path, EPOCH_COLUMNS)["valid_loss"].tolist() == [1.5, 1.125]
+    with pytest.raises(HistoryError, match="not a history"):
+        read_log(path)
+
+
 def test_rows_can_be_read_while_the_run_goes_on(tmp_path: Path) -> None:
-    with History(tmp_path / "history.csv", LAYERS) as history:
-        write_steps(history, 1, 7)
-        history.flush()
-        assert read_history(tmp_path / "history.csv")["step"].tolist() == [1, 2, 3, 4, 5, 6, 7]
+    history = CsvLog(tmp_path / "history.csv", COLUMNS)
+    write_steps(history, 1, 7)
+    history.flush()
+    assert read_log(tmp_path / "history.csv")["step"].tolist() == [1, 2, 3, 4, 5, 6, 7]
+    write_steps(history, 8, 9)
 
 
 def test_resumed_history_has_no_gap_and_no_repeat(tmp_path: Path) -> None:
     whole = whole_file(tmp_path, 12)
     path = tmp_path / "history.csv"
-    with History(path, LAYERS) as history:
-        write_steps(history, 1, 9)
-    with History.resume(path, LAYERS, 6) as history:  # steps 7 to 9 came after the checkpoint
-        write_steps(history, 7, 12)
+    path.write_bytes(whole_file(tmp_path, 9))
+    before = path.read_bytes()
+    history = CsvLog(path, COLUMNS, after=6)  # steps 7 to 9 came after the checkpoint
+    assert path.read_bytes() == before  # to read changes nothing
+    write_steps(history, 7, 12)
+    history.flush()
     assert path.read_bytes() == whole
 
 
 def test_killed_at_any_byte_it_goes_on(tmp_path: Path) -> None:
     whole = whole_file(tmp_path, 4)
     path = tmp_path / "history.csv"
-    for cut in [*range(0, len(whole), 9), len(whole) - 1]:
+    for cut in [*range(whole.index(b"\n") + 1, len(whole), 9), len(whole) - 1]:
         path.write_bytes(whole[:cut])
-        complete = max(0, whole[:cut].count(b"\n") - 1)
-        with History.resume(path, LAYERS, complete) as history:
-            write_steps(history, complete + 1, 4)
+        complete = whole[:cut].count(b"\n") - 1
+        history = CsvLog(path, COLUMNS, after=complete)
+        write_steps(history, complete + 1, 4)
+        history.flush()
         assert path.read_bytes() == whole, f"cut after {cut} bytes"
 
 
 def test_a_half_written_row_is_not_read(tmp_path: Path) -> None:
     whole = whole_file(tmp_path, 4)
     (tmp_path / "history.csv").write_bytes(whole[:-10])
-    assert read_history(tmp_path / "history.csv")["step"].tolist() == [1, 2, 3]
+    assert read_log(tmp_path / "history.csv")["step"].tolist() == [1, 2, 3]
 
 
-def test_resume_without_a_file_starts_one(tmp_path: Path) -> None:
-    with History.resume(tmp_path / "history.csv", LAYERS, 0) as history:
-        write_steps(history, 1, 2)
-    assert len(read_history(tmp_path / "history.csv")["step"]) == 2
-
-
-class FullDisk:
-    """A file that takes `room` bytes, perhaps a part of what it is given, and then no more until there is room."""
-
-    def __init__(self, path: Path, room: int) -> None:
-        self.file, self.room = path.open("ab", buffering=0), room
-
-    def write(self, data: bytes) -> int:
-        if self.room == 0:
-            raise OSError(28, "No space left on device")
-        written = self.file.write(data[: self.room])
-        self.room -= written
-        return written
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.file, name)
+@pytest.mark.parametrize("after", [None, 0])
+def test_no_file_is_a_new_one(tmp_path: Path, after: int | None) -> None:
+    history = CsvLog(tmp_path / "history.csv", COLUMNS, after)
+    write_steps(history, 1, 2)
+    history.flush()
+    assert len(read_log(tmp_path / "history.csv")["step"]) == 2
 
 
 @pytest.mark.parametrize("room", [0, 1, 30, 100])
 def test_a_full_disk_loses_and_doubles_no_row(tmp_path: Path, room: int) -> None:
+    resource = pytest.importorskip("resource")
     whole = whole_file(tmp_path, 6)
     path = tmp_path / "history.csv"
-    history = History(path, LAYERS)
+    history = CsvLog(path, COLUMNS)
     write_steps(history, 1, 2)
     history.flush()
-    history._file.close()
-    disk = history._file = FullDisk(path, room)  # type: ignore[assignment]
     write_steps(history, 3, 6)
-    with pytest.raises(OSError, match="No space left"):
-        history.flush()
-    disk.room = 10_000
-    history.close()
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size + room, hard))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            history.flush()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    history.flush()
     assert path.read_bytes() == whole
 
 
 def test_steps_climb_and_columns_exist(tmp_path: Path) -> None:
-    with History(tmp_path / "history.csv", LAYERS) as history:
-        write_steps(history, 1, 3)
-        with pytest.raises(ValueError, match="step 3 comes after step 3"):
-            history.append(step=3, loss=1.0)
-        with pytest.raises(ValueError, match="no column lost"):
-            history.append(step=4, lost=1.0)
-    with (
-        History.resume(tmp_path / "history.csv", LAYERS, 3) as history,
-        pytest.raises(ValueError, match="after step 3"),
-    ):
+    history = CsvLog(tmp_path / "history.csv", COLUMNS)
+    write_steps(history, 1, 3)
+    with pytest.raises(ValueError, match="step 3 comes after step 3"):
         history.append(step=3, loss=1.0)
+    with pytest.raises(ValueError, match="no column lost"):
+        history.append(step=4, lost=1.0)
+    history.flush()
+    with pytest.raises(ValueError, match="after step 3"):
+        CsvLog(tmp_path / "history.csv", COLUMNS, after=3).append(step=3, loss=1.0)
 
 
-HEADER = ",".join(columns_for(LAYERS))
+HEADER = ",".join(COLUMNS)
 
 
 @pytest.mark.parametrize(
     "content",
     [
-        b"",
         b"\x89PNG\r\n\xff\n",
         b"step,loss\n1,2\n",
         HEADER.replace("accuracy", "loss", 1).encode() + b"\n",
         HEADER.encode() + b"\n1,2,3\n",
         HEADER.encode() + b"\none" + b"," * HEADER.count(",") + b"\n",
+        HEADER.encode() + (b"\n2" + b"," * HEADER.count(",")) * 2 + b"\n",
+        HEADER.encode() + b"\n" + b"," * HEADER.count(",") + b"\n",
     ],
 )
-def test_what_is_no_history_is_refused_in_one_line(tmp_path: Path, content: bytes) -> None:
+def test_what_is_no_history_is_refused_in_one_line_and_not_touched(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "history.csv"
     path.write_bytes(content)
-    with pytest.raises(HistoryError, match=r"history\.csv") as refusal:
-        read_history(path)
-    assert "\n" not in str(refusal.value)
-
-
-@pytest.mark.parametrize("content", [b"\xff\n", b"step,loss\n1,2\n", HEADER.encode() + b"\n2,\n1,\n"])
-def test_a_file_that_is_not_of_this_network_is_not_resumed_and_not_touched(tmp_path: Path, content: bytes) -> None:
-    path = tmp_path / "history.csv"
-    path.write_bytes(content)
-    with pytest.raises(HistoryError, match=r"history\.csv"):
-        History.resume(path, LAYERS, 10)
+    for read in (lambda: read_log(path), lambda: CsvLog(path, COLUMNS, after=9)):
+        with pytest.raises(HistoryError, match=r"history\.csv: ") as refusal:
+            read()
+        assert "\n" not in str(refusal.value)
     assert path.read_bytes() == content
 
 
-def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(HistoryError, match=r"none\.csv cannot be read: No such file"):
-        read_history(tmp_path / "none.csv")
+@pytest.mark.parametrize("replace", REPLACEMENTS)
+def test_only_a_file_is_read(tmp_path: Path, replace: Any) -> None:
+    replace(tmp_path / "history.csv")
+    for read in (read_log, lambda path: CsvLog(path, COLUMNS, after=9)):
+        with pytest.raises(HistoryError, match=r"history\.csv: "):
+            read(tmp_path / "history.csv")
 
 
 # The numbers that are looked at now and then.
@@ -204,5 +216,5 @@ def test_what_is_sampled_has_its_columns(config: ModelConfig) -> None:
     params = init_params(config, rng)
     _, grads, _, trace = loss_and_gradients(params, ids, ids)
     sampled = norms_by_layer(grads, "gradient_") | norms_by_layer(params, "weight_") | saturation(trace)
-    assert set(sampled) <= set(columns_for(LAYERS))
+    assert set(sampled) <= set(COLUMNS)
     assert "saturated_lstm2_o" in sampled

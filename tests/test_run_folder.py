@@ -8,10 +8,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hostile import REPLACEMENTS, damaged_arrays, damaged_facts
 
-from experiment.folder import RunError, held_folder, how_to_go_on, newest_run, next_run
-from experiment.songs import RunSongs
+from experiment.folder import RunError, RunFolder, held_folder, how_to_go_on, newest_run, next_run, read_json
+from experiment.songs import ARRAYS, RunSongs
 from lstm_numpy.batches import Songs
+from lstm_numpy.checkpoint import Checkpoint
+from lstm_numpy.files import Fact, read_arrays, write_arrays
+from lstm_numpy.parameters import ModelConfig
 
 
 def test_new_runs_are_numbered(tmp_path):
@@ -45,34 +49,75 @@ def test_runs_that_begin_together_get_folders_of_their_own(tmp_path):
 def test_the_newest_run_is_the_one_written_last(tmp_path):
     with pytest.raises(RunError, match="no run is there; train one first"):
         newest_run(tmp_path)
-    for number, (name, when) in enumerate([("last.npz", 5e8), ("model.npz", 9e8), ("last.npz", 7e8), ("x.npz", 4e9)]):
+    for number, (name, when) in enumerate([("last.npz", 5e8), ("run.json", 9e8), ("last.npz", 7e8), ("x.npz", 4e9)]):
         (tmp_path / str(number)).mkdir()
         (tmp_path / str(number) / name).touch()
         os.utime(tmp_path / str(number) / name, (when, when))
     assert newest_run(tmp_path) == tmp_path / "1"
 
 
-def test_a_folder_in_which_nothing_was_done_is_gone(tmp_path):
+def test_a_run_that_saved_nothing_is_removed(tmp_path):
     path = tmp_path / "a" / "b" / "c"
     with held_folder(path) as folder:
+        folder.begin(["--lr", "1"])
         folder.songs.touch()
     assert list(tmp_path.iterdir()) == []
     path.parent.mkdir(parents=True)
+    (path.parent / "notes.txt").touch()
     with held_folder(path.parent) as folder:
-        assert folder.path.is_dir()
-    assert list(path.parent.iterdir()) == []
+        folder.begin([])
+    assert [file.name for file in path.parent.iterdir()] == ["notes.txt"]
 
 
-def test_a_folder_with_something_of_value_stays(tmp_path):
+def test_a_run_that_saved_something_stays(tmp_path):
     with held_folder(tmp_path / "run") as folder:
+        folder.begin([])
         folder.last.touch()
-        (folder.path / f".model.npz.{2**22 + 1}.tmp").touch()  # no process has that number
-    with held_folder(tmp_path / "run"):
-        pass
-    assert [file.name for file in (tmp_path / "run").iterdir()] == ["last.npz"]
-    with held_folder(tmp_path / "mine") as folder:
-        (folder.path / "notes.txt").touch()
-    assert (tmp_path / "mine" / "notes.txt").exists()
+        (folder.path / ".model.npz.tmp").touch()  # left by a process that was killed
+    assert sorted(file.name for file in folder.path.iterdir()) == ["last.npz", "run.json"]
+
+
+def test_the_flags_are_kept_before_anything_else(tmp_path):
+    flags = ["--midi", "my \u266b music", "--lr", "0.1"]
+    with pytest.raises(RunError, match="no run was begun there"):
+        RunFolder(tmp_path).argv()
+    RunFolder(tmp_path).begin(flags)
+    with held_folder(tmp_path) as folder:  # as if the first process was killed
+        assert folder.argv() == flags
+        with pytest.raises(RunError, match="holds an unfinished run, which --resume continues"):
+            folder.begin(flags)
+    assert folder.argv() == flags
+    for file in (folder.last, folder.summary, folder.sample, folder.picture):
+        file.touch()
+    with pytest.raises(RunError, match="holds a finished run"):
+        folder.begin(flags)
+
+
+@pytest.mark.parametrize("replace", [lambda path: path.symlink_to("nowhere"), *REPLACEMENTS])
+def test_nothing_of_the_users_is_overwritten_or_removed(tmp_path, replace):
+    for name in ("model.npz", "songs.npz", "history.csv", "sample.mid", "songs.tsv"):
+        path = tmp_path / name
+        replace(path)
+        with pytest.raises(RunError, match=f"{name}: would be overwritten"), held_folder(tmp_path) as folder:
+            folder.begin([])
+        assert os.path.lexists(path)
+        path.rmdir() if path.is_dir() else path.unlink()
+
+
+def test_flags_that_cannot_be_are_refused(tmp_path):
+    folder = RunFolder(tmp_path)
+    for label, facts in damaged_facts({"argv": ["--lr"]}, {"argv": Fact(str, 0, 4096, many=True)}):
+        print(label)
+        folder._write_json(folder.flags, facts)
+        with pytest.raises(RunError, match=r"run\.json: "):
+            folder.argv()
+
+
+@pytest.mark.parametrize("replace", REPLACEMENTS)
+def test_a_json_file_that_is_none_is_refused(tmp_path, replace):
+    replace(tmp_path / "summary.json")
+    with pytest.raises(RunError, match=r"summary\.json: "):
+        read_json(tmp_path / "summary.json")
 
 
 def test_a_second_process_is_refused_until_the_first_one_ends(tmp_path):
@@ -135,31 +180,67 @@ def test_songs_come_back_from_the_file(tmp_path):
     assert [file.name for file in tmp_path.iterdir()] == ["songs.npz"]
 
 
-def test_the_digest_tells_songs_parts_and_lengths_apart():
+def test_the_digest_tells_songs_apart(tmp_path):
     others = [
         SONGS._replace(split=np.array([0, 1, 0, 1], np.uint8)),
+        SONGS._replace(bpm=np.array([90.0, 120.0, 60.0, 121.0])),
         SONGS._replace(songs=Songs(SONGS.songs.flat, np.array([0, 5, 8, 11, 15]))),
         SONGS._replace(songs=Songs.of([[0, 2, 5, 2, 1], [0, 4, 1], [0, 2, 4, 1], [0, 9, 1]])),
     ]
-    assert len({songs.sha256() for songs in [SONGS, *others]}) == 4
-    assert (
-        SONGS._replace(songs=Songs(SONGS.songs.flat.astype(np.int64), SONGS.songs.offsets)).sha256() == SONGS.sha256()
-    )
+    assert len({songs.sha256() for songs in [SONGS, *others]}) == 5
+    wide = SONGS._replace(songs=Songs(SONGS.songs.flat.astype(np.int64), SONGS.songs.offsets))
+    assert wide.sha256() == SONGS.sha256()
 
 
-def test_damaged_songs_are_refused(tmp_path):
+def refused(path, model=None):
+    with pytest.raises(RunError) as error:
+        RunSongs.load(path, model)
+    line = str(error.value)
+    assert line.startswith(f"{path}: ")
+    assert "\n" not in line
+    return line
+
+
+def test_songs_that_are_not_as_described_are_refused(tmp_path):
     path = tmp_path / "songs.npz"
-    with pytest.raises(RunError, match="no such file"):
-        RunSongs.load(path)
+    assert "no such file" in refused(path)
     SONGS.save(path)
     whole = path.read_bytes()
+    for label, arrays in damaged_arrays(read_arrays(path), ARRAYS):
+        print(label)
+        np.savez(path, **arrays)
+        refused(path)
     for cut in (0, 10, len(whole) // 2, len(whole) - 1):
         path.write_bytes(whole[:cut])
-        with pytest.raises(RunError, match="damaged"):
-            RunSongs.load(path)
-    SONGS._replace(spelling=np.zeros(2)).save(path)
-    with pytest.raises(RunError, match="do not fit together"):
-        RunSongs.load(path)
-    np.savez(path, ids=np.array([{}], dtype=object))
-    with pytest.raises(RunError, match="damaged"):
-        RunSongs.load(path)
+        refused(path)
+
+
+def test_songs_that_do_not_fit_together_are_refused(tmp_path):
+    path = tmp_path / "songs.npz"
+    SONGS.save(path)
+    whole = read_arrays(path)
+    offsets = whole["offsets"]
+    for changed in (offsets[::-1].copy(), offsets + 1, offsets[:-1], np.append(offsets, offsets[-1])):
+        write_arrays(path, {**whole, "offsets": changed})
+        refused(path)
+    write_arrays(path, {**whole, "spelling": np.zeros(2)})
+    assert "do not fit together" in refused(path)
+    write_arrays(path, {**whole, "split": np.ones(4, np.uint8)})
+    assert "no train song" in refused(path)
+
+
+def test_songs_of_another_run_are_refused(tmp_path):
+    path = tmp_path / "songs.npz"
+    SONGS.save(path)
+    model = Checkpoint({}, ModelConfig(10), tuple("abcdefghij"), {"songs_sha256": SONGS.sha256()})
+    assert RunSongs.load(path, model).sha256() == SONGS.sha256()
+    assert RunSongs.load(path, model._replace(training={})).sha256() == SONGS.sha256()
+    assert "beyond the vocabulary" in refused(path, model._replace(config=ModelConfig(9)))
+    SONGS._replace(bpm=SONGS.bpm + 1).save(path)
+    assert "not the songs that the run was begun with" in refused(path, model)
+
+
+@pytest.mark.parametrize("replace", REPLACEMENTS)
+def test_what_is_no_file_of_songs_is_refused(tmp_path, replace):
+    replace(tmp_path / "songs.npz")
+    refused(tmp_path / "songs.npz")

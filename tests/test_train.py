@@ -17,7 +17,7 @@ import reference
 from conftest import SMALL
 
 import train
-from experiment.folder import held_folder
+from experiment.folder import RunFolder, held_folder
 from lstm_numpy.checkpoint import load_checkpoint
 
 ROOT = Path(train.__file__).parent
@@ -45,7 +45,7 @@ def error_of(capsys):
 
 
 def step_of(folder):
-    return load_checkpoint(folder / "last.npz").training["training"]["progress"]["step"]
+    return load_checkpoint(folder / "last.npz").training["progress"]["step"]
 
 
 def arrays_of(path):
@@ -54,9 +54,9 @@ def arrays_of(path):
         return {name: hashlib.sha256(file[name].tobytes()).hexdigest() for name in file.files if name != "header.json"}
 
 
-def rows_of(folder):
-    """history.csv, without the seconds that have passed."""
-    lines = [line.split(",") for line in (folder / "history.csv").read_text().splitlines()]
+def rows_of(folder, name):
+    """history.csv or epochs.csv, without the seconds that have passed."""
+    lines = [line.split(",") for line in (folder / name).read_text().splitlines()]
     seconds = lines[0].index("seconds")
     return [cells[:seconds] + cells[seconds + 1 :] for cells in lines]
 
@@ -64,7 +64,8 @@ def rows_of(folder):
 def assert_same_run(folder, other):
     for name in ("last.npz", "model.npz"):
         assert arrays_of(folder / name) == arrays_of(other / name), name
-    assert rows_of(folder) == rows_of(other)
+    for name in ("history.csv", "epochs.csv"):
+        assert rows_of(folder, name) == rows_of(other, name)
     for name in ("distributions.npz", "sample.mid", "songs.npz"):
         assert (folder / name).read_bytes() == (other / name).read_bytes(), name
 
@@ -224,9 +225,9 @@ def test_training_stops_when_patience_is_exhausted_and_keeps_the_best(run, tmp_p
     assert run("--lr", 0.3, "--epochs", 30, "--patience", 2, "--anneal", "none") == 0
     summary = json.loads((tmp_path / "run" / "summary.json").read_text())
     assert summary["epochs"] == summary["best_epoch"] + 2 < 30
-    rows = (tmp_path / "run" / "history.csv").read_text().splitlines()
+    rows = (tmp_path / "run" / "epochs.csv").read_text().splitlines()
     column = rows[0].split(",").index("valid_loss")
-    valid = [float(cell) for row in rows[1:] if (cell := row.split(",")[column])]
+    valid = [float(row.split(",")[column]) for row in rows[1:]]
     assert min(valid) == pytest.approx(summary["valid_nats_per_token"])
     assert np.argmin(valid) + 1 == summary["best_epoch"]
 
@@ -248,7 +249,7 @@ def test_training_stops_when_patience_is_exhausted_and_keeps_the_best(run, tmp_p
         (["--out", "file"], "file: cannot be written"),
         (["--out", "/dev/null/deeper"], "cannot be written"),
         (["--out", "foreign"], "foreign: holds an unfinished run"),
-        (["--out", "foreign", "--resume"], "foreign/last.npz: not a checkpoint"),
+        (["--out", "foreign", "--resume"], "foreign/last.npz: not a file of this program"),
         (["--out", "only_a_model"], "only_a_model/model.npz: would be overwritten"),
     ],
 )
@@ -414,9 +415,16 @@ def test_resume_needs_the_same_flags_and_the_same_songs(run, tmp_path, monkeypat
     assert json.loads((folder / "summary.json").read_text())["epochs"] == 4
 
 
-def test_resume_begins_where_nothing_is_saved(run, tmp_path):
+def test_resume_goes_on_with_the_flags_of_a_run_that_was_killed_before_its_first_save(run, music, tmp_path, capsys):
     assert run(out="whole") == 0
-    assert run("--resume", out="parts") == 0
+    assert run("--resume", out="parts") == 2
+    assert "no run was begun there" in error_of(capsys)
+    (tmp_path / "parts").mkdir()
+    RunFolder(tmp_path / "parts").begin(["--midi", str(music), *SMALL])
+    (tmp_path / "parts" / "songs.npz").write_bytes(b"half")
+    assert train.main(["--resume", "--out", "parts", "--lr", "0.5"]) == 2
+    assert "--lr was different" in error_of(capsys)
+    assert train.main(["--resume", "--out", "parts"]) == 0
     assert_same_run(tmp_path / "parts", tmp_path / "whole")
 
 
@@ -465,7 +473,7 @@ def test_each_failing_write_leaves_the_last_checkpoint(run, tmp_path, monkeypatc
         monkeypatch.setattr(owner, call, failing)
         saved = step_of(folder) if folder.exists() else -1
         capsys.readouterr()
-        statuses.append(run("--resume", out="parts"))
+        statuses.append(run(*["--resume"] * folder.exists(), out="parts"))
         if statuses[-1]:
             assert "No space left on device" in error_of(capsys)
             assert not list(tmp_path.glob("parts/.*"))

@@ -1,14 +1,14 @@
 """What a run changes as it goes comes back from a checkpoint to the last bit, and a schedule knows when it is over."""
 
-import copy
-
 import numpy as np
 import pytest
+from hostile import damaged_arrays, damaged_facts
 
-from experiment.state import Progress, Schedule, TrainingState
+from experiment.state import FACTS, Progress, Schedule, TrainingState
 from lstm_numpy.checkpoint import load_checkpoint, save_checkpoint
+from lstm_numpy.files import ArraySpec
 from lstm_numpy.lstm import LSTMState
-from lstm_numpy.parameters import ModelConfig
+from lstm_numpy.parameters import ModelConfig, parameter_shapes
 
 CONFIG = ModelConfig(5, 3, layers=2, dropout=0.5, recurrent_dropout="variational")
 
@@ -22,16 +22,15 @@ def some_state():
     state.optimizer.learning_rate, state.plateau.best, state.plateau.waited = 0.1 + 0.2, 1 / 3, 1
     state.dropout.random(7, dtype=np.float32)  # an odd number: half a draw waits in the generator
     state.state = {name: LSTMState(*rng.random((2, 4, 3), dtype=np.float32)) for name in ("lstm1", "lstm2")}
-    state.masks = {"lstm1.r": rng.random((4, 3), dtype=np.float32)}
+    state.masks = {f"lstm{n}.r": rng.random((4, 3), dtype=np.float32) for n in (1, 2)}
     state.progress = Progress(2, 7, 31, 999, 12.25, 1, 2 / 3, 4.5, 10, 20)
-    state.row = {"loss": 0.1, "epoch": 3}
     return state
 
 
 def through_a_checkpoint(state, path):
-    save_checkpoint(path, state.params, CONFIG, list("abcde"), {"training": state.saved()})
+    save_checkpoint(path, state.params, CONFIG, list("abcde"), state.saved())
     params, config, _, facts = load_checkpoint(path)
-    return TrainingState.restored(params, config, facts["training"])
+    return TrainingState.restored(params, config, facts)
 
 
 def test_everything_comes_back(tmp_path):
@@ -44,7 +43,6 @@ def test_everything_comes_back(tmp_path):
     assert after.optimizer.learning_rate == before.optimizer.learning_rate
     assert vars(after.plateau) == vars(before.plateau)
     assert after.progress == before.progress
-    assert after.row == before.row
     assert np.array_equal(after.masks["lstm1.r"], before.masks["lstm1.r"])
     for name in before.state:
         assert all(map(np.array_equal, after.state[name], before.state[name]))
@@ -65,29 +63,48 @@ def test_the_seed_decides_everything():
     assert not np.array_equal(one.params["lstm1.Wh"], other.params["lstm1.Wh"])
 
 
-@pytest.mark.parametrize(
-    "damage",
-    [
-        lambda saved: saved.pop("dropout"),
-        lambda saved: saved["rmsprop"].pop("dense.W"),
-        lambda saved: saved["rmsprop"].update({"dense.b": np.zeros(4, np.float32)}),
-        lambda saved: saved["carried"].pop("lstm2.h"),
-        lambda saved: saved["carried"].update({"lstm2.h": np.zeros((3, 3), np.float32)}),
-        lambda saved: saved["progress"].update({"step": "seven"}),
-        lambda saved: saved["progress"].update({"batch": -1}),
-        lambda saved: saved["progress"].update({"colour": 1}),
-        lambda saved: saved["plateau"].update({"waited": "long"}),
-        lambda saved: saved.update({"learning_rate": "high"}),
-        lambda saved: saved["dropout"].update({"bit_generator": "MT19937"}),
-        lambda saved: saved.update({"row": 5}),
-    ],
-)
-def test_what_is_no_training_state_is_refused(damage):
+ARRAYS = {
+    "optimizer": {name: ArraySpec("f4", shape, 0) for name, shape in parameter_shapes(CONFIG).items()},
+    "carried": {f"lstm{n}.{part}": ArraySpec("f4", ("B", 3)) for n in (1, 2) for part in "hc"},
+    "held": {f"lstm{n}.r": ArraySpec("f4", ("B", 3), 0) for n in (1, 2)},
+}
+
+
+def refused(saved):
+    with pytest.raises(ValueError, match=r"its training state|the array|an average"):
+        TrainingState.restored(some_state().params, CONFIG, saved)
+
+
+def test_what_is_no_training_state_is_refused():
+    whole = some_state().saved()
+    TrainingState.restored(some_state().params, CONFIG, whole)
+    for name, specs in ARRAYS.items():
+        refused({other: values for other, values in whole.items() if other != name})
+        for label, arrays in damaged_arrays(whole[name], specs):
+            print(name, label)
+            refused({**whole, name: arrays})
+        refused({**whole, name: None})
+        refused({**whole, name: dict.fromkeys(whole[name], 5)})
+    for label, facts in damaged_facts(whole, FACTS):
+        if label != "one too many":  # of no concern here
+            refused(facts)
+
+
+def test_only_the_middle_of_an_epoch_carries_anything():
+    whole = some_state().saved()
+    refused({**whole, "carried": {}, "held": {}})
+    at_an_end = {**whole, "progress": {**whole["progress"], "batch": 0}}
+    refused(at_an_end)
+    assert TrainingState.restored(some_state().params, CONFIG, {**at_an_end, "carried": {}, "held": {}}).state == {}
+
+
+def test_a_place_that_the_epoch_does_not_have_is_refused():
     state = some_state()
-    saved = copy.deepcopy(state.saved())
-    damage(saved)
-    with pytest.raises((KeyError, TypeError, ValueError)):
-        TrainingState.restored(state.params, CONFIG, saved)
+    state.check_place(4, 7)
+    with pytest.raises(ValueError, match="after batch 7 of an epoch of 6"):
+        state.check_place(4, 6)
+    with pytest.raises(ValueError, match="not of 5 lanes"):
+        state.check_place(5, 7)
 
 
 def test_an_epoch_begins_with_nothing_carried():
@@ -132,3 +149,6 @@ def test_a_schedule_ends_by_epochs_minutes_or_patience():
     assert Schedule(50, None, 3).is_over(ended)
     assert not Schedule(50, None, 4).is_over(ended)
     assert not Schedule(3, 1.0, 2).is_over(progress)  # in the middle of an epoch
+    assert Schedule(9, None, 9).epoch_is_over(progress, batches=5)
+    assert not Schedule(9, None, 9).epoch_is_over(progress, batches=6)
+    assert Schedule(9, 1.5, 9).epoch_is_over(progress, batches=6)  # time is up

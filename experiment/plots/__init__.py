@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import argparse
 import io
-import json
+import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,12 +18,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from experiment.command.console import lasting_output, one_line
-from experiment.distributions import Distributions, histogram
-from experiment.folder import RunError
-from experiment.history import GATES, read_history
+from experiment.command.console import one_line
+from experiment.command.interrupts import Interrupts
+from experiment.command.outcome import outcome
+from experiment.distributions import Distributions, DistributionsError, histogram
+from experiment.folder import RunError, RunFolder, read_json
+from experiment.history import EPOCH_COLUMNS, GATES, read_log
 from experiment.plots import panels
-from lstm_numpy.files import write_whole
+from lstm_numpy.files import reading, write_whole
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -47,25 +49,32 @@ class PlotError(RunError):
 def draw_run(folder: Path) -> list[Path]:
     """Draw what the files in `folder` hold, and return the pictures written there.
 
-    history.csv gives learning.png, gradients.png and gates.png (with summary.json's n-grams, if they are there);
-    distributions.npz gives distributions.png.  Raises RunError where there is none of them, or one is damaged, and
-    OSError where a picture cannot be written.
+    history.csv and epochs.csv give learning.png, gradients.png and gates.png (with summary.json's n-grams, if they are
+    there); distributions.npz gives distributions.png.  Raises RunError where there is none of them, or one is damaged,
+    and OSError where a picture cannot be written.
     """
     drawings: dict[str, Callable[[], Figure]] = {}
-    if (folder / "history.csv").exists():
-        columns = read_history(folder / "history.csv")
-        history = {name: np.where(np.isfinite(values), values, np.nan) for name, values in columns.items()}
-        ngrams = _read_ngrams(folder / "summary.json")
+    files = RunFolder(folder)
+    if os.path.lexists(files.history):
+        history, epochs = _finite(read_log(files.history)), dict[str, Array]()
+        if os.path.lexists(files.epochs):
+            epochs = _finite(read_log(files.epochs, EPOCH_COLUMNS))
+        ngrams = _read_ngrams(files.summary)
         if len(history["step"]):
-            drawings["learning.png"] = lambda: learning_picture(history, ngrams)
+            drawings["learning.png"] = lambda: learning_picture(history, epochs, ngrams)
         if any((history[name] > 0).any() for name in _sampled(history, "gradient_")):
             drawings["gradients.png"] = lambda: gradients_picture(history)
         if _sampled(history, "saturated_"):
             drawings["gates.png"] = lambda: gates_picture(history)
-    if (folder / "distributions.npz").exists():
-        distributions = Distributions.load(folder / "distributions.npz")
-        if len(distributions.epochs):
-            drawings["distributions.png"] = lambda: distributions_picture(distributions)
+    if os.path.lexists(files.distributions):
+        try:
+            distributions = Distributions.load(files.distributions)
+            if len(distributions.epochs):
+                drawings["distributions.png"] = lambda: distributions_picture(distributions)
+        except DistributionsError as error:
+            if not drawings:
+                raise
+            print(f"{one_line(str(error))}; distributions.png is left out")
     if not drawings:
         raise PlotError(f"{folder}: no run is here yet: neither history.csv nor distributions.npz has anything to draw")
     for name, draw in drawings.items():
@@ -79,34 +88,25 @@ def draw_run(folder: Path) -> list[Path]:
 # The pictures.
 
 
-def learning_picture(history: panels.Columns, ngrams: Mapping[str, float]) -> Figure:
+def learning_picture(history: panels.Columns, epochs: panels.Columns, ngrams: Mapping[str, float]) -> Figure:
     """Loss and accuracy.  ngrams: nats per token of "uniform", "unigram", ..., as far as they are known."""
     figure, (upper, lower) = panels.stacked_panels(2, history["step"][-1], height=7.5, heights=(3, 2))
-    best = _best_epoch(history)
-    _draw_measure(upper, history, "loss", 1.0)
-    _draw_measure(lower, history, "accuracy", 100.0)
-
-    labels = []
-    for name, nats in ngrams.items():
-        upper.axhline(nats, color=panels.GREY, linewidth=1, linestyle=(0, (6, 3)), zorder=1)
-        labels.append((nats, f"{name} {nats:.2f}", panels.GREY))
+    _draw_measure(upper, history, epochs, "loss", 1.0)
+    _draw_measure(lower, history, epochs, "accuracy", 100.0)
+    for nats in ngrams.values():
+        upper.axhline(nats, **panels.DASHED)
     losses = panels.finite(history["loss"])  # a rare leap beyond the rest may leave the picture
-    heights = [
-        *ngrams.values(),
-        *panels.finite(history["valid_loss"]),
-        *(np.quantile(losses, [0.99]) if losses.size else []),
-    ]
+    heights = [*ngrams.values(), *panels.finite(epochs.get("valid_loss", np.zeros(0)))]
+    heights += [*np.quantile(losses, [0.99])] if losses.size else []
     upper.set_ylim(0, 1.06 * max(heights, default=0) or 1)
-    panels.label_right(upper, labels, inches=3.5)
-
+    panels.label_right(upper, [(nats, f"{name} {nats:.2f}", panels.GREY) for name, nats in ngrams.items()], inches=3.5)
     upper.set_title("Loss")
     lower.set_title("Accuracy")
-    if best is not None:
-        nats, share, epoch = (history[name][best] for name in ("valid_loss", "valid_accuracy", "epoch"))
+    if np.isfinite(epochs.get("valid_loss", np.nan)).any():
+        best = int(np.nanargmin(epochs["valid_loss"]))
+        nats, share, epoch = (epochs[name][best] for name in ("valid_loss", "valid_accuracy", "epoch"))
         upper.set_title(f"Loss: at best {nats:.2f} nats per token on valid songs (epoch {epoch:.0f})")
-        lower.set_title(
-            f"Accuracy: {100 * share:.0f} % of valid tokens were the network's first guess (epoch {epoch:.0f})"
-        )
+        lower.set_title(f"Accuracy: {share:.0%} of valid tokens were the network's first guess (epoch {epoch:.0f})")
     upper.set_ylabel("nats per token")
     lower.set_ylabel("% of tokens")
     lower.set_ylim(0, min(100, lower.get_ylim()[1]))
@@ -115,49 +115,29 @@ def learning_picture(history: panels.Columns, ngrams: Mapping[str, float]) -> Fi
     return figure
 
 
-def _draw_measure(axes: Axes, history: panels.Columns, name: str, scale: float) -> None:
+def _draw_measure(axes: Axes, history: panels.Columns, epochs: panels.Columns, name: str, scale: float) -> None:
     step, values = history["step"], scale * history[name]
     axes.plot(step, values, color=panels.SKY, linewidth=0.6, alpha=0.5, label="train, each step")
     axes.plot(step, panels.smooth(values), color=panels.BLUE, linewidth=1.8, label="train, smoothed")
-    last = panels.last_rows(history["epoch"])
-    size = 5 if len(last) <= 50 else 2
-    axes.plot(
-        step[last],
-        _epoch_means(history, values),
-        "o",
-        color=panels.BLUE,
-        markersize=size,
-        label="train, mean of an epoch",
-    )
-    valid = np.isfinite(history[f"valid_{name}"])
-    axes.plot(
-        step[valid],
-        scale * history[f"valid_{name}"][valid],
-        "D-",
-        color=panels.VERMILION,
-        markersize=size,
-        label="valid, after an epoch",
-    )
+    if epochs:
+        size = 5 if len(epochs["epoch"]) <= 50 else 2
+        train, valid = scale * epochs[f"train_{name}"], scale * epochs[f"valid_{name}"]
+        axes.plot(epochs["step"], train, "o", color=panels.BLUE, markersize=size, label="train, mean of an epoch")
+        axes.plot(epochs["step"], valid, "D-", color=panels.VERMILION, markersize=size, label="valid, after an epoch")
 
 
 def gradients_picture(history: panels.Columns) -> Figure:
     """Norms of gradients, of updates, and of updates relative to weights, layer by layer."""
     figure, (gradients, updates, ratios) = panels.stacked_panels(3, history["step"][-1], height=9)
     layers = [name.removeprefix("gradient_") for name in _sampled(history, "gradient_")]
-    gradients.plot(
-        history["step"],
-        panels.positive(history["gradient_norm"]),
-        color=panels.GREY,
-        linewidth=0.5,
-        alpha=0.5,
-        label="all layers, each step",
-    )
+    line: dict[str, Any] = {"color": panels.GREY, "linewidth": 0.5, "alpha": 0.5, "label": "all layers, each step"}
+    gradients.plot(history["step"], panels.positive(history["gradient_norm"]), **line)
     for layer, colour in zip(layers, panels.layer_colours(len(layers)), strict=True):
         gradient, update = history[f"gradient_{layer}"], history[f"update_{layer}"]
         relative = panels.ratio(update, history[f"weight_{layer}"])
         for axes, values in ((gradients, gradient), (updates, update), (ratios, relative)):
             panels.draw_sampled(axes, history["step"], panels.positive(values), colour, layer)
-    ratios.axhline(RULE_OF_THUMB, color=panels.GREY, linewidth=1, linestyle=(0, (6, 3)))
+    ratios.axhline(RULE_OF_THUMB, **panels.DASHED)
     gradients.set_title("Gradients: norm by layer, before clipping")
     updates.set_title("Updates: norm of what RMSprop changes in one step")
     ratios.set_title("Updates relative to weights (dashed: the rule of thumb, a thousandth)")
@@ -259,37 +239,23 @@ def _draw_heat_map(axes: Axes, distributions: Distributions, name: str) -> None:
 # What is read from a history.
 
 
-def _epoch_means(history: panels.Columns, values: Array) -> Array:
-    """The mean of each epoch's steps, each weighted by its tokens."""
-    tokens = np.diff(history["tokens"], prepend=0)
-    first = [0, *(panels.last_rows(history["epoch"])[:-1] + 1)]
-    return panels.ratio(np.add.reduceat(values * tokens, first), np.add.reduceat(tokens, first))
-
-
-def _best_epoch(history: panels.Columns) -> int | None:
-    """The row of the least valid loss."""
-    valid = history["valid_loss"]
-    return int(np.nanargmin(valid)) if np.isfinite(valid).any() else None
+def _finite(columns: panels.Columns) -> dict[str, Array]:
+    return {name: np.where(np.isfinite(values), values, np.nan) for name, values in columns.items()}
 
 
 def _read_ngrams(path: Path) -> dict[str, float]:
     """The n-grams' nats per token, as far as the summary of the run tells them."""
-    try:
-        summary = json.loads(path.read_bytes())
-        known = {name: float(summary.get(f"{name}_nats_per_token", "nan")) for name in NGRAMS}
-        return {name: nats for name, nats in known.items() if np.isfinite(nats)}
-    except FileNotFoundError:
+    if not os.path.lexists(path):
         return {}
-    except (OSError, ValueError, TypeError, AttributeError) as error:
-        raise PlotError(f"{path} is not the summary of a run: {error}") from None
+    summary = read_json(path)
+    with reading(path, PlotError):
+        known = {name: float(summary.get(f"{name}_nats_per_token", "nan")) for name in NGRAMS}
+    return {name: nats for name, nats in known.items() if 0 < nats < 1000}
 
 
 def _sampled(history: panels.Columns, prefix: str) -> list[str]:
-    return [
-        name
-        for name, values in history.items()
-        if name.startswith(prefix) and name != "gradient_norm" and np.isfinite(values).any()
-    ]
+    names = [name for name in history if name.startswith(prefix) and name != "gradient_norm"]
+    return [name for name in names if np.isfinite(history[name]).any()]
 
 
 # The command.
@@ -301,13 +267,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("run", type=Path, metavar="RUN", help="the run's folder, as runs/NAME")
     folder = parser.parse_args(arguments).run
-    with lasting_output():
-        try:
-            for picture in draw_run(folder):
-                print(one_line(str(picture)))
-        except (RunError, OSError) as error:
-            message = str(error) if isinstance(error, RunError) else f"{error.filename}: {error.strerror}"
-            parser.exit(2, f"{parser.prog}: error: {one_line(message)}\n")
-        except KeyboardInterrupt:
-            return 130
-    return 0
+
+    def draw(_: Interrupts) -> None:
+        for picture in draw_run(folder):
+            print(one_line(str(picture)))
+
+    return outcome(parser.prog, draw)

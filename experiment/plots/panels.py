@@ -6,9 +6,9 @@ Colours are Okabe and Ito's, which the colour-blind can tell apart.
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
-from itertools import accumulate, count
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,31 +23,38 @@ Columns = Mapping[str, npt.NDArray[np.float64]]  # of a history, by name
 
 BLACK, GREY = "#222222", "#767676"
 BLUE, VERMILION, GREEN, ORANGE, PURPLE, SKY = "#0072B2", "#D55E00", "#009E73", "#E69F00", "#CC79A7", "#56B4E9"
+DASHED: dict[str, Any] = {"color": GREY, "linewidth": 1, "linestyle": (0, (6, 3)), "zorder": 1}
+STYLE: dict[str, Any] = {
+    "agg.path.chunksize": 20_000,  # or a line of a million steps is too long to draw
+    "font.size": 11,
+    "axes.titlesize": 12,
+    "axes.titlelocation": "left",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "axes.edgecolor": GREY,
+    "grid.color": "#E4E4E4",
+    "legend.fontsize": 10,
+    "legend.edgecolor": "none",
+}
 
 
-def style() -> AbstractContextManager[None]:
-    """matplotlib as it comes, whatever the user's matplotlibrc says, with our sizes; and without a word on stderr."""
-    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # it would speak of a HOME that it cannot write to
-    import matplotlib
-
-    return matplotlib.rc_context(
-        {
-            **{key: value for key, value in matplotlib.rcParamsDefault.items() if not key.startswith("backend")},
-            "agg.path.chunksize": 20_000,  # or a line of a million steps is too long to draw
-            "font.size": 11,
-            "axes.titlesize": 12,
-            "axes.titlelocation": "left",
-            "axes.spines.top": False,
-            "axes.spines.right": False,
-            "axes.grid": True,
-            "axes.axisbelow": True,
-            "axes.edgecolor": GREY,
-            "grid.color": "#E4E4E4",
-            "legend.fontsize": 10,
-            "legend.framealpha": 0.9,
-            "legend.edgecolor": "none",
-        }
-    )
+@contextmanager
+def style() -> Iterator[None]:
+    """Inside, matplotlib draws with its defaults and our sizes, whatever the user's matplotlibrc or MPLBACKEND says."""
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # it warns of a HOME that it cannot write to
+    backend = os.environ.pop("MPLBACKEND", None)  # Jupyter names one that may not be installed here
+    try:
+        import matplotlib
+    finally:
+        if backend is not None:
+            os.environ["MPLBACKEND"] = backend
+    defaults: dict[Any, Any] = {
+        key: value for key, value in matplotlib.rcParamsDefault.items() if not key.startswith("backend")
+    }
+    with matplotlib.rc_context(defaults | STYLE):
+        yield
 
 
 def empty_figure(width: float, height: float) -> Figure:
@@ -66,23 +73,24 @@ def stacked_panels(
     panels = figure.subplots(rows, squeeze=False, sharex=True, height_ratios=heights)[:, 0]
     panels[-1].set_xlabel("training step")
     panels[-1].set_xlim(0, 1.01 * last_step)
-    panels[-1].xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    panels[-1].xaxis.set_major_locator(MaxNLocator(7, integer=True, min_n_ticks=1))
     panels[-1].xaxis.set_major_formatter("{x:,.0f}")
     return figure, list(panels)
 
 
 def make_logarithmic(axes: Axes) -> None:
-    """A logarithmic scale upwards, with as many plain numbers as its range has room for."""
+    """A logarithmic scale upwards, with few and plain numbers."""
     from matplotlib.ticker import LogLocator, NullLocator
 
     axes.set_yscale("log")
     low, high = axes.get_ylim()
-    axes.yaxis.set_major_locator(LogLocator(subs=(1.0,) if high > 50 * low else (1.0, 2.0, 5.0)))
+    axes.yaxis.set_major_locator(LogLocator(subs=(1.0,) if high > 50 * low else (1.0, 2.0, 5.0), numticks=8))
     axes.yaxis.set_minor_locator(NullLocator())
     axes.yaxis.set_major_formatter("{x:g}")
 
 
 def draw_sampled(axes: Axes, step: Array, values: Array, colour: str, label: str | None) -> None:
+    """A thin line through the values, and a thick one that is smooth; NaN is left out."""
     there = np.isfinite(values)
     marker = "." if np.count_nonzero(there) < 30 else ""  # or a single one would not be seen
     axes.plot(step[there], values[there], color=colour, linewidth=0.6, alpha=0.4, marker=marker)
@@ -92,19 +100,15 @@ def draw_sampled(axes: Axes, step: Array, values: Array, colour: str, label: str
 def label_right(axes: Axes, labels: Sequence[tuple[float, str, str]], inches: float) -> None:
     """Texts of (value, text, colour) at the right edge, moved apart where they would overlap; inches: of the axis."""
     low, high = axes.get_ylim()
-    room = (high - low) * 16 / (72 * inches)  # of a line of text
+    line = (high - low) * 16 / (72 * inches)  # the height of a line of text
     labels = sorted(labels)
-    pushed_up = list(accumulate((y for y, _, _ in labels), lambda below, y: max(y, below + room)))
-    pushed_down = list(accumulate((y for y, _, _ in reversed(labels)), lambda above, y: min(y, above - room)))[::-1]
-    for (_, text, colour), upper, lower in zip(labels, pushed_up, pushed_down, strict=True):
-        axes.annotate(
-            text,
-            (1.01, (upper + lower) / 2),
-            xycoords=("axes fraction", "data"),
-            color=colour,
-            va="center",
-            annotation_clip=False,
-        )
+    heights = np.array([value for value, _, _ in labels])
+    nth = line * np.arange(len(labels))
+    up = np.maximum.accumulate(heights - nth) + nth  # moved up as far as it takes
+    down = np.minimum.accumulate((heights - nth)[::-1])[::-1] + nth  # and down
+    for (_, text, colour), height in zip(labels, (up + down) / 2, strict=True):
+        place: dict[str, Any] = {"xycoords": ("axes fraction", "data"), "va": "center", "annotation_clip": False}
+        axes.annotate(text, (1.01, height), color=colour, **place)
 
 
 def legend_below(figure: Figure, axes: Axes) -> None:
@@ -114,19 +118,16 @@ def legend_below(figure: Figure, axes: Axes) -> None:
 
 
 def mark_epochs(axes: Axes, history: Columns) -> None:
-    """The ends of epochs as a second scale, above."""
-    last = last_rows(history["epoch"])
-    every = next(every for every in round_numbers() if len(last) <= 12 * every)
-    last = last[history["epoch"][last] % every == 0]
+    """The ends of epochs as a second scale, above: as many as have room."""
+    marked: list[tuple[float, str]] = []
+    for row in last_rows(history["epoch"])[::-1]:
+        step = history["step"][row]
+        if not marked or marked[-1][0] - step > 0.07 * history["step"][-1]:
+            marked.append((step, f"{history['epoch'][row]:.0f}"))
     top = axes.secondary_xaxis("top")
-    top.set_ticks(history["step"][last], [f"{epoch:.0f}" for epoch in history["epoch"][last]])
+    top.set_ticks(*map(list, zip(*marked, strict=True)))
     top.set_xlabel("end of epoch")
     top.spines["top"].set_visible(False)
-
-
-def round_numbers() -> Iterator[int]:
-    """1, 2, 5, 10, 20, 50, ..."""
-    return (first * 10**zeros for zeros in count() for first in (1, 2, 5))
 
 
 def heat_colours() -> Any:
@@ -141,13 +142,18 @@ def layer_colours(count: int) -> list[str]:
 
 
 def smooth(values: Array) -> Array:
-    """A moving mean over a thirtieth of all values, around each; what is not finite is left out."""
-    there = np.isfinite(values)
-    rows, reach = np.arange(len(values)), len(values) // 60
-    first, last = np.maximum(rows - reach, 0), np.minimum(rows + reach + 1, len(values))
-    counts = np.append(0, np.cumsum(there))
-    sums = np.append(0, np.cumsum(np.where(there, values, 0)))
-    return ratio(sums[last] - sums[first], counts[last] - counts[first])
+    """A moving mean, twice, each over a sixtieth of all values: weights that fall to both sides, as in a triangle.
+
+    So one value far from the others becomes a small hill, not a plateau.  What is not finite is left out.
+    """
+    for _ in range(2):
+        there = np.isfinite(values)
+        rows, reach = np.arange(len(values)), len(values) // 120
+        first, last = np.maximum(rows - reach, 0), np.minimum(rows + reach + 1, len(values))
+        counts = np.append(0, np.cumsum(there))
+        sums = np.append(0, np.cumsum(np.where(there, values, 0)))
+        values = ratio(sums[last] - sums[first], counts[last] - counts[first])
+    return values
 
 
 def ratio(above: Array, below: Array) -> Array:
