@@ -52,7 +52,7 @@ class Composer:
     def load(cls, run: Path) -> Composer:
         """From a run's folder (its best model) or from one of its checkpoints.  Raises CheckpointError."""
         path = run / "model.npz" if run.is_dir() else run
-        if run.is_dir() and not path.exists():
+        if run.is_dir() and not os.path.lexists(path):
             path = run / "last.npz"  # the run has not finished an epoch yet
         checkpoint = load_checkpoint(path)
         with reading(path, CheckpointError):
