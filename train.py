@@ -262,7 +262,7 @@ def shows_progress(args: argparse.Namespace) -> bool:
 
 
 def resume(args: argparse.Namespace, argv: Sequence[str], folder: RunFolder) -> Run:
-    saved = load_checkpoint(folder.last) if folder.last.exists() else None
+    saved = load_checkpoint(folder.last) if folder.saved else None
     begun = begun_with(folder, saved)
     before, asked = kept_arguments(begun, folder), parse_arguments([*begun, *argv])
     for name, value in vars(before).items():
@@ -276,6 +276,7 @@ def resume(args: argparse.Namespace, argv: Sequence[str], folder: RunFolder) -> 
     with reading(folder.last, CheckpointError):
         training = TrainingState.restored(saved.params, saved.config, saved.training)
         vocabulary = Vocabulary(saved.vocabulary, asked.tokens, asked.grid)
+        _ = vocabulary.words  # each token is one of the scheme
     songs = RunSongs.load(folder.songs, saved)
     run = Run(asked, begun, folder, songs, vocabulary, saved.config, training)
     if folder.reported and run.schedule.is_over(training.progress):
@@ -360,7 +361,9 @@ def take_step(run: Run, batch: Batch, workspace: Workspace) -> dict[str, float]:
     state = reset(now.state, batch.fresh)
     masks = dropout_masks(run.config, workspace.T, workspace.B, now.dropout, workspace=workspace)
     masks = hold_masks(masks, now.masks, batch.fresh)
-    loss, grads, state, trace = loss_and_gradients(params, batch.ids, batch.targets, state, masks, workspace=workspace)
+    loss, grads, state, trace = loss_and_gradients(
+        params, batch.ids, batch.targets, state, masks, context=batch.context, workspace=workspace
+    )
     look = SampledNorms(params, grads, trace) if progress.step % LOOK_EVERY == 0 else None
     norm = clip_by_global_norm(grads, args.clip)
     if math.isfinite(loss) and math.isfinite(norm):

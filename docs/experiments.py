@@ -51,7 +51,7 @@ def learn(step: Step, params: Arrays, songs: Songs, epochs: int, rng: np.random.
     for epoch in range(epochs):
         optimizer.learning_rate = 4e-3 * (1 - epoch / epochs)
         state: State | None = None
-        for ids, targets, fresh in training_batches(songs, T=50, B=16, rng=rng):
+        for ids, targets, fresh, _ in training_batches(songs, T=50, B=16, rng=rng):
             _, grads, state, _ = step(params, ids, targets, reset(state, fresh))
             clip_by_global_norm(grads, 5.0)
             optimizer.step(params, grads)
@@ -96,7 +96,7 @@ def tanh_rnn(
     if state:
         h[0] = state["rnn"].h
     xWx = np.empty((T, B, len(Wh)), Wh.dtype)
-    layers.onehot_forward(ids, params["rnn.Wx"], xWx)
+    layers.few_hot_forward(ids, (params["rnn.Wx"],), xWx)
     for t in range(T):
         h[t + 1] = np.tanh(xWx[t] + h[t] @ Wh + params["rnn.b"])
     logits = np.empty((T, B, params["dense.b"].size), Wh.dtype)
@@ -112,7 +112,7 @@ def tanh_rnn(
         dz[t] = dh[t + 1] * (1 - h[t + 1] ** 2)
         dh[t] = dz[t] @ Wh.T
     grads = {
-        "rnn.Wx": layers.onehot_backward(dz, ids, params["rnn.Wx"], buffers),
+        "rnn.Wx": layers.few_hot_backward(dz, ids, (params["rnn.Wx"],), buffers)[0],
         "rnn.Wh": np.tensordot(h[:-1], dz, ((0, 1), (0, 1))),
         "rnn.b": dz.sum(axis=(0, 1)),
         "dense.W": dW,

@@ -20,7 +20,7 @@ from experiment.folder import RunFolder
 from experiment.songs import RunSongs
 from lstm_numpy.batches import evaluation_batches
 from lstm_numpy.checkpoint import load_checkpoint
-from lstm_numpy.model import loss_and_gradients, onehot_input_gradient
+from lstm_numpy.model import few_hot_input_gradient, loss_and_gradients
 from lstm_numpy.parameters import State
 from lstm_numpy.speed.workspace import Trace
 
@@ -69,7 +69,7 @@ def _intermediates(params: Mapping[str, Array], trace: Trace) -> Iterator[tuple[
     for part, values in trace.items():
         for field, array in values._asdict().items():
             if f"{part}.{field}" == "lstm1.input.dx" and array.size == 0:
-                array = onehot_input_gradient(params, trace)
+                array = few_hot_input_gradient(params, trace)
             if field not in ("gates", "correct"):
                 yield f"{part}.{field}", array
 

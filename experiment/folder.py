@@ -43,13 +43,18 @@ class RunFolder:
         return [file for name, file in vars(self).items() if isinstance(file, Path) and name != "path"]
 
     @property
+    def saved(self) -> bool:
+        """There is a last.npz, whatever is in it."""
+        return os.path.lexists(self.last)
+
+    @property
     def reported(self) -> bool:
         """The run is finished, and all that it writes at its end is there."""
         return all(file.is_file() for file in (self.summary, self.sample, self.picture))
 
     def begin(self, argv: Sequence[str]) -> None:
         """Keep the flags of a new run, before anything else is done: run.json.  RunError if the folder is used."""
-        if self.last.exists() or self.flags.exists():
+        if self.saved or self.flags.exists():
             what = "a finished run" if self.reported else "an unfinished run, which --resume continues"
             raise RunError(f"{self.path}: holds {what}; name another folder with --out")
         for file in self.files:
@@ -116,10 +121,10 @@ def held_folder(path: Path | None, runs: Path = Path("runs")) -> Iterator[RunFol
     try:
         yield folder
     finally:
-        for file in folder.files:
-            if folder.begun_here and not folder.last.exists():
-                file.unlink(missing_ok=True)
-            file.with_name(f".{file.name}.tmp").unlink(missing_ok=True)  # left by a process that was killed
+        leftovers = [file.with_name(f".{file.name}.tmp") for file in folder.files]  # of a process that was killed
+        for file in leftovers + folder.files * (folder.begun_here and not folder.last.exists()):
+            with contextlib.suppress(OSError):
+                file.unlink()
         os.close(lock)
         _remove_empty(made)
 

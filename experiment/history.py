@@ -96,7 +96,9 @@ class CsvLog:
     def _write(self, *, sync: bool) -> None:
         self._next_write = time.monotonic() + 1
         data = self._pending.encode("ascii")
-        with self._path.open("r+b" if self._path.exists() else "wb") as file:
+        if self._size == 0:
+            self._path.unlink(missing_ok=True)
+        with self._path.open("r+b" if self._size else "xb") as file:
             file.seek(self._size)
             file.truncate()
             file.write(data)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -79,7 +80,7 @@ class RunSongs(NamedTuple):
     @classmethod
     def load(cls, path: Path, model: Checkpoint | None = None) -> RunSongs:
         """Raises RunError where there is no such file, or it is not one, or its songs are not those of the model."""
-        if not path.exists():
+        if not os.path.lexists(path):
             raise RunError(f"{path}: no such file; is this the folder of a run?")
         with reading(path, RunError):
             arrays = read_arrays(path)

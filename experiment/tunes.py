@@ -51,7 +51,7 @@ class Composer:
     def load(cls, run: Path) -> Composer:
         """From a run's folder (its best model) or from one of its checkpoints.  Raises CheckpointError."""
         path = run / "model.npz" if run.is_dir() else run
-        if run.is_dir() and not path.exists():
+        if run.is_dir() and not os.path.lexists(path):
             path = run / "last.npz"  # the run has not finished an epoch yet
         checkpoint = load_checkpoint(path)
         with reading(path, CheckpointError):
@@ -60,7 +60,13 @@ class Composer:
                 raise ValueError("does not say what its tokens are; is it from train.py?")
             check_facts({name: settings.get(name) for name in SPELLING}, SPELLING, "settings")
             scheme, grid, semitones = (settings[name] for name in SPELLING)
-            return cls(path, checkpoint, Vocabulary(checkpoint.vocabulary, scheme, grid), semitones)
+            vocabulary = Vocabulary(checkpoint.vocabulary, scheme, grid)
+            _ = vocabulary.words  # each token is one of the scheme
+        return cls(path, checkpoint, vocabulary, semitones)
+
+    @property
+    def params(self) -> dict[str, Array]:
+        return self.checkpoint.params
 
     def with_params(self, params: dict[str, Array]) -> Composer:
         """The same network with other parameters."""
@@ -69,11 +75,7 @@ class Composer:
     def songs(self) -> RunSongs | None:
         """The songs of the run, from the checkpoint's folder; None where the checkpoint stands alone."""
         path = self.path.parent / "songs.npz"
-        return RunSongs.load(path, self.checkpoint) if path.exists() else None
-
-    @property
-    def params(self) -> dict[str, Array]:
-        return self.checkpoint.params
+        return RunSongs.load(path, self.checkpoint) if os.path.lexists(path) else None
 
     def write(
         self,

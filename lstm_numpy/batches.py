@@ -24,12 +24,15 @@ START, END, UNKNOWN = 0, 1, 2  # the ids that every vocabulary begins with: <sta
 class Songs:
     """Songs end to end: song k is `flat[offsets[k]:offsets[k + 1]]`, a view.
 
-    flat: (N,) ids in any integer type; offsets: (songs + 1,) ints from 0 to N.  ValueError where they do not fit
-    together.
+    flat: (N,) ids in any integer type; offsets: (songs + 1,) ints from 0 to N.  context: (N, F) ints, row n is what the
+    network is told while it reads flat[n].  context_ids: the columns of it that hold ids, and so are transposed as ids
+    are.  ValueError where they do not fit together.
     """
 
     flat: Array
     offsets: Array
+    context: Array | None = None
+    context_ids: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         starts = self.offsets
@@ -37,6 +40,11 @@ class Songs:
             raise ValueError("songs: flat and offsets are rows of integers")
         if starts.size == 0 or starts[0] != 0 or starts[-1] != self.flat.size or (starts[1:] < starts[:-1]).any():
             raise ValueError("songs: offsets climb from 0 to the number of ids")
+        table = self.context
+        if table is not None and (table.ndim != 2 or len(table) != len(self.flat) or table.dtype.kind not in "iu"):
+            raise ValueError("songs: context has a row of integers for each id")
+        if not all(0 <= column < (0 if table is None else table.shape[1]) for column in self.context_ids):
+            raise ValueError("songs: context_ids are columns of context")
 
     @classmethod
     def of(cls, songs: Sequence[npt.ArrayLike]) -> Songs:
@@ -60,9 +68,15 @@ class Songs:
 
     def take(self, songs: Sequence[int] | Array) -> Songs:
         """The songs of these numbers, copied, in this order."""
-        rows = [self[song] for song in songs]
-        flat = np.concatenate(rows) if rows else self.flat[:0]
-        return Songs(flat, np.cumsum([0, *map(len, rows)], dtype=np.int64))
+        begin, end = self.offsets[:-1], self.offsets[1:]
+        parts = [slice(begin[song], end[song]) for song in songs]
+        offsets = np.cumsum([0, *(part.stop - part.start for part in parts)], dtype=np.int64)
+
+        def taken(array: Array) -> Array:
+            return np.concatenate([array[:0], *(array[part] for part in parts)])
+
+        context = None if self.context is None else taken(self.context)
+        return Songs(taken(self.flat), offsets, context, self.context_ids)
 
     @property
     def targets_per_song(self) -> Array:
@@ -80,6 +94,7 @@ class Batch(NamedTuple):
     ids: Array  # (T, B) ints; padding repeats the song's last id
     targets: Array  # (T, B) ints; -1 = not scored
     fresh: Array  # (B,) bool; a song begins here, so the lane's state is reset: state *= ~fresh[:, None]
+    context: Array | None  # (T, B, F) ints, what the network is told beside each of ids; None where songs have none
 
 
 class Transposition(NamedTuple):
@@ -129,14 +144,20 @@ class Windows:
         step = range(len(self))[step]
         start, length = self.starts[step], self.lengths[step]
         rows = np.arange(self.T + 1)[:, None]
-        ids = self.songs.flat[start + np.minimum(rows, length)]
+        places = start + np.minimum(rows, length)
+        ids = self.songs.flat[places]
+        context = None if self.songs.context is None else self.songs.context[places[:-1]].astype(np.intp)
         if self.table is not None and self.shifts is not None:
-            ids = self.table[self.shifts[step], ids]
+            shift = self.shifts[step]
+            ids = self.table[shift, ids]
+            for column in self.songs.context_ids:
+                assert context is not None
+                context[:, :, column] = self.table[shift, context[:, :, column]]
         ids = ids.astype(np.intp, copy=False)
         scored = rows[1:] <= length
         if self.last_only:
             scored[:-1] = False
-        return Batch(ids[:-1], np.where(scored, ids[1:], -1), self.fresh[step])
+        return Batch(ids[:-1], np.where(scored, ids[1:], -1), self.fresh[step], context)
 
     def __iter__(self) -> Iterator[Batch]:
         return map(self.__getitem__, range(len(self)))

@@ -26,7 +26,6 @@ from lstm_numpy.files import (
     open_regular,
     read_arrays,
     reading,
-    shown,
     write_arrays,
 )
 from lstm_numpy.model import forward
@@ -45,6 +44,7 @@ CONFIG = {  # a field of ModelConfig each
     "recurrent_dropout": Fact(str, 1, 20),
     "input": Fact(str, 1, 20),
     "cell": Fact(str, 1, 20),
+    "context": Fact(int, 1, 2**18, many=True),
 }
 FACTS = {
     "format": Fact(str, 1, 40),
@@ -92,9 +92,9 @@ def save_checkpoint(
         arrays |= {HEADER: np.frombuffer(text, np.uint8), PROBE: probe(params, config), **params}
         write_arrays(Path(path), dict(sorted(arrays.items())))
     except OSError as error:
-        raise CheckpointError(f"{shown(path)}: cannot be saved: {error.strerror or error}") from error
+        raise CheckpointError(f"{one_line(path)}: cannot be saved: {error.strerror or error}") from error
     except (ValueError, TypeError, RecursionError) as error:
-        raise CheckpointError(f"{shown(path)}: not saved: {one_line(error)}") from error
+        raise CheckpointError(f"{one_line(path)}: not saved: {one_line(error)}") from error
 
 
 def load_checkpoint(path: str | Path) -> Checkpoint:

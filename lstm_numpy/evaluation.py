@@ -52,7 +52,9 @@ def evaluate(
     state: State | None = None
     for step, batch in enumerate(windows):
         state = reset(state, batch.fresh)
-        costs, right, state = token_nats(params, batch.ids, batch.targets, state, workspace=workspace)
+        costs, right, state = token_nats(
+            params, batch.ids, batch.targets, state, context=batch.context, workspace=workspace
+        )
         rows, columns = np.nonzero(batch.targets >= 0)
         places = windows.starts[step, columns] + rows + 1
         nats[places] = costs[rows, columns]

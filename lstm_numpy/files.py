@@ -59,19 +59,14 @@ def reading(path: str | Path, error_class: type[Exception]) -> Iterator[None]:
     except (error_class, MemoryError):
         raise
     except OSError as error:
-        raise error_class(f"{shown(path)}: cannot be read: {error.strerror or error}") from None
+        raise error_class(f"{one_line(path)}: cannot be read: {error.strerror or error}") from None
     except Exception as error:
-        raise error_class(f"{shown(path)}: {one_line(error)}") from None
+        raise error_class(f"{one_line(path)}: {one_line(error)}") from None
 
 
-def one_line(error: Exception) -> str:
-    line = " ".join(str(error).split())[:300] or type(error).__name__
-    return line if line.isprintable() else ascii(line)
-
-
-def shown(path: str | Path) -> str:
-    """A path as it can be printed on one line."""
-    return str(path) if str(path).isprintable() else ascii(str(path))
+def one_line(text: object) -> str:
+    """A path, or an error, as it can be printed on one line."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in str(text) or type(text).__name__)
 
 
 # Writing.
@@ -85,7 +80,8 @@ def write_whole(path: Path, chunks: Iterable[bytes | memoryview]) -> None:
     """
     temporary = path.with_name(f".{path.name}.tmp")
     try:
-        with temporary.open("wb") as file:
+        temporary.unlink(missing_ok=True)  # left by a process that was killed; and no link or pipe is written through
+        with temporary.open("xb") as file:
             for chunk in chunks:
                 file.write(chunk)
             file.flush()

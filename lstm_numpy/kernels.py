@@ -97,12 +97,26 @@ def step_backward(
 
 
 @kernel
-def add_rows(total: Array, rows: Array, dy: Array) -> None:
-    """total[rows[n]] += dy[n]: the backward pass of picking rows, which is what a one-hot input does to Wx (18)."""
-    for n in range(dy.shape[0]):
-        row = rows[n]
-        for k in range(dy.shape[1]):
-            total[row, k] += dy[n, k]
+def few_hot_forward(x: Array, Ws: tuple[Array, ...], xWx: Array) -> None:
+    """xWx[n] = Ws[0][x[n, 0]] + Ws[1][x[n, 1]] + ...: a row for the token, and one for each feature (6)."""
+    for n in range(xWx.shape[0]):
+        W, row = Ws[0], x[n, 0]
+        for k in range(xWx.shape[1]):
+            xWx[n, k] = W[row, k]
+        for j in range(1, len(Ws)):
+            W, row = Ws[j], x[n, j]
+            for k in range(xWx.shape[1]):
+                xWx[n, k] += W[row, k]
+
+
+@kernel
+def few_hot_backward(dz: Array, x: Array, dWs: tuple[Array, ...]) -> None:
+    """dWs[j][x[n, j]] += dz[n]: each row that was picked gets the gradient of the sum that it went into (18)."""
+    for n in range(dz.shape[0]):
+        for j in range(len(dWs)):
+            dW, row = dWs[j], x[n, j]
+            for k in range(dz.shape[1]):
+                dW[row, k] += dz[n, k]
 
 
 # The loss.  A row is one prediction: V logits, and the index of the token that came (-1: it is not scored).

@@ -13,34 +13,38 @@ from lstm_numpy.speed.buffers import Buffers
 Array = npt.NDArray[Any]
 
 
-# The input.  onehot(id) @ Wx is row `id` of Wx, so nothing one-hot is ever built.
+# The input.  A few-hot row has a 1 for the token, and a 1 for the value of each feature.  A 1 times Wx is a row of Wx,
+# so nothing few-hot is ever built: x holds the places of the ones.  The rows of Wx stand in one array for the tokens,
+# Wx, and one for each feature, Wx1, Wx2, ...
 
 
-def input_forward(x: Array, Wx: Array, V: int, xWx: Array) -> Array:
-    """Fill xWx (..., 4H) from a layer's input: ids (...) or numbers (..., D).  Returns it as backward will need it.
+def input_forward(x: Array, Ws: tuple[Array, ...], V: int, xWx: Array) -> Array:
+    """Fill xWx (..., 4H) from a layer's input: see below.  Returns it as backward will need it.
 
-    Ids pick rows where Wx has one for each of V.  Where it has not, an id is the paper's scalar id / V.
+    x is a few-hot row's places, as ints, or numbers (..., D).  Where Wx has not a row for each of V, an id is the
+    paper's scalar id / V.
     """
     if x.dtype.kind in "iu":
-        if Wx.shape[0] == V:
-            onehot_forward(x, Wx, xWx)
+        if Ws[0].shape[0] == V:
+            few_hot_forward(x, Ws, xWx)
             return x
-        x = (x[..., None] / V).astype(Wx.dtype)
-    linear_forward(x, Wx, xWx)
+        x = (x[..., None] / V).astype(Ws[0].dtype)
+    linear_forward(x, Ws[0], xWx)
     return x
 
 
-def onehot_forward(ids: Array, Wx: Array, xWx: Array) -> None:
-    """xWx = onehot(ids) @ Wx: ids (...) and (V, 4H) to (..., 4H).  (6)"""
-    Wx.take(ids, axis=0, out=xWx, mode="clip")
+def few_hot_forward(x: Array, Ws: tuple[Array, ...], xWx: Array) -> None:
+    """xWx (..., 4H): the sum of the rows of Ws that x picks.  x is ids (...), or ids and features (..., 1 + F) (6)."""
+    kernels.few_hot_forward(x.reshape(-1, len(Ws)), Ws, xWx.reshape(-1, xWx.shape[-1]))
 
 
-def onehot_backward(dz: Array, ids: Array, Wx: Array, buffers: Buffers) -> Array:
-    """dWx (V, 4H): each step's dz is added to the row that it was given.  (18)"""
-    dWx = buffers.empty("dWx", Wx.shape, Wx.dtype)
-    dWx[:] = 0
-    kernels.add_rows(dWx, ids.reshape(-1), dz.reshape(-1, Wx.shape[1]))
-    return dWx
+def few_hot_backward(dz: Array, x: Array, Ws: tuple[Array, ...], buffers: Buffers) -> tuple[Array, ...]:
+    """The gradients of Ws: each step's dz is added to the rows that it was given.  (18)"""
+    dWs = tuple(buffers.empty(f"dWx{j}", W.shape, W.dtype) for j, W in enumerate(Ws))
+    for dW in dWs:
+        dW[:] = 0
+    kernels.few_hot_backward(dz.reshape(-1, dz.shape[-1]), x.reshape(-1, len(Ws)), dWs)
+    return dWs
 
 
 def linear_forward(x: Array, Wx: Array, xWx: Array) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 
 from lstm_numpy import layers
 from lstm_numpy.cells import Cell, cell_of
-from lstm_numpy.parameters import Array, Arrays, State, layer_names
+from lstm_numpy.parameters import Array, Arrays, State, input_weights, layer_names
 from lstm_numpy.speed.buffers import Buffers
 from lstm_numpy.speed.workspace import Trace, Workspace
 
@@ -17,8 +17,8 @@ from lstm_numpy.speed.workspace import Trace, Workspace
 class InputTrace(NamedTuple):
     """What a layer was given, and d loss / d of it."""
 
-    x: Array  # (T, B, D) numbers, or (T, B) ids
-    dx: Array  # (T, B, D), filled by the backward pass; empty for ids, see onehot_input_gradient
+    x: Array  # (T, B, D) numbers; or ids (T, B), with features (T, B, 1 + F)
+    dx: Array  # (T, B, D), filled by the backward pass; empty for ids, see few_hot_input_gradient
 
 
 # The stack of layers.  It stands once: training and evaluation run all its steps at once, writing runs one by one.
@@ -29,7 +29,7 @@ class Layer(NamedTuple):
 
     name: str
     cell: Cell
-    Wx: Array  # (D, gates * H)
+    Ws: tuple[Array, ...]  # (D, gates * H) Wx; and for features (size, gates * H) Wx1, Wx2, ...
     xWx: Array  # (T, B, gates * H)  # noqa: N815
     weights: Any  # the cell's weights and masks
     masks: Any
@@ -55,25 +55,25 @@ class Stack:
         for name in layer_names(params):
             cell, room, H = cell_of(name), buffers.within(name), self.W.shape[0]
             ones, zeros = room.full("ones", 1, (B, H), dtype), room.full("zeros", 0, (B, H), dtype)
-            Wx, weights = params[f"{name}.Wx"], weights_of(params, name)
+            Ws, weights = tuple(input_weights(params, name).values()), weights_of(params, name)
             cell_masks = masks_of(masks, name, ones)
             first = state[name] if state else cell.state(*(zeros for _ in cell.state._fields))
-            xWx = room.empty("xWx", (T, B, Wx.shape[1]), dtype)
+            xWx = room.empty("xWx", (T, B, Ws[0].shape[1]), dtype)
             trace, step = cell.steps(xWx, weights, first, cell_masks, room)
             mask = masks.get(f"{name}.output")
-            self.layers.append(Layer(name, cell, Wx, xWx, weights, cell_masks, mask, trace, trace.h[1:], step, room))
+            self.layers.append(Layer(name, cell, Ws, xWx, weights, cell_masks, mask, trace, trace.h[1:], step, room))
 
     def run(self, x: Array) -> Array:
-        """All time steps: from x, ids (T, B) or the first layer's input (T, B, D), to logits (T, B, V)."""
+        """All time steps: from the first layer's input x to logits (T, B, V)."""
         return self._run(x, slice(None), range(self.T), self.logits)
 
     def run_step(self, x: Array, t: int) -> Array:
-        """Time step t: from x, ids (B,), to logits (B, V), valid until the next step."""
+        """Time step t: from its x, without the axis T, to logits (B, V), valid until the next step."""
         return self._run(x, t, (t,), self.logits[0])
 
     def _run(self, x: Array, rows: slice | int, times: Iterable[int], logits: Array) -> Array:
         for layer in self.layers:
-            x = self.inputs[layer.name] = layers.input_forward(x, layer.Wx, self.V, layer.xWx[rows])
+            x = self.inputs[layer.name] = layers.input_forward(x, layer.Ws, self.V, layer.xWx[rows])
             for t in times:
                 layer.step(t)
             x = layer.h[rows]
@@ -120,7 +120,7 @@ def masks_of(masks: Mapping[str, Array], layer: str, ones: Array) -> Any:
 def stack_forward(
     params: Mapping[str, Array], x: Array, state: State | None, masks: Mapping[str, Array], buffers: Buffers
 ) -> tuple[Array, State, dict[str, Any]]:
-    """All layers, for one part of a batch.  x is ids (T, B), or numbers (T, B, D) as the first layer's input."""
+    """All layers, for one part of a batch.  x is what few_hot gives, or numbers (T, B, D)."""
     T, B = x.shape[:2]
     stack = Stack(params, T, B, state, masks, buffers)
     logits = stack.run(x)
@@ -139,16 +139,17 @@ def stack_backward(
     )
     trace["dense.input"] = InputTrace(x, dy)
     for name in reversed(layer_names(params)):
-        cell, room, Wx, x = cell_of(name), buffers.within(name), params[f"{name}.Wx"], trace[f"{name}.input"].x
+        cell, room, x = cell_of(name), buffers.within(name), trace[f"{name}.input"].x
         if f"{name}.output" in masks:
             dy = layers.dropout_backward(dy, masks[f"{name}.output"], room)
         ones = room.full("ones", 1, dy.shape[1:], dy.dtype)
         step, d_weights = cell.backward(dy, weights_of(params, name), masks_of(masks, name, ones), trace[name], room)
         grads.update({f"{name}.{field}": gradient for field, gradient in d_weights._asdict().items()})
-        if x.ndim == 2:
-            grads[f"{name}.Wx"] = layers.onehot_backward(step.dz, x, Wx, room)
+        Ws = input_weights(params, name)
+        if x.dtype.kind in "iu":
+            grads.update(zip(Ws, layers.few_hot_backward(step.dz, x, tuple(Ws.values()), room), strict=True))
         else:
-            dy, grads[f"{name}.Wx"] = layers.linear_backward(step.dz, x, Wx, room)
+            dy, grads[f"{name}.Wx"] = layers.linear_backward(step.dz, x, Ws[f"{name}.Wx"], room)
             trace[f"{name}.input"] = InputTrace(x, dy)
         trace[name] = step
     return {name: grads[name] for name in params}
@@ -166,13 +167,13 @@ class Stepper:
         B = next(iter(state.values()))[0].shape[0]
         self._stack, self._t = Stack(params, self.ROWS, B, state, {}, buffers), 0
 
-    def __call__(self, ids: Array) -> Array:
-        """ids (B,) to logits (B, V), valid until the next call."""
+    def __call__(self, ids: Array, context: Array | None = None) -> Array:
+        """ids (B,), and features (B, F) if the network has any, to logits (B, V), valid until the next call."""
         if self._t == self.ROWS:
             self._stack.start_again()
             self._t = 0
         self._t += 1
-        return self._stack.run_step(ids, self._t - 1)
+        return self._stack.run_step(few_hot(ids, context), self._t - 1)
 
     @property
     def state(self) -> State:
@@ -183,19 +184,26 @@ class Stepper:
 # What the world calls.
 
 
+def few_hot(ids: Array, context: Array | None) -> Array:
+    """The places of the ones in x: ids (...), and context (..., F) behind them, if there is any."""
+    return ids if context is None else np.concatenate([ids[..., None], context], axis=-1)
+
+
 def forward(
     params: Mapping[str, Array],
     ids: Array,
     state: State | None = None,
     masks: Mapping[str, Array] | None = None,
     *,
+    context: Array | None = None,
     workspace: Workspace | None = None,
 ) -> tuple[Array, State, Trace]:
     """ids (T, B) to logits (T, B, V), the state after the last step, and the trace.  Arguments as below."""
-    _check(params, ids, None, state, masks, workspace)
+    _check(params, ids, None, state, masks, context, workspace)
+    x = few_hot(ids, context)
 
     def part(lanes: slice, buffers: Buffers) -> tuple[Array, State, dict[str, Any]]:
-        return stack_forward(params, _lanes(ids, lanes), _state_of(state, lanes), _masks_of(masks, lanes), buffers)
+        return stack_forward(params, _lanes(x, lanes), _state_of(state, lanes), _masks_of(masks, lanes), buffers)
 
     logits, states, traces = zip(*_run(part, ids, workspace), strict=True)
     return (logits[0] if len(logits) == 1 else np.concatenate(logits, axis=1)), _joined(states), Trace(traces)
@@ -207,13 +215,15 @@ def token_nats(
     targets: Array,
     state: State | None = None,
     *,
+    context: Array | None = None,
     workspace: Workspace | None = None,
 ) -> tuple[Array, int, State]:
     """Evaluation: -ln p(target) in nats (T, B), 0 where the target is -1; how many predictions are right; the state."""
-    _check(params, ids, targets, state, None, workspace)
+    _check(params, ids, targets, state, None, context, workspace)
+    x = few_hot(ids, context)
 
     def part(lanes: slice, buffers: Buffers) -> tuple[Array, int, State]:
-        logits, last_state, _ = stack_forward(params, _lanes(ids, lanes), _state_of(state, lanes), {}, buffers)
+        logits, last_state, _ = stack_forward(params, _lanes(x, lanes), _state_of(state, lanes), {}, buffers)
         score, _ = layers.cross_entropy_forward(logits, _lanes(targets, lanes), buffers.within("loss"))
         return score.nats, score.correct, last_state
 
@@ -228,11 +238,13 @@ def loss_and_gradients(
     state: State | None = None,
     masks: Mapping[str, Array] | None = None,
     *,
+    context: Array | None = None,
     workspace: Workspace | None = None,
 ) -> tuple[float, Arrays, State, Trace]:
     """The mathematics of one training step: forward, loss, and backward through time.
 
-    ids and targets are integers (T, B); a target of -1 is not scored.  state is where each layer begins, (B, H) arrays
+    ids and targets are integers (T, B); a target of -1 is not scored.  context: (T, B, F) integers, the features that
+    go with each id, if the network has any.  state is where each layer begins, (B, H) arrays
     (None: zeros); masks come from dropout_masks (None: no dropout, as in evaluation).
 
     Returns (loss, grads, state, trace).  loss is the mean of -ln p(target) in nats over the scored targets (0 where
@@ -241,13 +253,14 @@ def loss_and_gradients(
     until its next use.  Raises ValueError for ids or targets that are no integers or outside of the vocabulary, for
     shapes and names that do not fit, and for a workspace of another network.
     """
-    _check(params, ids, targets, state, masks, workspace)
+    _check(params, ids, targets, state, masks, context, workspace)
+    x = few_hot(ids, context)
     scored = int(np.count_nonzero(targets >= 0))
 
     def part(lanes: slice, buffers: Buffers) -> tuple[float, Arrays, State, dict[str, Any]]:
-        its_ids, its_targets = _lanes(ids, lanes), _lanes(targets, lanes)
+        its_x, its_targets = _lanes(x, lanes), _lanes(targets, lanes)
         its_state, its_masks = _state_of(state, lanes), _masks_of(masks, lanes)
-        logits, last_state, trace = stack_forward(params, its_ids, its_state, its_masks, buffers)
+        logits, last_state, trace = stack_forward(params, its_x, its_state, its_masks, buffers)
         score, loss = layers.cross_entropy_forward(logits, its_targets, buffers.within("loss"))
         loss = layers.cross_entropy_backward(loss, its_targets, scored, buffers.within("loss"))
         grads = stack_backward(params, its_masks, loss.dlogits, trace, buffers)
@@ -260,9 +273,10 @@ def loss_and_gradients(
     return sum(nats) / max(scored, 1), grads[0], _joined(states), Trace(traces)
 
 
-def onehot_input_gradient(params: Mapping[str, Array], trace: Trace) -> Array:
-    """d loss / d onehot(ids), (T, B, V): what the loss would do if the input were not quite one-hot.  (18)"""
-    return np.asarray(trace["lstm1"].dz @ params["lstm1.Wx"].T)
+def few_hot_input_gradient(params: Mapping[str, Array], trace: Trace) -> Array:
+    """d loss / d x, (T, B, V + sizes of the features): what the loss would do if x were not quite few-hot.  (18)"""
+    name = layer_names(params)[0]
+    return np.asarray(trace[name].dz @ np.concatenate(list(input_weights(params, name).values())).T)
 
 
 # A batch is cut into parts by its lanes: the second axis of (T, B), the last but one of states and masks.
@@ -295,7 +309,7 @@ def _joined(states: Sequence[State]) -> State:
 
 def _check(
     params: Mapping[str, Array], ids: Array, targets: Array | None, state: State | None,
-    masks: Mapping[str, Array] | None, workspace: Workspace | None,
+    masks: Mapping[str, Array] | None, context: Array | None, workspace: Workspace | None,
 ) -> None:  # fmt: skip
     """ValueError where the arguments of one of the functions above do not fit together."""
     H, V = params["dense.W"].shape
@@ -317,6 +331,14 @@ def _check(
     for name, arrays in (state or {}).items():
         if any(array.shape != (B, H) for array in arrays):
             raise ValueError(f"state of {name}: each array must be (B, H), {(B, H)}")
+    sizes = [len(array) for array in input_weights(params, names[0]).values()][1:]
+    if bool(sizes) != (context is not None) or (context is not None and context.shape != (T, B, len(sizes))):
+        found = "there is none" if context is None else f"it is {context.shape}"
+        raise ValueError(f"context must be (T, B, {len(sizes)}), as the network has {len(sizes)} features; {found}")
+    if context is not None and not (
+        context.dtype.kind in "iu" and context.min() >= 0 and (context.max(axis=(0, 1)) < sizes).all()
+    ):
+        raise ValueError(f"context must be integers from 0 to below {sizes}, the sizes of the features")
     shapes: dict[str, tuple[int, ...]] = {f"{name}.output": (T, B, H) for name in names}
     shapes |= {f"{name}.{field}": (B, H) for name in names for field in cell_of(name).masks._fields}
     for name, mask in (masks or {}).items():

@@ -29,6 +29,7 @@ class ModelConfig:
     "variational": the hidden state on its way to the next step, one mask for a whole sequence, beside the output's
     dropout (Gal and Ghahramani 2016).
     input is "onehot", or "scalar": id / vocab_size as one number, as the paper has it.
+    context: the sizes of the features that each step is told beside its token; a feature's values are 0..size - 1.
     cell is the name of the layers' cell in cells.CELLS.
     """
 
@@ -39,6 +40,7 @@ class ModelConfig:
     recurrent_dropout: Literal["none", "rnndrop", "variational"] = "none"
     input: Literal["onehot", "scalar"] = "onehot"
     cell: str = "lstm"
+    context: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         if self.vocab_size < 2 or self.hidden_size < 1 or self.layers < 1:
@@ -49,6 +51,9 @@ class ModelConfig:
             raise ValueError(f"recurrent_dropout is none, rnndrop or variational, not {self.recurrent_dropout}")
         if self.input not in ("onehot", "scalar"):
             raise ValueError(f"input is onehot or scalar, not {self.input}")
+        object.__setattr__(self, "context", tuple(self.context))  # a list, as JSON has it, becomes a tuple
+        if self.context and (self.input != "onehot" or min(self.context) < 1):
+            raise ValueError("a network with context has input onehot, and each feature has at least 1 value")
         if self.cell not in CELLS:
             raise ValueError(f"cell is {' or '.join(CELLS)}, not {self.cell}")
         needed = {"none": "", "rnndrop": "ms", "variational": "r"}[self.recurrent_dropout]
@@ -68,6 +73,8 @@ def parameter_shapes(config: ModelConfig) -> dict[str, tuple[int, ...]]:
     inputs = V if config.input == "onehot" else 1
     for layer in config.layer_names:
         shapes[f"{layer}.Wx"] = (inputs, len(cell.gates) * H)
+        for number, size in enumerate(config.context if layer == config.layer_names[0] else (), start=1):
+            shapes[f"{layer}.Wx{number}"] = (size, len(cell.gates) * H)
         shapes.update({f"{layer}.{name}": shape for name, shape in cell.weights.shapes(H).items()})
         inputs = H
     return {**shapes, "dense.W": (H, V), "dense.b": (V,)}
@@ -76,13 +83,15 @@ def parameter_shapes(config: ModelConfig) -> dict[str, tuple[int, ...]]:
 def init_params(config: ModelConfig, rng: np.random.Generator, dtype: npt.DTypeLike = np.float32) -> Arrays:
     """Fresh parameters: Wx and dense.W Glorot uniform, dense.b 0, and the others as their cell says.
 
-    The dense layer is small, so that the first predictions are almost uniform and the first loss is ln V.
+    The dense layer is small, so that the first predictions are almost uniform and the first loss is ln V.  The rows of
+    features are drawn like those of tokens, whatever the feature's size: each 1 of x then moves z by as much.
     """
     params: Arrays = {}
     for name, shape in parameter_shapes(config).items():
         layer, _, field = name.partition(".")
-        if field == "Wx" or name == "dense.W":
-            limit = math.sqrt(6 / sum(shape))
+        if field.startswith("Wx") or name == "dense.W":
+            fan_in = config.vocab_size if field.startswith("Wx") and field != "Wx" else shape[0]
+            limit = math.sqrt(6 / (fan_in + shape[1]))
             params[name] = rng.uniform(-limit, limit, shape).astype(dtype)
         elif layer == "dense":
             params[name] = np.zeros(shape, dtype)
@@ -94,6 +103,11 @@ def init_params(config: ModelConfig, rng: np.random.Generator, dtype: npt.DTypeL
 def layer_names(params: Mapping[str, Array]) -> list[str]:
     """The names of the recurrent layers, from the input up: "lstm1", "lstm2", ...  Each has an array Wx."""
     return [name.removesuffix(".Wx") for name in params if name.endswith(".Wx")]
+
+
+def input_weights(params: Mapping[str, Array], layer: str) -> dict[str, Array]:
+    """By name, the arrays that hold the rows of a layer's Wx: "lstm1.Wx", and "lstm1.Wx1", ... for features."""
+    return {name: array for name, array in params.items() if name.startswith(f"{layer}.Wx")}
 
 
 def zero_state(config: ModelConfig, B: int, dtype: npt.DTypeLike = np.float32) -> State:

@@ -21,6 +21,7 @@ from lstm_numpy.speed.buffers import Buffers
 
 Array: TypeAlias = npt.NDArray[Any]
 Walk: TypeAlias = Callable[[], Callable[[int], Array]]
+Context: TypeAlias = Callable[[int, int], Callable[[Array, Array], Array]]
 
 LONGEST_PERIOD = 16  # ids: what repeats after more is a phrase, and music repeats its phrases
 SHORTEST_LOOP = 8  # ids: a chord struck four times is no loop yet
@@ -75,13 +76,16 @@ def generate(
     banned: Sequence[int] = (),
     sampling: Sampling | None = None,
     walk: Walk | None = None,
+    context: Context | None = None,
 ) -> list[Tune]:
     """Write `count` songs that begin with the ids of `prime`, each until it draws `end` or has `length` more ids.
 
     banned: ids that are never drawn.  walk: begins a walk along one song, a function that is told each id from the
-    prime's first on, and answers with (V,) bool: what may follow.  rng gives each song a seed, one after the other, so
-    song k draws the same numbers whatever the count, and the same arguments give the same songs bit for bit.
-    ValueError for a prime that is empty or leaves the vocabulary, if nothing may follow, or if the output is not
+    prime's first on, and answers with (V,) bool: what may follow.  context(count, total), for a network with features,
+    begins `count` songs of at most `total` ids, with a function step(ids (n,), songs (n,)) -> (n, F) ints: it is told
+    each id of each song in turn, and answers with the features that go with it.  rng gives each song a seed, one after
+    the other, so song k draws the same numbers whatever the count, and the same arguments give the same songs bit for
+    bit.  ValueError for a prime that is empty or leaves the vocabulary, if nothing may follow, or if the output is not
     finite.
     """
     prime = np.atleast_1d(np.asarray(prime, dtype=np.intp))
@@ -89,10 +93,11 @@ def generate(
     seeds = rng.integers(2**63, size=count).tolist()
     # One BLAS thread: a step's products are too small to be shared out, and their sums are the same on any machine.
     with ThreadpoolController().limit(limits=1, user_api="blas"):
-        logits, state = _read(params, prime)
         tunes: list[Tune] = []
         for k in range(0, count, _SIDE_BY_SIDE):
-            songs = _Songs(prime, len(prime) + length, seeds[k : k + _SIDE_BY_SIDE], walk)
+            songs = _Songs(prime, len(prime) + length, seeds[k : k + _SIDE_BY_SIDE], walk, context)
+            if k == 0:
+                logits, state = _read(params, prime, songs.prime_features)
             tunes += songs.write(params, logits, state, sampling, end)
     return tunes
 
@@ -100,7 +105,9 @@ def generate(
 class _Songs:
     """Some songs that are written side by side."""
 
-    def __init__(self, prime: Array, total: int, seeds: Sequence[int], walk: Walk | None) -> None:
+    def __init__(
+        self, prime: Array, total: int, seeds: Sequence[int], walk: Walk | None, context: Context | None
+    ) -> None:
         count, self.n = len(seeds), len(prime)
         self.ids = np.empty((count, total), dtype=np.intp)
         self.ids[:, : self.n] = prime
@@ -110,6 +117,11 @@ class _Songs:
         for along in self.walks:
             for i in prime[:-1].tolist():
                 along(i)
+        self.context = context(count, total) if context else None
+        self.prime_features = None  # (n, 1, F)
+        if self.context and len(prime):
+            every = np.arange(count)
+            self.prime_features = np.stack([self.context(np.full(count, i), every)[:1] for i in prime])
 
     def write(
         self, params: Mapping[str, Array], logits: Array, state: State, sampling: Sampling, end: int
@@ -136,7 +148,7 @@ class _Songs:
                 stepper = Stepper(params, _rows(stepper.state, going), buffers)
             if t + 1 == total or not len(writing):
                 break
-            logits = stepper(chosen)
+            logits = stepper(chosen, self.context(chosen, writing) if self.context else None)
         return [self._written(k, end) for k in range(count)]
 
     def _written(self, k: int, end: int) -> Tune:
@@ -159,11 +171,13 @@ def _without(params: Mapping[str, Array], banned: Sequence[int]) -> dict[str, Ar
     return {**params, "dense.b": b}
 
 
-def _read(params: Mapping[str, Array], prime: Array) -> tuple[Array, State]:
-    """Read the prime: the logits (1, V) of what follows, and the state (1, H)."""
+def _read(params: Mapping[str, Array], prime: Array, features: Array | None) -> tuple[Array, State]:
+    """Read the prime and its features (n, 1, F): the logits (1, V) of what follows, and the state (1, H)."""
     state: State | None = None
     for begin in range(0, max(len(prime), 1), _READ_AT_ONCE):
-        outputs, state, _ = forward(params, prime[begin : begin + _READ_AT_ONCE, None], state)
+        part = slice(begin, begin + _READ_AT_ONCE)
+        context = None if features is None else features[part]
+        outputs, state, _ = forward(params, prime[part, None], state, context=context)
     assert state is not None
     return outputs[-1], state
 

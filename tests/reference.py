@@ -54,7 +54,7 @@ def lstm(
 
 
 def network(
-    params: dict[str, Array], ids: Array, targets: Array, state: Any = None, masks: Any = None
+    params: dict[str, Array], ids: Array, targets: Array, state: Any = None, masks: Any = None, context: Any = None
 ) -> tuple[float, Array, dict[str, Array]]:
     """The mean of -ln p(target) over scored targets; logits (T, B, V); and each layer's last "lstm1.h", ... (B, H)."""
     T, B = ids.shape
@@ -65,8 +65,12 @@ def network(
     for n in range(B):
         one_hot = params["lstm1.Wx"].shape[0] == V
         x = np.array([np.eye(V)[k] if one_hot else np.array([k / V]) for k in ids[:, n]])
+        features = [] if context is None else [params[f"lstm1.Wx{k + 1}"] for k in range(context.shape[2])]
+        for k, W in enumerate(features):
+            x = np.concatenate([x, np.eye(len(W))[context[:, n, k]]], axis=1)
         for layer in range(1, layers + 1):
             Wx, Wh, b = (params[f"lstm{layer}.{name}"] for name in ("Wx", "Wh", "b"))
+            Wx = np.concatenate([Wx, *features]) if layer == 1 else Wx
             zero = np.zeros(len(Wh))
             h0, c0 = (state[f"lstm{layer}"][k][n] if state else zero for k in (0, 1))
             m, s, r = (masks[f"lstm{layer}.{name}"][n] if f"lstm{layer}.{name}" in masks else 1.0 for name in "msr")

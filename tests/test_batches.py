@@ -165,3 +165,25 @@ def test_songs_take_the_smallest_integers_and_give_views() -> None:
 def test_songs_that_do_not_fit_their_offsets_are_refused(flat: list[int], offsets: list[int]) -> None:
     with pytest.raises(ValueError, match="songs"):
         Songs(np.array(flat), np.array(offsets, dtype=np.int64))
+
+
+def test_features_go_with_their_ids_and_those_that_hold_ids_are_transposed_like_ids() -> None:
+    flat, offsets = np.array([0, 3, 4, 1, 0, 2, 3, 4, 1]), np.array([0, 4, 9])
+    context = np.stack([flat, np.arange(9)], axis=1)
+    songs = Songs(flat, offsets, context, context_ids=(0,))
+    table = np.array([[0, 1, 3, 4, 2]])  # one shift, for every song
+    for batch in training_batches(songs, 3, 2, np.random.default_rng(0), Transposition.of(songs, table)):
+        np.testing.assert_array_equal(batch.context[:, :, 0], batch.ids)
+        np.testing.assert_array_equal(table[0][flat[batch.context[:, :, 1]]], batch.ids)
+    (batch, *_) = evaluation_batches(songs.take([1]), 10, 2)
+    np.testing.assert_array_equal(batch.context[:, 0, 1], [4, 5, 6, 7, 7, 7, 7, 7, 7, 7][:4] + [8] * 6)
+    assert evaluation_batches(Songs(flat, offsets), 10, 2)[0].context is None
+
+
+@pytest.mark.parametrize(
+    ("context", "ids"),
+    [(np.zeros((2, 1), int), ()), (np.zeros((3, 1)), ()), (np.zeros((3, 1), int), (1,)), (None, (0,))],
+)
+def test_features_that_do_not_fit_are_refused(context: np.ndarray, ids: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match="songs: context"):
+        Songs(np.array([0, 2, 1]), np.array([0, 3]), context, ids)

@@ -1,14 +1,18 @@
 """Scores: of each song as a whole, whatever the windows are, and on the same targets as the n-grams'."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import reference
 
+import lstm_numpy
 from experiment.report import evaluate_part as evaluate
 from experiment.report import figures_table, final_figures, heard_songs, ngram_nats
 from experiment.songs import RunSongs
 from lstm_numpy.baselines import NGrams
 from lstm_numpy.batches import Songs, Transposition
+from lstm_numpy.model import token_nats
 from lstm_numpy.parameters import ModelConfig, init_params
 
 V, H = 7, 5
@@ -36,6 +40,18 @@ def test_windows_and_lanes_change_nothing(T, B, threads):
     assert found.nats == pytest.approx(expected, rel=1e-6)
     assert np.array_equal(found.scored, RUN.is_target)
     assert found.nats_per_token == pytest.approx(expected[RUN.is_target].mean())
+
+
+def test_each_id_is_read_with_its_features():
+    config = ModelConfig(V, H, context=(2, 4))
+    params = {name: array * 3 for name, array in init_params(config, RNG, np.float64).items()}
+    flat, offsets = RUN.songs.flat, RUN.songs.offsets
+    context = np.stack([RNG.integers(0, size, len(flat)) for size in config.context], axis=1)
+    found = lstm_numpy.evaluate(params, config, Songs(flat, offsets, context), 4, 3)
+    for begin, end in pairwise(offsets):
+        ids, features = flat[begin:end], context[begin:end]
+        nats, _, _ = token_nats(params, ids[:-1, None], ids[1:, None].astype(int), context=features[:-1, None])
+        assert found.nats[begin + 1 : end] == pytest.approx(nats[:, 0], rel=1e-9)
 
 
 def test_accuracy_counts_the_likeliest():

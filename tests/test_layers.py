@@ -21,19 +21,32 @@ ids = np.array([[0, 4], [2, 2], [4, 2]])  # 2 and 4 stand more than once
 def test_a_onehot_input_picks_rows_as_the_product_with_a_onehot_matrix_does() -> None:
     Wx, one_hot = rng.normal(size=(V, 4 * H)), np.eye(V)[ids]
     xWx = np.empty((T, B, 4 * H))
-    assert layers.input_forward(ids, Wx, V, xWx) is ids
+    assert layers.input_forward(ids, (Wx,), V, xWx) is ids
     np.testing.assert_array_equal(xWx, one_hot @ Wx)
     dz = rng.normal(size=(T, B, 4 * H))
     wanted = np.einsum("tbv,tbk->vk", one_hot, dz)
     buffers = Buffers()
     for _ in range(2):  # the second time its buffer is full of the first
-        np.testing.assert_allclose(layers.onehot_backward(dz, ids, Wx, buffers), wanted, rtol=1e-14, atol=0)
+        np.testing.assert_allclose(layers.few_hot_backward(dz, ids, (Wx,), buffers)[0], wanted, rtol=1e-14, atol=0)
+
+
+def test_a_few_hot_input_is_the_product_with_its_ones_and_zeros() -> None:
+    sizes = (V, 3, 2)
+    Ws = tuple(rng.normal(size=(size, 4 * H)) for size in sizes)
+    x = np.stack([ids, [[0, 2], [2, 2], [1, 0]], [[1, 1], [0, 1], [1, 1]]], axis=2)
+    few_hot = np.concatenate([np.eye(size)[x[:, :, k]] for k, size in enumerate(sizes)], axis=2)
+    xWx, dz = np.empty((T, B, 4 * H)), rng.normal(size=(T, B, 4 * H))
+    layers.few_hot_forward(x, Ws, xWx)
+    np.testing.assert_allclose(xWx, few_hot @ np.concatenate(Ws), rtol=1e-13)
+    wanted = np.split(np.einsum("tbv,tbk->vk", few_hot, dz), np.cumsum(sizes)[:-1])
+    for dW, its_wanted in zip(layers.few_hot_backward(dz, x, Ws, Buffers()), wanted, strict=True):
+        np.testing.assert_allclose(dW, its_wanted, rtol=1e-13)
 
 
 def test_a_linear_input_and_its_gradients() -> None:
     x, Wx, dz = rng.normal(size=(T, B, 2)), rng.normal(size=(2, 4 * H)), rng.normal(size=(T, B, 4 * H))
     xWx = np.empty((T, B, 4 * H))
-    assert layers.input_forward(x, Wx, V, xWx) is x
+    assert layers.input_forward(x, (Wx,), V, xWx) is x
     np.testing.assert_allclose(xWx, np.einsum("tbd,dk->tbk", x, Wx), rtol=1e-13)
     dx, dWx = layers.linear_backward(dz, x, Wx, Buffers())
     np.testing.assert_allclose(dx, np.einsum("tbk,dk->tbd", dz, Wx), rtol=1e-13)
@@ -42,7 +55,7 @@ def test_a_linear_input_and_its_gradients() -> None:
 
 def test_the_papers_scalar_input_is_the_id_as_a_share_of_the_vocabulary() -> None:
     Wx, xWx = rng.normal(size=(1, 4 * H)), np.empty((T, B, 4 * H))
-    np.testing.assert_array_equal(layers.input_forward(ids, Wx, V, xWx), ids[:, :, None] / V)
+    np.testing.assert_array_equal(layers.input_forward(ids, (Wx,), V, xWx), ids[:, :, None] / V)
     np.testing.assert_allclose(xWx, ids[:, :, None] / V * Wx[0], rtol=1e-15)
 
 

@@ -23,7 +23,7 @@ params = init_params(config, rng)
 optimizer = RMSprop(params, learning_rate=1e-2)
 for epoch in range(20):
     state = None
-    for ids, targets, fresh in training_batches(songs, T=16, B=8, rng=rng):
+    for ids, targets, fresh, _ in training_batches(songs, T=16, B=8, rng=rng):
         masks = dropout_masks(config, *ids.shape, rng)
         loss, grads, state, trace = loss_and_gradients(params, ids, targets, reset(state, fresh), masks)
         clip_by_global_norm(grads, 5.0)

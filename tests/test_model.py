@@ -26,7 +26,7 @@ from lstm_numpy import (
 )
 from lstm_numpy.gradcheck.checks import CASES, Case, build
 from lstm_numpy.lstm import LSTMState
-from lstm_numpy.model import onehot_input_gradient, token_nats
+from lstm_numpy.model import few_hot_input_gradient, token_nats
 from lstm_numpy.parameters import layer_names, parameter_shapes
 
 math_test = pytest.mark.math
@@ -48,6 +48,9 @@ def test_parameters_are_named_and_shaped_from_the_input_to_the_output() -> None:
     assert {name: parameter.shape for name, parameter in params.items()} == shapes
     assert layer_names(params) == ["lstm1", "lstm2"]
     assert parameter_shapes(ModelConfig(7, 3, input="scalar"))["lstm1.Wx"] == (1, 12)
+    told = parameter_shapes(ModelConfig(7, 3, layers=2, context=(4, 2)))
+    assert told == {**shapes, "lstm1.Wx1": (4, 12), "lstm1.Wx2": (2, 12)}
+    assert list(told)[:4] == ["lstm1.Wx", "lstm1.Wx1", "lstm1.Wx2", "lstm1.Wh"]
 
 
 @math_test
@@ -163,14 +166,15 @@ def test_a_tiny_batch_is_learned_by_heart(config: ModelConfig) -> None:
 @math_test
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 def test_two_windows_with_the_state_carried_are_one_long_sequence_bit_for_bit(case: Case) -> None:
-    _, params, ids, _, state, masks = build(case)
+    _, params, ids, _, state, masks, context = build(case)
     first_masks, second_masks = (
         {name: mask[part] if mask.ndim == 3 else mask for name, mask in masks.items()}
         for part in (slice(None, 1), slice(1, None))
     )
-    logits, last, _ = forward(params, ids, state, masks)
-    first, between, _ = forward(params, ids[:1], state, first_masks)
-    second, end, _ = forward(params, ids[1:], between, second_masks)
+    first_context, second_context = (None, None) if context is None else (context[:1], context[1:])
+    logits, last, _ = forward(params, ids, state, masks, context=context)
+    first, between, _ = forward(params, ids[:1], state, first_masks, context=first_context)
+    second, end, _ = forward(params, ids[1:], between, second_masks, context=second_context)
     np.testing.assert_array_equal(logits, np.concatenate([first, second]))
     for name, (h, c) in last.items():
         np.testing.assert_array_equal(h, end[name].h)
@@ -180,19 +184,19 @@ def test_two_windows_with_the_state_carried_are_one_long_sequence_bit_for_bit(ca
 @math_test
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 def test_float32_stays_float32_everywhere_and_agrees_with_float64(case: Case) -> None:
-    _, params, ids, targets, state, masks = build(case)
+    _, params, ids, targets, state, masks, context = build(case)
     small = [{name: a.astype(np.float32) for name, a in arrays.items()} for arrays in (params, masks)]
     small_state = {name: type(s)(*(a.astype(np.float32) for a in s)) for name, s in state.items()}
-    loss, grads, _, _ = loss_and_gradients(params, ids, targets, state, masks)
-    loss_32, grads_32, last, trace = loss_and_gradients(small[0], ids, targets, small_state, small[1])
+    loss, grads, _, _ = loss_and_gradients(params, ids, targets, state, masks, context=context)
+    loss_32, grads_32, last, trace = loss_and_gradients(small[0], ids, targets, small_state, small[1], context=context)
     assert loss_32 == pytest.approx(loss, abs=1e-6)
     for name, gradient in grads.items():
         assert grads_32[name].shape == gradient.shape
         np.testing.assert_allclose(grads_32[name], gradient, rtol=0, atol=1e-6)
-    arrays = [*grads_32.values(), *(a for s in last.values() for a in s), onehot_input_gradient(small[0], trace)]
+    arrays = [*grads_32.values(), *(a for s in last.values() for a in s), few_hot_input_gradient(small[0], trace)]
     arrays += [a for part in trace.values() for a in part if isinstance(a, np.ndarray) and a.dtype.kind == "f"]
     assert {array.dtype for array in arrays} == {np.dtype(np.float32)}
-    assert token_nats(small[0], ids, targets, small_state)[0].dtype == np.float32
+    assert token_nats(small[0], ids, targets, small_state, context=context)[0].dtype == np.float32
 
 
 @math_test
@@ -212,7 +216,7 @@ def test_states_begin_at_zero_in_the_dtype_that_is_asked_for() -> None:
 
 @math_test
 def test_nothing_that_is_given_is_changed() -> None:
-    _, params, ids, targets, state, masks = build(CASES["2 layers, dropout, 3 targets not scored"])
+    _, params, ids, targets, state, masks, _ = build(CASES["2 layers, dropout, 3 targets not scored"])
     given = [ids, targets, *params.values(), *masks.values(), *(a for s in state.values() for a in s)]
     copies = [array.copy() for array in given]
     loss_and_gradients(params, ids, targets, state, masks)
@@ -223,7 +227,7 @@ def test_nothing_that_is_given_is_changed() -> None:
 
 @math_test
 def test_the_carried_state_outlives_the_next_call() -> None:
-    _, params, ids, targets, state, masks = build(Case(carried=True))
+    _, params, ids, targets, state, masks, _ = build(Case(carried=True))
     _, _, last, trace = loss_and_gradients(params, ids, targets, state, masks)
     np.testing.assert_array_equal(last["lstm1"].h, trace["lstm1"].h[-1])
     np.testing.assert_array_equal(last["lstm1"].c, trace["lstm1"].c[-1])
@@ -233,7 +237,7 @@ def test_the_carried_state_outlives_the_next_call() -> None:
 
 @math_test
 def test_without_a_backward_pass_there_are_no_gradients() -> None:
-    _, params, ids, _, _, _ = build(Case(layers=2))
+    _, params, ids, _, _, _, _ = build(Case(layers=2))
     trace = forward(params, ids)[2]
     step = trace["lstm2"]
     gradients = [step.dz, step.dh, step.dc, *(trace[f"{layer}.input"].dx for layer in ("lstm1", "lstm2", "dense"))]
@@ -243,7 +247,7 @@ def test_without_a_backward_pass_there_are_no_gradients() -> None:
 @math_test
 def test_targets_that_are_not_scored_do_not_count() -> None:
     """Padding behind a song leaves the loss and the gradients of the song as they are."""
-    _, params, ids, targets, state, _ = build(Case(carried=True))
+    _, params, ids, targets, state, _, _ = build(Case(carried=True))
     padded_ids = np.concatenate([ids, np.zeros((3, 2), int)])
     padded_targets = np.concatenate([targets, np.full((3, 2), -1)])
     loss, grads, _, _ = loss_and_gradients(params, ids, targets, state)
@@ -255,7 +259,7 @@ def test_targets_that_are_not_scored_do_not_count() -> None:
 
 @math_test
 def test_one_scored_target_is_its_own_mean() -> None:
-    _, params, ids, targets, _, _ = build(Case())
+    _, params, ids, targets, _, _, _ = build(Case())
     targets[:] = -1
     targets[2, 1] = 3
     loss, _, _, trace = loss_and_gradients(params, ids, targets)
@@ -266,7 +270,7 @@ def test_one_scored_target_is_its_own_mean() -> None:
 
 @math_test
 def test_a_batch_without_a_scored_target_has_no_loss_and_no_gradient() -> None:
-    _, params, ids, targets, _, _ = build(Case())
+    _, params, ids, targets, _, _, _ = build(Case())
     loss, grads, _, _ = loss_and_gradients(params, ids, np.full_like(targets, -1))
     assert loss == 0
     assert not any(gradient.any() for gradient in grads.values())
@@ -274,7 +278,7 @@ def test_a_batch_without_a_scored_target_has_no_loss_and_no_gradient() -> None:
 
 @math_test
 def test_ids_may_be_of_any_integer_type() -> None:
-    _, params, ids, targets, _, _ = build(Case(unscored=2))
+    _, params, ids, targets, _, _, _ = build(Case(unscored=2))
     loss = loss_and_gradients(params, ids, targets)[0]
     assert loss_and_gradients(params, ids.astype(np.uint8), targets.astype(np.int16))[0] == loss
 
@@ -310,6 +314,8 @@ def test_numba_on_and_off_agree_as_far_as_the_order_of_summation_allows(tmp_path
         ({"dropout": -0.1}, "probability to drop"),
         ({"recurrent_dropout": "zoneout"}, "none, rnndrop or variational"),
         ({"input": "embedding"}, "onehot or scalar"),
+        ({"context": (0,)}, "at least 1 value"),
+        ({"context": (2,), "input": "scalar"}, "input onehot"),
         ({"cell": "elman"}, "cell is lstm, not elman"),
     ],
 )
@@ -361,8 +367,8 @@ def test_arguments_that_do_not_fit_the_network_are_refused() -> None:
     params, ids = init_params(config, np.random.default_rng(0)), np.zeros((3, 4), int)
     state, ones = zero_state(config, 4), np.ones((4, 2), np.float32)
 
-    def call(ids=ids, targets=ids, state=state, masks=None, workspace=None) -> None:
-        loss_and_gradients(params, ids, targets, state, masks, workspace=workspace)
+    def call(ids=ids, targets=ids, state=state, masks=None, context=None, workspace=None) -> None:
+        loss_and_gradients(params, ids, targets, state, masks, context=context, workspace=workspace)
 
     call(masks={"lstm1.m": ones, "lstm2.output": np.ones((3, 4, 2), np.float32)}, workspace=Workspace(config, 3, 4))
     for wrong, message in [
@@ -375,12 +381,24 @@ def test_arguments_that_do_not_fit_the_network_are_refused() -> None:
         ({"masks": {"lstm3.m": ones}}, "mask lstm3.m"),
         ({"masks": {"lstm1.output": ones}}, "mask lstm1.output"),
         ({"masks": {"lstm1.m": ones[:1]}}, "mask lstm1.m"),
+        ({"context": np.zeros((3, 4, 1), int)}, "has 0 features"),
         ({"workspace": Workspace(ModelConfig(5, 3, layers=2), 3, 4)}, "another size"),
         ({"workspace": Workspace(ModelConfig(5, 2, layers=1), 3, 4)}, "another size"),
         ({"workspace": Workspace(config, 3, 5)}, "for ids of shape"),
     ]:
         with pytest.raises(ValueError, match=message):
             call(**wrong)  # type: ignore[arg-type]
+
+
+@math_test
+def test_features_must_be_those_of_the_network() -> None:
+    params = init_params(ModelConfig(5, 2, context=(3, 2)), np.random.default_rng(0))
+    ids, edge = np.zeros((3, 4), int), np.zeros((3, 4, 2), int)
+    edge[1, 2] = 2, 1
+    assert math.isfinite(loss_and_gradients(params, ids, ids, context=edge.astype(np.uint8))[0])
+    for wrong in (None, edge[:2], edge[:, :, :1], edge[:, :, ::-1], edge - 1, edge.astype(float)):
+        with pytest.raises(ValueError, match="context must be"):
+            loss_and_gradients(params, ids, ids, context=wrong)
 
 
 @math_test

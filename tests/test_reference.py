@@ -17,9 +17,9 @@ cases = pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 
 @cases
 def test_the_network_is_the_textbooks(case: Case) -> None:
-    _, params, ids, targets, state, masks = build(case)
-    loss, _, last, trace = loss_and_gradients(params, ids, targets, state, masks)
-    wanted_loss, wanted_logits, wanted_last = reference.network(params, ids, targets, state, masks)
+    _, params, ids, targets, state, masks, context = build(case)
+    loss, _, last, trace = loss_and_gradients(params, ids, targets, state, masks, context=context)
+    wanted_loss, wanted_logits, wanted_last = reference.network(params, ids, targets, state, masks, context)
     assert loss == pytest.approx(wanted_loss, abs=1e-13)
     np.testing.assert_allclose(trace["loss"].logits, wanted_logits, rtol=0, atol=1e-13)
     for name, (h, c) in last.items():
@@ -29,16 +29,16 @@ def test_the_network_is_the_textbooks(case: Case) -> None:
 
 @cases
 def test_evaluation_is_the_textbooks_network_without_dropout(case: Case) -> None:
-    _, params, ids, targets, state, _ = build(case)
-    wanted_loss, wanted_logits, _ = reference.network(params, ids, targets, state)
-    np.testing.assert_allclose(forward(params, ids, state)[0], wanted_logits, rtol=0, atol=1e-13)
-    nats, correct, _ = token_nats(params, ids, targets, state)
+    _, params, ids, targets, state, _, context = build(case)
+    wanted_loss, wanted_logits, _ = reference.network(params, ids, targets, state, None, context)
+    np.testing.assert_allclose(forward(params, ids, state, context=context)[0], wanted_logits, rtol=0, atol=1e-13)
+    nats, correct, _ = token_nats(params, ids, targets, state, context=context)
     assert nats.sum() == pytest.approx(wanted_loss * (targets >= 0).sum(), abs=1e-12)
     assert correct == np.sum(wanted_logits.argmax(axis=2) == targets)
 
 
 def test_every_intermediate_has_the_value_that_its_name_says() -> None:
-    _, params, ids, targets, state, masks = build(Case(free_masks=True, carried=True))
+    _, params, ids, targets, state, masks, _ = build(Case(free_masks=True, carried=True))
     _, _, _, trace = loss_and_gradients(params, ids, targets, state, masks)
     step, m, s, r = trace["lstm1"], *(masks[f"lstm1.{name}"] for name in "msr")
     for n in range(ids.shape[1]):
@@ -52,7 +52,7 @@ def test_every_intermediate_has_the_value_that_its_name_says() -> None:
 
 
 def test_dh_and_dc_are_what_the_loss_does_when_h_and_c_are_pushed_at_any_step() -> None:
-    _, params, ids, targets, state, masks = build(Case(free_masks=True, carried=True))
+    _, params, ids, targets, state, masks, _ = build(Case(free_masks=True, carried=True))
     _, _, _, trace = loss_and_gradients(params, ids, targets, state, masks)
     step, T = trace["lstm1"], len(ids)
     for n in range(ids.shape[1]):

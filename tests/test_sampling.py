@@ -183,24 +183,6 @@ def test_what_cannot_follow_is_never_drawn() -> None:
         assert song.ids[-2] == V - 1
 
 
-def test_who_fails_or_is_interrupted_does_not_wait_for_the_other_songs() -> None:
-    steps = 0
-
-    def walk() -> Callable[[int], Array]:
-        def allowed(_: int) -> Array:
-            nonlocal steps
-            steps += 1
-            if steps == 2000:
-                raise KeyboardInterrupt
-            return np.ones(V, bool)
-
-        return allowed
-
-    with pytest.raises(KeyboardInterrupt):
-        generate(network(), [START], 10_000, seeded(), 80, end=END, banned=[END], walk=walk)
-    assert steps < 100_000  # of 800,000
-
-
 def test_a_song_that_nothing_may_follow_is_an_error() -> None:
     with pytest.raises(ValueError, match="no token may follow"):
         generate(network(), [START], 3, seeded(), end=END, banned=range(V))
@@ -285,3 +267,32 @@ def test_a_loop_of_the_prime_is_not_gone_on_with() -> None:
     prime = [START, *[2, 3] * 4]
     (song,) = generate(always([0, 0, 0.9, 0.1]), prime, 1, seeded(), end=END, sampling=Sampling(0))
     assert song.ids[-1] == 3
+
+
+def counted(count: int, total: int) -> Callable[[Array, Array], Array]:
+    """Features that follow from a song so far: the sum of its ids modulo 3, and the id before the last one."""
+    sums, last, read = np.zeros(count, int), np.zeros(count, int), np.zeros(count, int)
+
+    def step(ids: Array, songs: Array) -> Array:
+        sums[songs] += ids
+        read[songs] += 1
+        assert read.max() <= total
+        features = np.stack([sums[songs] % 3, last[songs]], axis=1)
+        last[songs] = ids
+        return features
+
+    return step
+
+
+@pytest.mark.parametrize("count", [3, 40])
+def test_each_id_is_read_with_the_features_of_its_own_song(count: int) -> None:
+    params = network(context=(3, V))
+    songs = generate(params, [START, 3, 4], 12, seeded(), count, end=END, context=counted)
+    assert len({tuple(song.ids) for song in songs}) > 1
+    for song in songs:
+        step = counted(1, len(song.ids))
+        context = np.stack([step(np.array([i]), np.array([0])) for i in song.ids])
+        logits, _, _ = forward(params, song.ids[:, None], context=context)
+        p = np.exp(logits - logits.max(axis=2, keepdims=True))[2:-1, 0]
+        p /= p.sum(axis=1, keepdims=True)
+        assert song.entropy == pytest.approx(-(p * np.log(p)).sum(axis=1).mean(), rel=1e-9)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -16,19 +18,25 @@ rng = np.random.default_rng(0)
 
 
 @pytest.mark.parametrize(
-    "config", [ModelConfig(V, H), ModelConfig(V, H, layers=3), ModelConfig(V, H, input="scalar")], ids=str
+    "kind",
+    [{}, {"layers": 3}, {"input": "scalar"}, {"context": (2, 3)}],
+    ids=str,
 )
-def test_step_by_step_is_the_same_as_at_once(config: ModelConfig) -> None:
+def test_step_by_step_is_the_same_as_at_once(kind: dict[str, Any]) -> None:
+    config = ModelConfig(V, H, **kind)
     params = init_params(config, rng, np.float64)
     ids = rng.integers(0, V, (T, B))
     begin = zero_state(config, B, np.float64)
     for name, layer in begin.items():
         begin[name] = layer._replace(h=rng.uniform(-1, 1, (B, H)), c=rng.normal(size=(B, H)))
-    logits, last, _ = forward(params, ids, begin)
+    features = [rng.integers(0, size, (T, B)) for size in config.context]
+    context = np.stack(features, axis=2) if features else None
+    logits, last, _ = forward(params, ids, begin, context=context)
 
     stepper = Stepper(params, begin, Buffers())
     for t in range(T):
-        np.testing.assert_allclose(stepper(ids[t]), logits[t], rtol=1e-12, atol=1e-12)
+        now = None if context is None else context[t]
+        np.testing.assert_allclose(stepper(ids[t], now), logits[t], rtol=1e-12, atol=1e-12)
     for name, (h, c) in stepper.state.items():
         np.testing.assert_allclose(h, last[name].h, rtol=1e-12, atol=1e-12)
         np.testing.assert_allclose(c, last[name].c, rtol=1e-12, atol=1e-12)

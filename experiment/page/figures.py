@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from experiment.distributions import Distributions
-from experiment.folder import read_json
+from experiment.folder import RunFolder, read_json
 from experiment.history import EPOCH_COLUMNS, read_log
 
 Array = npt.NDArray[Any]
@@ -23,20 +23,18 @@ NGRAMS = ("uniform", "unigram", "bigram", "trigram")
 def figures(folder: Path) -> dict[str, Any]:
     """What the files of a run's folder have: "curves", "ngrams" and "weights", each empty where there is no file."""
     found: dict[str, Any] = {"curves": {}, "ngrams": {}, "weights": {}}
-    if (folder / "history.csv").exists():
-        history = read_log(folder / "history.csv")
-        for name in ("loss", "accuracy"):
-            found["curves"][name] = averaged(history["step"], history[name])
-    if (folder / "epochs.csv").exists():
-        epochs = read_log(folder / "epochs.csv", EPOCH_COLUMNS)
-        for name in ("valid_loss", "valid_accuracy"):
-            found["curves"][name] = points(epochs["step"], epochs[name])
-    if (folder / "summary.json").exists():
-        summary = read_json(folder / "summary.json")
+    files = RunFolder(folder)
+    for path, columns in ((files.history, None), (files.epochs, EPOCH_COLUMNS)):
+        if path.exists():
+            log = read_log(path, columns)
+            for name in ("loss", "accuracy") if columns is None else ("valid_loss", "valid_accuracy"):
+                found["curves"][name] = (averaged if columns is None else points)(log["step"], log[name])
+    if files.summary.exists():
+        summary = read_json(files.summary)
         names = {name: f"{name}_nats_per_token" for name in NGRAMS}
         found["ngrams"] = {name: summary[key] for name, key in names.items() if key in summary}
-    if (folder / "distributions.npz").exists():
-        spread = Distributions.load(folder / "distributions.npz").thinned(MOST_EPOCHS)
+    if files.distributions.exists():
+        spread = Distributions.load(files.distributions).thinned(MOST_EPOCHS)
         for name in spread.quantiles:
             if not (name.startswith("lstm") and name.endswith(".b")):  # its parts by gate are there
                 bands = [spread.at(name, percent).astype(float).tolist() for percent in BANDS]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import io
+import os
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from experiment.folder import RunError
 from experiment.tunes import Composer, beginning
-from lstm_numpy.files import write_whole
+from lstm_numpy.files import ArraySpec, check_arrays, read_arrays, reading, write_arrays
 
 Array = npt.NDArray[Any]
 
@@ -27,9 +27,7 @@ def keep_tune(path: Path, epoch: int, composer: Composer, seed: int) -> None:
     if epoch in EPOCHS:
         kept = {before: ids for before, ids in kept_tunes(path).items() if before < epoch}  # a resumed run goes back
         kept[epoch] = short_tune(composer, seed)
-        file = io.BytesIO()
-        np.savez_compressed(file, **{str(epoch): ids.astype(np.uint32) for epoch, ids in kept.items()})  # type: ignore[arg-type]
-        write_whole(path, [file.getvalue()])
+        write_arrays(path, {str(epoch): ids.astype(np.uint32) for epoch, ids in kept.items()})
 
 
 def short_tune(composer: Composer, seed: int) -> Array:
@@ -39,10 +37,12 @@ def short_tune(composer: Composer, seed: int) -> Array:
 
 def kept_tunes(path: Path) -> dict[int, Array]:
     """The ids of each kept tune by its epoch; none where there is no file.  RunError where it is damaged."""
-    try:
-        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as file:
-            return {int(epoch): file[epoch] for epoch in sorted(file.files, key=int)}
-    except FileNotFoundError:
+    if not os.path.lexists(path):
         return {}
-    except Exception as error:  # np.load raises whatever zipfile, zlib and the array format happen to raise
-        raise RunError(f"{path}: damaged ({type(error).__name__}); delete it, and write the page again") from None
+    with reading(path, RunError):
+        arrays = read_arrays(path)
+        check_arrays(
+            arrays, {str(epoch): ArraySpec("u4", (f"ids {epoch}",)) for epoch in EPOCHS if str(epoch) in arrays}
+        )
+        kept = {epoch: arrays[str(epoch)] for epoch in EPOCHS if str(epoch) in arrays}
+    return kept

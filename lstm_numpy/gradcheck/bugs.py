@@ -83,7 +83,7 @@ BUGS = (
         "a mean for a sum: the loss has its mean already, in dlogits (17)", "lstm1.b"),
     Bug("lstm.py", "db = np.sum(flat_dz, axis=0", "db = np.sum(dz[:, 0], axis=0",
         "the bias is summed over the steps of the first sequence alone, not over all sequences (17)", "lstm1.b"),
-    Bug("kernels.py", "total[row, k] += dy[n, k]", "total[row, k] = dy[n, k]",
+    Bug("kernels.py", "dW[row, k] += dz[n, k]", "dW[row, k] = dz[n, k]",
         "a token that stands more than once in the batch keeps the gradient of its last place alone (18)",
         "lstm1.Wx"),
     # The loss and the dense layer.

@@ -115,6 +115,7 @@ class Case(NamedTuple):
     unscored: int = 0  # how many targets are -1
     threads: int = 1
     B: int = 2
+    context: tuple[int, ...] = ()  # the sizes of features
 
 
 class Network(NamedTuple):
@@ -126,12 +127,15 @@ class Network(NamedTuple):
     targets: Array
     state: parameters.State
     masks: Arrays
+    context: Array | None
 
 
 def build(case: Case) -> Network:
     """The same numbers every time.  Weights are larger than fresh ones and no mask is all 0: no gradient is tiny."""
     rng = np.random.default_rng(5)
-    config = parameters.ModelConfig(V, H, case.layers, case.dropout, case.recurrent_dropout, case.input)
+    config = parameters.ModelConfig(
+        V, H, case.layers, case.dropout, case.recurrent_dropout, case.input, context=case.context
+    )
     params = {name: rng.normal(0, 0.7, shape) for name, shape in parameters.parameter_shapes(config).items()}
     ids, targets = rng.integers(0, V, (2, T, case.B))
     targets.reshape(-1)[rng.permutation(targets.size)[: case.unscored]] = -1
@@ -141,7 +145,8 @@ def build(case: Case) -> Network:
     masks = parameters.dropout_masks(config, T, case.B, rng, dtype=np.float64)
     if case.free_masks:
         masks |= {f"lstm1.{field}": rng.uniform(0.5, 1.5, (case.B, H)) for field in RecurrentMasks._fields}
-    return Network(config, params, ids, targets, state, masks)
+    context = np.stack([rng.integers(0, size, (T, case.B)) for size in case.context], axis=2) if case.context else None
+    return Network(config, params, ids, targets, state, masks, context)
 
 
 def mean_nats(logits: Array, targets: Array) -> float:
@@ -152,9 +157,9 @@ def mean_nats(logits: Array, targets: Array) -> float:
 
 def network_lines(case: Case) -> Iterator[Line]:
     """Every gradient of a network, in the order in which the backward pass finds them: from the loss to the input."""
-    config, params, ids, targets, state, masks = build(case)
+    config, params, ids, targets, state, masks, context = build(case)
     loss, grads, _, trace = model.loss_and_gradients(
-        params, ids, targets, state if case.carried else None, masks,
+        params, ids, targets, state if case.carried else None, masks, context=context,
         workspace=Workspace(config, T, case.B, case.threads) if case.threads > 1 else None,
     )  # fmt: skip
     logits = trace["loss"].logits
@@ -174,8 +179,13 @@ def network_lines(case: Case) -> Iterator[Line]:
         at_x = partial(loss_above, above, x)
 
         if layer != "dense":
-            cell, Wx, step = cell_of(layer), params[f"{layer}.Wx"], trace[layer]
-            xWx = Wx[x] if x.ndim == 2 else x @ Wx
+            cell, step, Ws = cell_of(layer), trace[layer], list(parameters.input_weights(params, layer).values())
+            if x.dtype.kind != "f":  # x with its ones and zeros, against all rows of Wx, one below the other
+                places = x.reshape(T, case.B, len(Ws))
+                x = np.concatenate([np.eye(len(W))[places[:, :, k]] for k, W in enumerate(Ws)], axis=2)
+                dx = model.few_hot_input_gradient(params, trace)
+            Wx = np.concatenate(Ws)
+            xWx = x @ Wx
             moved_xWx = partial(loss_above, {**above, f"{layer}.Wx": np.eye(Wx.shape[1])}, xWx)
             numeric = numeric_gradient(moved_xWx, xWx)  # an input that Wx leaves as it is: so it is xWx that moves
             largest = float(np.abs(numeric).max())
@@ -193,8 +203,8 @@ def network_lines(case: Case) -> Iterator[Line]:
             axes = "token" if name == "dense.b" else AXES.get(name.split(".")[1], "")
             yield compare(name, grads[name], numeric_gradient(at_x, params[name]), axes)
 
-        if x.ndim == 2:
-            x, dx = np.eye(V)[ids], model.onehot_input_gradient(params, trace)
+        if layer != "dense":
+            above = {**above, f"{layer}.Wx": Wx}
         numeric = numeric_gradient(partial(loss_above, above, x), x)
         yield compare(f"{layer}.input.dx", dx, numeric, "step sequence input")
 
@@ -204,7 +214,7 @@ def network_lines(case: Case) -> Iterator[Line]:
 
 def window_lines() -> Iterator[Line]:
     """A sequence in two windows, the state carried over, against the same sequence in one piece."""
-    _, params, ids, _, state, _ = build(Case(layers=2, carried=True))
+    _, params, ids, _, state, *_ = build(Case(layers=2, carried=True))
     half = T // 2
     _, _, whole = model.forward(params, ids, state)
     _, carried, _ = model.forward(params, ids[:half], state)
@@ -217,7 +227,7 @@ def window_lines() -> Iterator[Line]:
 
 def clip_lines() -> Iterator[Line]:
     """Clipped gradients against numeric ones that were scaled to the limit, and gradients that need no clipping."""
-    _, params, ids, targets, state, masks = build(Case())
+    _, params, ids, targets, state, masks, _ = build(Case())
 
     def loss() -> float:
         return mean_nats(model.stack_forward(params, ids, state, masks, Buffers())[0], targets)
@@ -285,6 +295,7 @@ CASES = {
     "rnndrop, 2 layers": Case(layers=2, dropout=0.4, recurrent_dropout="rnndrop", carried=True),
     "masks m, s, r of any numbers": Case(free_masks=True, carried=True),
     "3 sequences in 2 threads, 4 targets not scored": Case(dropout=0.4, carried=True, unscored=4, threads=2, B=3),
+    "features beside the token, 2 threads": Case(context=(3, 2, 4), carried=True, threads=2, B=3),
     "no target is scored": Case(unscored=2 * T),
 }
 CHECKS: dict[str, Callable[[], Iterator[Line]]] = {
