@@ -42,6 +42,7 @@ def flags() -> Parser:
     add = parser.add_argument_group("the MIDI file").add_argument
     add("--bpm", type=real(4, 10_000), metavar="X", help="beats per minute (default: that of --prime, or the median of the train songs)")
     add("--instrument", type=some_text, metavar="NAME", help="play everything but drums with this instrument: violin, harp, ..., or 0..127")
+    add("--wav", action="store_true", help="write the sound of each tune, too: tune.wav")
     # fmt: on
     return parser
 
@@ -92,7 +93,7 @@ def write_tunes(args: argparse.Namespace) -> None:
     tunes = compose(
         composer, paths, opening, rng, length=args.length,
         sampling=Sampling(args.temperature, args.top_k, args.top_p, args.repeats),
-        bpm=args.bpm or opening.bpm or usual_bpm(songs), instrument=args.instrument or "",
+        bpm=args.bpm or opening.bpm or usual_bpm(songs), instrument=args.instrument or "", wav=args.wav,
     )  # fmt: skip
     if songs:
         print("\n".join(copy_report(composer, songs, tunes, len(opening.ids))))

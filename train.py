@@ -410,7 +410,9 @@ def report(run: Run) -> str:
         "command": shlex.join(["python", "train.py", *run.argv]), "settings": settings(args),
     })  # fmt: skip
     print("pictures: " + ", ".join(picture.name for picture in draw_run(folder.path)))
-    tunes = compose(composer, [folder.sample], beginning(), np.random.default_rng(args.seed), bpm=usual_bpm(songs))
+    tunes = compose(
+        composer, [folder.sample], beginning(), np.random.default_rng(args.seed), bpm=usual_bpm(songs), wav=True
+    )
     print("\n".join(copy_report(composer, songs, tunes)))
     remark = f"(trained in {2 * args.transpose + 1} keys)" if args.transpose else ""
     return "\n\n".join([table(music), figures_table(figures, remark)])

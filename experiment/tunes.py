@@ -21,9 +21,10 @@ from lstm_numpy.batches import END, START, UNKNOWN
 from lstm_numpy.checkpoint import Checkpoint, CheckpointError, load_checkpoint
 from lstm_numpy.files import Fact, check_facts, reading
 from lstm_numpy.sampling import Sampling, Tune, generate
-from midi_io.music.instruments import programs_of
+from midi_io.music.instruments import out_of_range, programs_of
 from midi_io.music.meter import on_bars
 from midi_io.music.picture import draw_piano_roll
+from midi_io.music.sound import render, write_wav
 from midi_io.notes import Note, Song, piano_roll, transpose
 from midi_io.reader import read_song
 from midi_io.tokens.grammar import Grammar
@@ -153,10 +154,13 @@ def compose(
     sampling: Sampling = SAMPLING,
     bpm: float = 120.0,
     instrument: str = "",
+    wav: bool = False,
 ) -> list[Tune]:
     """Write a tune to each of the paths, with a picture beside it, and print what was written.
 
-    instrument: what plays everything but drums; "": what the tokens say.  Raises MidiIoError and RunError.
+    Where one instrument plays all but the drums, melody and chords have a track each.
+    instrument: what plays everything but drums; "": what the tokens say.  wav: write the sound, too.
+    Raises MidiIoError and RunError.
     """
     program = programs_of(instrument)[0] if instrument else None
     tunes = composer.write(opening.ids, rng, len(paths), length=length, sampling=sampling)
@@ -168,18 +172,24 @@ def compose(
         beats = max((note.start + note.duration for note in notes), default=0)
         notes, meter = (notes, opening.meter) if opening.meter else on_bars(notes)
         songs.append(Song(notes, path.stem, bpm, meter))
-        write_song(songs[-1], path)
+        write_song(songs[-1], path, melody_apart=True)
         print(
             f"{one_line(str(path))}: {len(tune.ids)} tokens, {beats:g} beats, "
             f"{'ended by itself' if tune.ended else 'cut at --length'}; "
             f"entropy {tune.entropy:.2f} nats, longest loop {tune.longest_loop} tokens"
         )
+        for line in out_of_range(notes) if instrument else []:
+            print(f"{one_line(str(path))}: {line}")
     print(_in_letters_of_the_terminal(piano_roll(songs[0].notes, meter=songs[0].meter)))
-    run_all([
-        partial(draw_piano_roll, song.notes, path.with_suffix(".png"), title=path.stem, meter=song.meter)
-        for path, song in zip(paths, songs, strict=True)
-    ])  # fmt: skip
+    run_all([partial(_show, song, path, wav) for path, song in zip(paths, songs, strict=True)])
     return tunes
+
+
+def _show(song: Song, path: Path, wav: bool) -> None:
+    """Draw a tune, and write how it sounds, beside its file."""
+    draw_piano_roll(song.notes, path.with_suffix(".png"), title=path.stem, meter=song.meter)
+    if wav:
+        write_wav(render(song.notes, bpm=song.bpm), path.with_suffix(".wav"))
 
 
 def tune_paths(path: Path, count: int) -> list[Path]:

@@ -51,10 +51,12 @@ def _song(data: bytes) -> Song:
     tempos: dict[int, int] = {}  # tick: microseconds per beat
     meters: dict[int, tuple[int, int]] = {}  # tick: numerator, denominator
     title = ""
-    for number, events in enumerate(tracks):
+    high = 0
+    for number, track in enumerate(tracks):
+        high += len(track.high)
         programs = [0] * 16
         sounding: dict[tuple[int, int], deque[tuple[int, int, int]]] = defaultdict(deque)
-        for tick, message in events:
+        for tick, message in track.events:
             kind = message.type
             if kind == "note_on" and message.velocity:
                 channel = message.channel
@@ -81,7 +83,7 @@ def _song(data: bytes) -> Song:
         Note(pitch, start / beat, duration / beat, velocity, program, drum)
         for start, pitch, drum, program, duration, velocity in found
     ]
-    return Song(notes, title, bpm, meters[min(meters)] if meters else (4, 4))
+    return Song(notes, title, bpm, meters[min(meters)] if meters else (4, 4), high)
 
 
 def _ticks_per_beat(division: int, bpm: float) -> float:

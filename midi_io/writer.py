@@ -11,7 +11,7 @@ from fractions import Fraction
 import mido
 
 from midi_io.disk import MidiError, StrPath, printable, write_whole
-from midi_io.notes import Note, Song
+from midi_io.notes import Note, Song, melody
 from midi_io.reader import DRUM_CHANNEL
 
 MELODIC_CHANNELS = [channel for channel in range(16) if channel != DRUM_CHANNEL]
@@ -25,51 +25,63 @@ def write_notes(notes: Iterable[Note], path: StrPath, *, bpm: float = 120.0) -> 
     write_song(Song(list(notes), bpm=bpm), path)
 
 
-def write_song(song: Song, path: StrPath) -> None:
+def write_song(song: Song, path: StrPath, *, melody_apart: bool = False) -> None:
     """Write a song as a MIDI file, whole or not at all; the same song gives the same bytes.
 
     Quantised notes are the same notes when they are read again: the ticks per beat are chosen so that every time
     falls on one.  Each instrument (program, or drum kit on channel 10) has a track; more than 15 programs share
-    channels, and change the program before their notes.  Raises MidiError, one line, if the path cannot be written
-    or MIDI cannot hold a note.
+    channels, and change the program before their notes.
+    melody_apart: where one instrument plays all but the drums, its melody and its chords get a track and a channel
+    each, so that a player can mute them, or give them other instruments.
+    Raises MidiError, one line, if the path cannot be written or MIDI cannot hold a note.
     """
     try:
-        data = song_bytes(song)
+        data = song_bytes(song, melody_apart=melody_apart)
     except MidiError as error:
         raise MidiError(f"{printable(path)}: {error}", error.reason) from None
     write_whole(path, data)
 
 
-def song_bytes(song: Song) -> bytes:
+def song_bytes(song: Song, *, melody_apart: bool = False) -> bytes:
     """The bytes of the MIDI file that write_song writes.  Raises MidiError (without a file's name)."""
     _check(song)
     division = _ticks_per_beat(song.notes)
     file = mido.MidiFile(type=1, ticks_per_beat=division)
     file.tracks.append(_conductor(song))
-    events: dict[tuple[bool, int], list[tuple[int, int, int, mido.Message]]] = defaultdict(list)
+    chords = _below_the_melody(song.notes) if melody_apart else set()
+    events: dict[tuple[bool, int, bool], list[tuple[int, int, int, mido.Message]]] = defaultdict(list)
     last_program: dict[int, int] = {}
-    instruments = sorted({(note.drum, note.program) for note in song.notes})
-    programs = [program for drum, program in instruments if not drum]
-    channels = {(False, p): MELODIC_CHANNELS[i % len(MELODIC_CHANNELS)] for i, p in enumerate(programs)}
+    parts = sorted({(note.drum, note.program, note in chords) for note in song.notes})
+    pitched = [part for part in parts if not part[0]]
+    channels = {part: MELODIC_CHANNELS[i % len(MELODIC_CHANNELS)] for i, part in enumerate(pitched)}
     for note in sorted(song.notes, key=lambda note: (note.start, note.drum, note.program, *note)):
-        instrument = note.drum, note.program
-        channel = channels.get(instrument, DRUM_CHANNEL)
+        part = note.drum, note.program, note in chords
+        channel = channels.get(part, DRUM_CHANNEL)
         start = round(note.start * division)
         end = round((note.start + note.duration) * division)
-        track = events[instrument]
+        its_events = events[part]
         if last_program.get(channel) != note.program:
             change = mido.Message("program_change", program=note.program, channel=channel)
-            track.append((start if channel in last_program else 0, 1, 0, change))
+            its_events.append((start if channel in last_program else 0, 1, 0, change))
             last_program[channel] = note.program
         on = mido.Message("note_on", note=note.pitch, velocity=note.velocity, channel=channel)
         off = mido.Message("note_on", note=note.pitch, velocity=0, channel=channel)  # takes no status byte of its own
-        track.append((start, 2, note.pitch, on))
-        track.append((end, 0 if end > start else 3, note.pitch, off))
-    for instrument in instruments:
-        file.tracks.append(_track(events[instrument]))
+        its_events.append((start, 2, note.pitch, on))
+        its_events.append((end, 0 if end > start else 3, note.pitch, off))
+    for part in parts:
+        track = _track(events[part])
+        if chords and not part[0]:
+            track.insert(0, mido.MetaMessage("track_name", name="chords" if part[2] else "melody"))
+        file.tracks.append(track)
     buffer = io.BytesIO()
     file.save(file=buffer)
     return buffer.getvalue()
+
+
+def _below_the_melody(notes: list[Note]) -> set[Note]:
+    """The notes below the melody, where one instrument plays all but the drums; else none."""
+    pitched = [note for note in notes if not note.drum]
+    return set(melody(pitched)[1]) if len({note.program for note in pitched}) == 1 else set()
 
 
 def _track(events: list[tuple[int, int, int, mido.Message]]) -> mido.MidiTrack:

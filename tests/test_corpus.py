@@ -118,6 +118,12 @@ def test_every_file_that_is_not_read_is_named_with_its_reason(folder):
     ] * 2
 
 
+def test_files_with_data_bytes_above_127_are_counted(folder):
+    notes = "00 90 3c 40  60 80 3c 40" * 8
+    (folder / "bend.mid").write_bytes(midi(track("00 e0 80 ff" + notes + END)))
+    assert read(folder).report() == "read 7 of 7 files; 1 with data bytes above 127, of which 7 bits were read"
+
+
 def test_the_table_of_skipped_files_is_safe_to_print(folder, tmp_path):
     Path(os.fsdecode(os.fsencode(folder) + b"/esc\x1b[31m\ttab\nline \xff.mid")).write_bytes(b"")
     write_skipped(read(folder).skipped, tmp_path / "skipped.tsv")

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+import wave
 from pathlib import Path
 
 import numpy as np
@@ -59,6 +60,19 @@ def test_many_pictures_are_drawn_by_several_processes(finished, tmp_path):
     pictures = [(tmp_path / f"tune-{number}.png").read_bytes() for number in range(1, count + 1)]
     assert all(picture.startswith(b"\x89PNG") for picture in pictures)
     assert len(set(pictures)) > 1
+
+
+def test_a_tune_can_be_heard(write, tmp_path):
+    write("--wav", "--bpm", 90)
+    with wave.open(str(tmp_path / "tune.wav")) as sound:
+        seconds = sound.getnframes() / sound.getframerate()
+    last = max(note.start + note.duration for note in read_notes(tmp_path / "tune.mid"))
+    assert last * 60 / 90 <= seconds < last * 60 / 90 + 1
+
+
+def test_notes_that_an_instrument_cannot_play_are_told(write, capsys):
+    write("--instrument", "piccolo")
+    assert "outside its range, D5 to C8" in capsys.readouterr().out
 
 
 def test_a_tune_goes_on_where_its_prime_stops(write, music, capsys):

@@ -175,7 +175,27 @@ def test_a_track_of_a_wrong_length_ends_with_its_end_of_track(length):
 def test_fewer_or_more_tracks_than_the_header_says():
     assert parse_song(midi(track(C + END), count=40_000)).notes == [MIDDLE_C]
     assert parse_song(midi(track(C + END), track(C + END), count=1)).notes == [MIDDLE_C]
-    assert parse_song(midi(count=0)).notes == []
+
+
+BEND, CONTROLLER, PROGRAM, PRESSURE = "00 e0 80 ff", "00 b0 87 7f 00 07 f0", "00 c0 a8", "00 d0 ff 00 a0 3c 80"
+
+
+@pytest.mark.parametrize(
+    ("kinds", "count"),
+    [(BEND, 1), (CONTROLLER, 2), (PROGRAM, 1), (PRESSURE, 2), (BEND + CONTROLLER + PROGRAM + PRESSURE, 6)],
+)
+def test_data_bytes_above_127_are_read_as_players_do(kinds, count):
+    song = parse_song(midi(track(C + END), track(kinds + "00 90 40 40 60 80 40 40" + END)))
+    assert song.notes == [MIDDLE_C, MIDDLE_C._replace(pitch=64, program=40 if "c0" in kinds else 0)]
+    assert song.high_bytes == count
+
+
+@pytest.mark.parametrize("tracks", [(-1, None), (None, -1), (None, 500)])
+def test_such_bytes_are_damage_where_a_track_does_not_end_where_its_length_says(tracks):
+    contents = (C + END, BEND + C + END)
+    lengths = [length and len(bytes.fromhex(text)) + length for text, length in zip(contents, tracks, strict=True)]
+    with pytest.raises(MidiError, match="has a data byte above 127 after byte"):
+        parse_song(midi(*[track(text, length) for text, length in zip(contents, lengths, strict=True)]))
 
 
 # What cannot be read --------------------------------------------------------------------------------------------------
@@ -191,10 +211,13 @@ GOOD = midi(track(C + END))
         (b"MThd", "cut short"),
         (GOOD[:-6], "cut short"),
         (GOOD[:20], "cut short"),
-        (midi(count=1), "cut short"),
+        (midi(count=1), "no tracks"),
+        (midi(track(C + END), count=0), "no tracks"),
+        (midi(count=1) + b"\0\0", "damaged"),
         (midi(track("00 90 3c")), "cut short"),
         (midi(track("00 ff 01 7f 61" + C)), "cut short"),
-        (midi(b"XFIH" + struct.pack(">L", 99)), "cut short"),
+        (midi(b"XFIH" + struct.pack(">L", 99)), "no tracks"),
+        (midi(track(C + END), b"XFIH" + struct.pack(">L", 99)), "cut short"),
         (midi(track(C), format_=5), "damaged"),
         (midi(track(C), division=0), "damaged"),
         (midi(track(C), division=0xE200), "damaged"),

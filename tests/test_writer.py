@@ -1,6 +1,7 @@
 import io
 import os
 import sys
+from pathlib import Path
 
 import mido
 import pytest
@@ -145,3 +146,65 @@ def test_a_path_that_cannot_be_written_is_refused_in_one_line(tmp_path, name):
     with pytest.raises(MidiError, match="cannot be written") as caught:
         write_notes([Note(60, 0.0, 1.0)], os.path.join(tmp_path, name))  # noqa: PTH118 (a Path cannot be empty)
     assert str(caught.value).isprintable()
+
+
+def tracks_of(path):
+    """The name, the channels and the pitches of each track with notes."""
+    tracks = [[message for message in track if message.type == "note_on"] for track in mido.MidiFile(path).tracks]
+    names = [track.name for track in mido.MidiFile(path).tracks]
+    return [
+        (name, {on.channel for on in ons}, [on.note for on in ons if on.velocity])
+        for name, ons in zip(names, tracks, strict=True)
+        if ons
+    ]
+
+
+TUNE = [Note(72, 0.0, 1.0), Note(48, 0.0, 2.0), Note(55, 0.0, 2.0), Note(74, 1.0, 1.0), Note(36, 1.0, 0.5, drum=True)]
+
+
+def test_melody_and_chords_of_one_instrument_may_have_a_track_each(tmp_path):
+    write_song(Song(TUNE), tmp_path / "two.mid", melody_apart=True)
+    assert tracks_of(tmp_path / "two.mid") == [
+        ("melody", {0}, [72, 74]),
+        ("chords", {1}, [48, 55]),
+        ("", {9}, [36]),
+    ]
+    assert read_song(tmp_path / "two.mid").notes == sorted(TUNE, key=lambda note: (note.start, note.pitch))
+
+
+@pytest.mark.parametrize(
+    "notes",
+    [[*TUNE, Note(60, 0.0, 1.0, program=40)], TUNE[:1], TUNE[-1:], []],
+    ids=["band", "melody", "drums", "empty"],
+)
+def test_where_there_is_no_melody_with_chords_nothing_is_apart(notes):
+    assert song_bytes(Song(notes), melody_apart=True) == song_bytes(Song(notes))
+
+
+def test_a_file_that_cannot_be_finished_leaves_the_old_one(tmp_path, monkeypatch):
+    path = tmp_path / "kept.mid"
+    path.write_bytes(b"kept")
+
+    def full(self, data):
+        with self.open("wb") as file:
+            file.write(data[:10])
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(MidiError, match="No space left on device"):
+        write_notes(TUNE, path)
+    assert path.read_bytes() == b"kept"
+    assert [file.name for file in tmp_path.iterdir()] == ["kept.mid"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links and pipes")
+def test_only_regular_files_are_replaced_and_links_are_followed(tmp_path):
+    os.mkfifo(tmp_path / "pipe.mid")
+    (tmp_path / "device.mid").symlink_to("/dev/null")
+    for name in ("pipe.mid", "device.mid"):
+        with pytest.raises(MidiError, match="is not a regular file"):
+            write_notes(TUNE, tmp_path / name)
+    (tmp_path / "link.mid").symlink_to("target.mid")
+    write_notes(TUNE, tmp_path / "link.mid")
+    assert (tmp_path / "link.mid").is_symlink()
+    assert len(read_song(tmp_path / "target.mid").notes) == len(TUNE)

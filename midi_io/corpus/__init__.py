@@ -49,6 +49,7 @@ class CorpusSong(NamedTuple):
     title: str
     bpm: float
     meter: tuple[int, int]
+    high_bytes: int  # data bytes above 127, of which 7 bits were read
     ids: Ids
 
 
@@ -71,9 +72,10 @@ class Corpus:
     def report(self) -> str:
         """What was read and what was not, in one line: read 4 of 6 files (2 skipped: 1 cut short, 1 not MIDI)."""
         line = f"read {len(self.songs):,} of {len(self.songs) + len(self.skipped):,} files"
-        if not self.skipped:
-            return line
-        return f"{line} ({len(self.skipped):,} skipped: {_kinds(self.skipped)})"
+        if self.skipped:
+            line += f" ({len(self.skipped):,} skipped: {_kinds(self.skipped)})"
+        high = sum(song.high_bytes > 0 for song in self.songs)
+        return line + (f"; {high:,} with data bytes above 127, of which 7 bits were read" if high else "")
 
 
 def read_corpus(
@@ -152,11 +154,11 @@ def _merge(
         table = np.array([index.setdefault(token, len(index)) for token in batch.tokens], np.uint32)
         ids = smallest(table[batch.ids], len(index))
         end = 0
-        for place, length, content, sha256, title, bpm, meter in batch.songs:
+        for place, length, content, sha256, title, bpm, meter, high_bytes in batch.songs:
             start, end = end, end + length
             path = files[place].path
             if first.setdefault(content, path) == path:
-                songs.append(CorpusSong(path, sha256, content, title, bpm, meter, ids[start:end]))
+                songs.append(CorpusSong(path, sha256, content, title, bpm, meter, high_bytes, ids[start:end]))
                 if len(songs) == max_songs:
                     return songs, list(index)
             else:

@@ -52,6 +52,7 @@ class BatchSong(NamedTuple):
     title: str
     bpm: float
     meter: tuple[int, int]
+    high_bytes: int
 
 
 class Batch(NamedTuple):
@@ -81,7 +82,7 @@ def read_batch(files: Sequence[FoundFile], options: Options) -> Batch:
             continue
         ids += [index.setdefault(token, len(index)) for token in tokens]
         content, sha256 = (hashlib.sha256(text).hexdigest() for text in ("\n".join(tokens).encode(), data))
-        songs.append(BatchSong(place, len(tokens), content, sha256, song.title, song.bpm, song.meter))
+        songs.append(BatchSong(place, len(tokens), content, sha256, song.title, song.bpm, song.meter, song.high_bytes))
     return Batch(list(index), smallest(np.array(ids, np.int64), len(index)), songs, skipped)
 
 
@@ -134,13 +135,13 @@ class Cache:
         about, _, flat = data.partition(b"\n")
         tokens, rows, skipped = json.loads(about)
         ids = np.frombuffer(flat, np.min_scalar_type(max(len(tokens) - 1, 0)))
-        songs = [BatchSong(*row)._replace(meter=tuple(row[-1])) for row in rows]
+        songs = [BatchSong(*row)._replace(meter=tuple(row[-2])) for row in rows]
         for token in tokens:
             parse(token, self.options.scheme)
         if not (
             len(ids) == sum(song.tokens for song in songs)
             and (ids < len(tokens)).all()
-            and all([*map(type, song)] == [int, int, str, str, str, float, tuple] for song in songs)
+            and all([*map(type, song)] == [int, int, str, str, str, float, tuple, int] for song in songs)
             and all([*map(type, row)] == [int, str, str] for row in skipped)
             and sorted([song.place for song in songs] + [row[0] for row in skipped]) == [*range(files)]
             and all(math.isfinite(song.bpm) and song.bpm > 0 for song in songs)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from midi_io.disk import MidiIoError
+from midi_io.notes import Note, pitch_name
 
 FAMILIES = {
     "piano": "grand piano, bright piano, electric grand, honky tonk, electric piano, electric piano 2, "
@@ -28,6 +31,23 @@ FAMILIES = {
 INSTRUMENTS = tuple(name for family in FAMILIES.values() for name in family.split(", "))
 
 
+RANGES = {  # the lowest and the highest pitch, as it sounds, that players reach
+    "grand piano": (21, 108), "bright piano": (21, 108), "electric grand": (21, 108), "honky tonk": (21, 108),
+    "harpsichord": (29, 89), "clavinet": (29, 88), "celesta": (60, 108), "glockenspiel": (79, 108),
+    "vibraphone": (53, 89), "marimba": (36, 96), "xylophone": (65, 108), "tubular bells": (60, 77),
+    "accordion": (53, 93), "harmonica": (60, 96), "nylon guitar": (40, 88), "steel guitar": (40, 88),
+    "jazz guitar": (40, 88), "clean guitar": (40, 88), "muted guitar": (40, 88), "overdriven guitar": (40, 88),
+    "distortion guitar": (40, 88), "acoustic bass": (28, 67), "finger bass": (28, 67), "pick bass": (28, 67),
+    "fretless bass": (28, 67), "slap bass": (28, 67), "slap bass 2": (28, 67), "violin": (55, 103),
+    "viola": (48, 91), "cello": (36, 76), "contrabass": (28, 67), "harp": (23, 104), "timpani": (36, 57),
+    "choir": (40, 84), "voice": (40, 84), "trumpet": (52, 84), "trombone": (40, 77), "tuba": (26, 65),
+    "muted trumpet": (52, 84), "french horn": (35, 77), "soprano sax": (56, 88), "alto sax": (49, 81),
+    "tenor sax": (44, 76), "baritone sax": (36, 69), "oboe": (58, 91), "english horn": (52, 81),
+    "bassoon": (34, 75), "clarinet": (50, 94), "piccolo": (74, 108), "flute": (59, 98), "recorder": (65, 98),
+    "banjo": (48, 86), "bagpipe": (67, 81), "fiddle": (55, 103),
+}  # fmt: skip
+
+
 class InstrumentError(MidiIoError):
     """A name that no instrument has."""
 
@@ -48,3 +68,18 @@ def programs_of(name: str) -> range:
     raise InstrumentError(
         f"no instrument {name!r}: a family ({', '.join(FAMILIES)}), one of theirs, or a program from 0 to 127"
     )
+
+
+def out_of_range(notes: Iterable[Note]) -> list[str]:
+    """A line for each instrument with notes that players cannot reach, by RANGES; no line if all is well."""
+    pitches: dict[str, list[int]] = {}
+    for note in notes:
+        if not note.drum and INSTRUMENTS[note.program] in RANGES:
+            pitches.setdefault(INSTRUMENTS[note.program], []).append(note.pitch)
+    lines = []
+    for name, its_pitches in pitches.items():
+        low, high = RANGES[name]
+        if count := sum(not low <= pitch <= high for pitch in its_pitches):
+            span = f"{pitch_name(low)} to {pitch_name(high)}"
+            lines.append(f"{name}: {count:,} of {len(its_pitches):,} notes are outside its range, {span}")
+    return lines
