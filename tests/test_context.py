@@ -259,7 +259,7 @@ def test_wrong_use_is_told() -> None:
 @pytest.mark.parametrize("seed", range(4))
 def test_a_song_of_so_many_bars(scheme: str, bars: int, seed: int) -> None:
     """Whatever is drawn: notes of a beat each, which are 4/4, and so four times as many beats."""
-    words = {"note": ["C4", "E4", "G4", "+1"], "chord": ["C4:1", "E4:1", "G4:1"]}[scheme]
+    words = {"note": ["C4", "+1"], "chord": ["C4:1", "E4:1", "G4:1"]}[scheme]
     known, rng = Vocabulary((*SPECIALS, *words), scheme), np.random.default_rng(seed)
     walk, ids = Context(known).endings(Grammar(known).walk, bars)(), [0]
     while ids[-1] != 1:
