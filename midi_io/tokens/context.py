@@ -24,6 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from midi_io.music.meter import PLACES
+from midi_io.music.statistics import PHRASE
 from midi_io.tokens import SCHEMES, hearing
 from midi_io.tokens.words import END, SPECIALS
 from midi_io.vocabulary import Vocabulary
@@ -50,7 +51,7 @@ class Context:
             raise ValueError(f"no context {kind!r}: choose one of {', '.join(KINDS)}")
         clock, V = hearing.CLOCK, len(vocabulary)
         sizes: tuple[int, ...] = (
-            hearing.METER_PLACES, hearing.PHRASE, hearing.PHRASES, V, V, len(hearing.RUNS) + 1, len(hearing.AGO) + 1,
+            hearing.METER_PLACES, PHRASE, hearing.PHRASES, V, V, len(hearing.RUNS) + 1, len(hearing.AGO) + 1,
         )  # fmt: skip
         columns = {"none": slice(0), "clock": slice(clock), "echo": slice(clock, None), "both": slice(None)}
         self._columns = columns[kind]

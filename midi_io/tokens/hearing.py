@@ -21,13 +21,12 @@ import numpy as np
 import numpy.typing as npt
 
 from midi_io.music.meter import CHORD, LONG, PATTERNS, PLACES, RARE
-from midi_io.music.statistics import KEYS
+from midi_io.music.statistics import KEYS, PHRASE
 from midi_io.tokens.note import PLAIN_DURATION
 
 Array: TypeAlias = npt.NDArray[Any]
 Function = TypeVar("Function", bound=Callable[..., Any])
 
-PHRASE = 8  # bars
 PHRASES = 8  # that are told apart; the last class is "so many and more"
 SHORTEST = 4  # tokens that are equal where a source is found
 RUNS = (0, 1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48)  # tokens: where each class of lengths begins
