@@ -36,7 +36,7 @@ ORDER = {
     """,
     "experiment": """
         . command command.console command.interrupts command.arguments
-        parallel folder songs history distributions report state log reading tunes comparison
+        parallel folder songs history distributions report repeats state log reading tunes comparison
         plots.panels plots describe command.outcome
         listening page.embed page.learning page.reading page.figures page.what_if page __main__
     """,
