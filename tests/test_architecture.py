@@ -25,7 +25,7 @@ ORDER = {
         notes disk events reader writer
         tokens.words tokens.chord tokens.note tokens vocabulary tokens.grammar .
         music music.instruments corpus.files corpus.workers corpus.batch corpus corpus.split corpus.dataset
-        music.meter music.statistics tokens.context music.picture music.sound __main__
+        music.meter music.statistics tokens.hearing tokens.context music.picture music.sound __main__
     """,
     "lstm_numpy": """
         speed speed.blas . activations plain speed.buffers speed.compiled speed.loops kernels speed.products
@@ -36,7 +36,7 @@ ORDER = {
     """,
     "experiment": """
         . command command.console command.interrupts command.arguments
-        parallel folder command.outcome songs history distributions report state log reading tunes comparison
+        parallel folder command.outcome songs history distributions report repeats state log reading tunes comparison
         plots.panels plots describe
         listening page.embed page.learning page.reading page.figures page.what_if page __main__
     """,

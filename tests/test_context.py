@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from midi_io.music.meter import PATTERNS
 from midi_io.notes import Note
-from midi_io.tokens import context as module
-from midi_io.tokens import encode
-from midi_io.tokens.context import AGO, CANDIDATES, KINDS, RUNS, SHORTEST, Context
+from midi_io.tokens import encode, hearing
+from midi_io.tokens.context import KINDS, Context
+from midi_io.tokens.grammar import Grammar
+from midi_io.tokens.hearing import AGO, CANDIDATES, RUNS, SHORTEST
 from midi_io.tokens.words import SPECIALS
 from midi_io.vocabulary import Vocabulary
 
@@ -26,8 +27,8 @@ WORDS = {
 }
 
 
-def vocabulary(scheme: str) -> tuple[str, ...]:
-    return (*SPECIALS, *WORDS[scheme])
+def vocabulary(scheme: str) -> Vocabulary:
+    return Vocabulary((*SPECIALS, *WORDS[scheme]), scheme)
 
 
 @st.composite
@@ -64,8 +65,8 @@ def tune(bars: list[list[tuple[int, float]]], bar: float, *, upbeat: float = 0.0
 def read(notes: list[Note], scheme: str, kind: str = "both") -> tuple[Context, Array, Array]:
     """The context, the ids and the features of a song that is a corpus of its own."""
     tokens = encode(notes, scheme)
-    known = Vocabulary.build(dict.fromkeys(tokens, 1))
-    context = Context(known.tokens, scheme, kind)
+    known = Vocabulary.build(dict.fromkeys(tokens, 1), 1, scheme)
+    context = Context(known, kind)
     ids = known.ids(["<start>", *tokens, "<end>"])
     return context, ids, whole(context, ids)
 
@@ -75,7 +76,7 @@ def read(notes: list[Note], scheme: str, kind: str = "both") -> tuple[Context, A
 @given(data=st.data())
 @settings(max_examples=40, deadline=None)
 def test_both_ways_give_the_same(scheme: str, kind: str, data: st.DataObject) -> None:
-    context = Context(vocabulary(scheme), scheme, kind)
+    context = Context(vocabulary(scheme), kind)
     several = data.draw(st.lists(songs(scheme), min_size=1, max_size=3))
     flat, offsets = np.concatenate(several), np.cumsum([0, *map(len, several)])
     rows = context.of_songs(flat, offsets)
@@ -93,7 +94,7 @@ def test_both_ways_give_the_same(scheme: str, kind: str, data: st.DataObject) ->
 @given(data=st.data())
 @settings(max_examples=60, deadline=None)
 def test_nothing_depends_on_a_later_token(scheme: str, data: st.DataObject) -> None:
-    context = Context(vocabulary(scheme), scheme)
+    context = Context(vocabulary(scheme))
     song = data.draw(songs(scheme))
     cut = data.draw(st.integers(1, len(song)))
     other = np.concatenate([song[:cut], data.draw(songs(scheme))])
@@ -105,12 +106,10 @@ def test_nothing_depends_on_a_later_token(scheme: str, data: st.DataObject) -> N
 @settings(max_examples=60, deadline=None)
 def test_a_transposed_song_has_the_transposed_echo(scheme: str, data: st.DataObject) -> None:
     """Whatever renames the tokens and keeps their time does the same to the echo, and leaves all else alone."""
-    higher = Vocabulary((*vocabulary(scheme), "D4", "F#4", "A4"), scheme) if scheme == "note" else None
-    if higher is None:
-        moved = [w.replace("G4", "A4").replace("E4", "F#4").replace("C4", "D4") for w in WORDS[scheme] if "A4" not in w]
-        higher = Vocabulary(tuple(dict.fromkeys((*vocabulary(scheme), *moved))), scheme)
-    table = higher.transposition_table([2])[0]
-    context = Context(higher.tokens, scheme)
+    moved = [w.replace("A4", "B4").replace("G4", "A4").replace("E4", "F#4").replace("C4", "D4") for w in WORDS[scheme]]
+    both = Vocabulary(tuple(dict.fromkeys((*vocabulary(scheme).tokens, *moved))), scheme)
+    table = both.transposition_table([2])[0]
+    context = Context(both)
     song = data.draw(songs(scheme))
     song = song[table[song] >= 0]
     before, after = whole(context, song), whole(context, table[song])
@@ -156,7 +155,7 @@ def test_the_echo_is_what_its_definition_says(data: st.DataObject) -> None:
     song = np.array(
         [0, *(i for k in data.draw(st.lists(st.integers(0, len(passages) - 1), max_size=8)) for i in passages[k])]
     )
-    context = Context(drums, "note", "echo")
+    context = Context(Vocabulary(drums), "echo")
     times = np.cumsum(np.array([0, 0, 0, 0, 0, 0, 2, 4, 16])[song])
     rows = whole(context, song)
     for row, (source, run, distance) in zip(rows, naive_echo(song, times, 16), strict=True):
@@ -238,18 +237,43 @@ def test_a_band_keeps_the_bar_of_its_pitched_instruments() -> None:
 
 def test_one_bar_ten_thousand_times_costs_linear_time() -> None:
     """Counted, not timed: a source that goes on is followed, and a search looks at few places."""
-    context = Context(vocabulary("note"), "note")
+    context = Context(vocabulary("note"))
     noise = np.random.default_rng(1).integers(3, len(vocabulary("note")), size=5_000)
     for ids in (np.array([0, *[3, 8, 4, 8, 5, 8, 4, 8] * 1_250, 1]), noise, np.full(5_000, 3)):
-        places, newest, songs_ = module._blank(1, len(ids))
+        places, newest, songs_ = hearing.blank(1, len(ids))
         rows = np.zeros((len(ids), 7), np.int64)
-        module._read_song(places[0], newest[0], songs_, context._words, context._unit, ids, rows)
+        hearing.read_song(places[0], newest[0], songs_, context._words, context._unit, ids, rows)
         assert songs_[0]["looked"] <= 2 * CANDIDATES * len(ids)
     assert songs_[0]["looked"] > 0
 
 
 def test_wrong_use_is_told() -> None:
     with pytest.raises(ValueError, match="no context 'all'"):
-        Context(vocabulary("note"), "note", "all")
-    with pytest.raises(ValueError, match="no token scheme"):
-        Context(vocabulary("note"), "letters")
+        Context(vocabulary("note"), "all")
+    with pytest.raises(ValueError, match="one bar or more"):
+        Context(vocabulary("note")).endings(Grammar(vocabulary("note")).walk, 0)
+
+
+@pytest.mark.parametrize("scheme", ["note", "chord"])
+@pytest.mark.parametrize("bars", [1, 4, 9])
+@pytest.mark.parametrize("seed", range(4))
+def test_a_song_of_so_many_bars(scheme: str, bars: int, seed: int) -> None:
+    """Whatever is drawn: notes of a beat each, which are 4/4, and so four times as many beats."""
+    words = {"note": ["C4", "+1"], "chord": ["C4:1", "E4:1", "G4:1"]}[scheme]
+    known, rng = Vocabulary((*SPECIALS, *words), scheme), np.random.default_rng(seed)
+    walk, ids = Context(known).endings(Grammar(known).walk, bars)(), [0]
+    while ids[-1] != 1:
+        may = np.flatnonzero(walk(ids[-1]))
+        ids.append(int(rng.choice(may)))
+    notes = known.decode(ids)
+    first = -(-int(min(note.start for note in notes)) // 4) * 4  # what comes before the first bar line is an upbeat
+    assert first + 4 * (bars - 1) < max(note.start + note.duration for note in notes) <= first + 4 * bars
+
+
+def test_a_song_ends_over_its_tonic() -> None:
+    notes = [Note(pitch, float(k), 1.0) for k, pitch in enumerate([60, 64, 67, 72, 65, 69, 67, 71, 67, 60])]
+    known = Vocabulary.build(dict.fromkeys(encode(notes), 1))
+    ids, walk = known.ids(["<start>", *encode(notes)]), Context(known).endings(Grammar(known).walk)()
+    may_end = [bool(walk(int(i))[1]) for i in ids]
+    assert may_end[-1]
+    assert not may_end[known.tokens_of(ids).index("B4")]

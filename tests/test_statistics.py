@@ -43,6 +43,22 @@ def test_what_lies_below_the_melody_is_no_melody() -> None:
     assert figures(line(*C_MAJOR) + held + walking)["interval"] == pytest.approx(12 / 7)
 
 
+def test_form_is_counted_in_bars() -> None:
+    """Sixteen bars of 3/4 with a chord at each bar line; the second eight are the first but for the last."""
+    bars = [[60 + k, 64 + k, 67 + k] for k in range(8)]
+    bars = [*bars, *bars[:7], [60, 60, 60]]
+    notes = [note for k, bar in enumerate(bars) for note in line(*bar, start=3.0 * k)]
+    notes += [Note(pitch, 3.0 * k, 3.0) for k in range(16) for pitch in (36, 43)]
+    found = figures(notes)
+    assert (found["bars"], found["whole_phrases"]) == (16, 1)
+    assert found["bars_repeated"] == pytest.approx(7 / 16)
+    upbeat = [note._replace(start=note.start + 1) for note in notes] + line(67)
+    assert (figures(upbeat)["bars"], figures(upbeat)["whole_phrases"]) == (16, 1)
+    longer = [*notes, *line(60, start=48.0, length=3.0)]
+    assert (figures(longer)["bars"], figures(longer)["whole_phrases"]) == (17, 0)
+    assert math.isnan(figures(notes, whole=False)["bars"])
+
+
 def test_notes_out_of_key_count() -> None:
     assert figures(line(*C_MAJOR, 61, 66))["in_key"] == pytest.approx(8 / 10)
     assert figures(line(*range(60, 72)))["in_key"] == pytest.approx(7 / 12)

@@ -13,9 +13,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from midi_io.music.meter import on_strong_beats
+from midi_io.music.meter import PATTERNS, PLACES, find_meter, on_strong_beats
 from midi_io.notes import Note, melody
 
+PHRASE = 8  # bars
 RUN = 8  # notes: what is heard again after so many is heard as a repetition
 MAJOR = (0, 2, 4, 5, 7, 9, 11)  # the white keys; every mode is one of the twelve places of this scale
 
@@ -33,6 +34,8 @@ KEYS = np.stack(
 
 ROWS = {  # name: what it is in words, and how it is written
     "beats": ("length in beats", "{:.0f}"),
+    "bars": ("length in bars, without an upbeat", "{:.0f}"),
+    "whole_phrases": ("a multiple of 8 bars long", "{:.0%}"),
     "notes_per_beat": ("notes begun in a beat", "{:.2f}"),
     "on_strong_beats": ("chords that begin on a strong beat", "{:.0%}"),
     "note_length": ("melody: beats that a note lasts", "{:.2f}"),
@@ -42,21 +45,26 @@ ROWS = {  # name: what it is in words, and how it is written
     "steps": ("melody: steps (1 or 2 semitones)", "{:.0%}"),
     "leaps": ("melody: leaps (5 semitones or more)", "{:.0%}"),
     "repeated": (f"melody: {RUN} notes heard before", "{:.0%}"),
+    "bars_repeated": ("melody: bars heard before", "{:.0%}"),
     "pitch_entropy": ("variety of pitch classes, in bits", "{:.2f}"),
     "in_key": ("notes in the key", "{:.1%}"),
     "begins_at_home": ("first chord stands on the tonic", "{:.0%}"),
     "ends_at_home": ("last bass note is the tonic", "{:.0%}"),
 }
 
+YES_OR_NO = ("whole_phrases", "begins_at_home", "ends_at_home")  # they have no deviation worth a look
+
 
 def figures(notes: Iterable[Note], *, whole: bool = True) -> dict[str, float]:
     """The figures of one piece, by the names of ROWS; nan for what it has none of (a single note has no interval).
 
     beats           from the first note to the last end
+    bars            the same in bars of find_meter, an upbeat not counted; whole_phrases: 1 for a multiple of 8, else 0
     on_strong_beats share of the chords, in the meter that the notes speak for: less where a piece loses its beat
     note_length     beats, mean over the melody; note_lengths: how many different ones there are
     interval        mean size in semitones; same, steps and leaps: shares of the melody's moves
     repeated        share of the runs of 8 melody notes that stood before in the piece, pitches and rhythm alike
+    bars_repeated   share of the bars in which the melody is that of an earlier bar, pitches and rhythm alike
     pitch_entropy   of the notes' pitch classes: 0 for one alone, log2(12) = 3.58 for all twelve alike
     in_key          largest share of the notes that is in one of the twelve diatonic scales (the major keys; their
                     modes, natural minor among them, have the same notes)
@@ -72,13 +80,15 @@ def figures(notes: Iterable[Note], *, whole: bool = True) -> dict[str, float]:
     if not pitched:
         return found
     beats = max(note.start + note.duration for note in everything) - everything[0].start
+    top, _ = melody(pitched)
+    bars, found["bars_repeated"] = _bars(pitched, top)
     if whole:
-        found["beats"] = beats
+        found["beats"], found["bars"] = beats, bars
+        found["whole_phrases"] = float(bars % PHRASE == 0)
     if beats > 0:
         found["notes_per_beat"] = len(pitched) / beats
 
     found["on_strong_beats"] = on_strong_beats(pitched)
-    top, _ = melody(pitched)
     found["note_length"] = sum(note.duration for note in top) / len(top)
     found["note_lengths"] = len({round(note.duration, 6) for note in top})
     moves = [abs(after.pitch - note.pitch) for note, after in pairwise(top)]
@@ -123,6 +133,19 @@ def _repeated(top: Sequence[Note]) -> float:
     return 1 - len(set(runs)) / len(runs) if runs else math.nan
 
 
+def _bars(notes: Sequence[Note], top: Sequence[Note]) -> tuple[int, float]:
+    """How many bars some notes last, an upbeat not counted; the share of the melody's bars that were heard before."""
+    meter, first = find_meter(notes)
+    bar = len(PATTERNS[meter]) / PLACES
+    begin, end = min(note.start for note in notes), max(note.start + note.duration for note in notes)
+    bars = math.ceil((end - first) / bar - 1e-6) - math.ceil((begin - first) / bar - 1e-6)
+    heard: dict[int, list[tuple[int, float]]] = {}
+    for note in top:
+        number = math.floor((note.start - first) / bar + 1e-6)
+        heard.setdefault(number, []).append((note.pitch, round(note.start - first - number * bar, 6)))
+    return bars, 1 - len(set(map(tuple, heard.values()))) / len(heard)
+
+
 def _first_bass(notes: Sequence[Note]) -> int:
     """The lowest note of the first chord; of the first notes, where there is no chord."""
     together = Counter(note.start for note in notes)
@@ -160,7 +183,7 @@ def table(compared: Mapping[str, Comparison], written: str = "generated", others
     lines = [f"{'music':40}{written:>14}{others:>16}"]
     for name, one in compared.items():
         words, form = ROWS[name]
-        cells = [_cell(spread, form, name.endswith("_at_home")) for spread in one[:2]]
+        cells = [_cell(spread, form, name in YES_OR_NO) for spread in one[:2]]
         lines.append(f"  {words:38}{cells[0]:>14}{cells[1]:>16}  {one.verdict}".rstrip())
     return "\n".join(lines)
 

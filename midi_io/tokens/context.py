@@ -11,116 +11,63 @@ An LSTM forgets.  So each step of a network is told, beside its token, a few int
              ago       how many bars ago the passage was, in classes (AGO); 0 where there is no echo
 
 Row n is what the network is told while it reads ids[n], before it predicts ids[n + 1].  It depends on ids[: n + 1] and
-on nothing else: whole songs are read by the very step that goes along with a song while it is written.
-
-The meter.  Music puts long notes and chords on the strong places of a bar.  Each moment adds its weight to every
-pattern of meter.py at every place; the meter is the pattern that goes best with the notes so far.  The first meter is
-4/4 from 0 on, and a meter gives way only to one that is better by STEADY.  The tonic is that of statistics.tonic_of,
-for the notes so far.
-
-The echo.  A place j < n becomes the source of the echo if the 4 tokens up to j equal the 4 tokens up to n, and j stands
-a whole number of bars before n; it is the latest such place.  As long as the song and its source agree, the source is
-followed.  Where they part, the echo goes on at the same distance in time, with a run of 0 tokens, until 4 tokens are
-equal again, there or elsewhere.  A step looks at no more than CANDIDATES places, so a song of n tokens costs O(n).
+on nothing else: whole songs are read by the very step that goes along with a song while it is written (hearing.py).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from fractions import Fraction
-from typing import Any, TypeAlias, TypeVar
+from collections.abc import Callable
+from typing import Any, TypeAlias
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
-from midi_io.music.meter import CHORD, LONG, PATTERNS, PLACES, RARE
-from midi_io.music.statistics import KEYS
-from midi_io.tokens import parse
-from midi_io.tokens.note import PLAIN_DURATION
+from midi_io.music.meter import PLACES
+from midi_io.music.statistics import PHRASE
+from midi_io.tokens import SCHEMES, hearing
+from midi_io.tokens.words import END, SPECIALS
+from midi_io.vocabulary import Vocabulary
 
 Array: TypeAlias = npt.NDArray[Any]
 Step: TypeAlias = Callable[[Array, Array], Array]
-Function = TypeVar("Function", bound=Callable[..., Any])
+Walk: TypeAlias = Callable[[], Callable[[int], Array]]
 
 KINDS = ("none", "clock", "echo", "both")
-PHRASE = 8  # bars
-PHRASES = 8  # that are told apart; the last class is "so many and more"
-SHORTEST = 4  # tokens that are equal where a source is found
-RUNS = (0, 1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48)  # tokens: where each class of lengths begins
-AGO = (1, 2, 3, 4, 5, 8, 9, 12, 16, 17, 24, 32)  # bars: where each class begins
-CANDIDATES = 32  # earlier places that a step looks at
-STEADY = 0.03  # of a correlation
-FEWEST = 8  # moments that it takes to tell a meter
-FINEST = 2**20  # positions to a beat
-
-_COLUMNS = ("place", "bar", "phrase", "home", "echo", "run", "ago")
-_CLOCK = 4  # of them
-_LENGTHS = np.array([len(pattern) for pattern in PATTERNS.values()])  # of each meter's bar, in sixteenths
-_FIRST = np.cumsum([0, *_LENGTHS])  # the number of each meter's first place: 0, 16, 28, 40; 58 in all
-_STRENGTHS = np.concatenate([(np.array(p) - np.mean(p)) / np.std(p) for p in PATTERNS.values()])
-_HANDICAPS = np.array([RARE.get(meter, 0.0) for meter in PATTERNS])
-_RUNS, _AGO = np.array(RUNS), np.array(AGO)
-
-DURATION, PROGRAM, DRUM = 1, 2, 3  # what a token sets
-WORD = np.dtype(
-    [
-        *[(name, "i8") for name in ("advance", "notes", "bass", "length", "sets", "value")],
-        ("classes", "f8", (12,)),  # how many of its notes are a C, a C#, ...
-    ]
-)
-PLACE = np.dtype([("id", "i4"), ("before", "i4"), ("time", "i8")])  # before: the place of the same bucket before this
-SONG = np.dtype(
-    [
-        *[(name, "i8") for name in ("read", "now", "begun", "first", "program", "said", "notes", "longest")],
-        *[(name, "i8") for name in ("meter", "shift", "tonic", "source", "run", "distance", "looked")],
-        *[(name, "f8") for name in ("moments", "last", "weight", "squares")],
-        ("lengths", "i8", (128,)),  # of each program's last note; 0: it has played none
-        ("fits", "f8", (int(_FIRST[-1]),)),  # how well each meter goes with the notes, from each place on
-        ("sounds", "f8", (12,)),  # how long each pitch class has sounded
-        ("bass", "i8", (12,)),  # the lowest note of each pitch class,
-        ("lowest", "i8", (12,)),  # and its token
-    ]
-)
 
 
 class Context:
     """The features of one vocabulary's songs.
 
-    tokens: all tokens by id.  kind: one of KINDS.
+    kind: one of KINDS.
     names, sizes: of the features, in the order of the columns; a feature's values are 0..size - 1.
     id_columns: the columns that hold ids of tokens, and move with a transposition.
 
-    Raises TokenError for a token that is none of the scheme's, ValueError if there is no such scheme or kind.
+    Raises TokenError for a token that is none of the vocabulary's scheme, ValueError if there is no such kind.
     """
 
-    def __init__(self, tokens: Sequence[str], scheme: str, kind: str = "both") -> None:
+    def __init__(self, vocabulary: Vocabulary, kind: str = "both") -> None:
         if kind not in KINDS:
             raise ValueError(f"no context {kind!r}: choose one of {', '.join(KINDS)}")
+        clock, V = hearing.CLOCK, len(vocabulary)
         sizes: tuple[int, ...] = (
-            int(_FIRST[-1]),
-            PHRASE,
-            PHRASES,
-            len(tokens),
-            len(tokens),
-            len(RUNS) + 1,
-            len(AGO) + 1,
-        )
-        begin, end = {"none": (0, 0), "clock": (0, _CLOCK), "echo": (_CLOCK, None), "both": (0, None)}[kind]
-        self._columns = slice(begin, end)
-        self.names, self.sizes = _COLUMNS[self._columns], sizes[self._columns]
+            hearing.METER_PLACES, PHRASE, hearing.PHRASES, V, V, len(hearing.RUNS) + 1, len(hearing.AGO) + 1,
+        )  # fmt: skip
+        columns = {"none": slice(0), "clock": slice(clock), "echo": slice(clock, None), "both": slice(None)}
+        self._columns = columns[kind]
+        self.names, self.sizes = hearing.COLUMNS[self._columns], sizes[self._columns]
         self.id_columns = tuple(k for k, name in enumerate(self.names) if name in ("home", "echo"))
-        self._words, self._unit = _words(tokens, scheme)
+        self._words, self._unit = _words(vocabulary)
+        self._end = vocabulary.tokens.index(END)
 
     def of_songs(self, flat: Array, offsets: Array) -> Array:
         """(N, F) in the smallest unsigned type, for songs end to end: song k is flat[offsets[k] : offsets[k + 1]]."""
-        rows = np.zeros((len(flat), len(_COLUMNS)), np.int64)
+        rows = np.zeros((len(flat), len(hearing.COLUMNS)), np.int64)
         if self.sizes:
             for begin, end in zip(offsets[:-1].tolist(), offsets[1:].tolist(), strict=True):
-                places, newest, songs = _blank(1, end - begin)
+                places, newest, songs = hearing.blank(1, end - begin)
                 ids = flat[begin:end].astype(np.int64)
-                _read_song(places[0], newest[0], songs, self._words, self._unit, ids, rows[begin:end])
+                hearing.read_song(places[0], newest[0], songs, self._words, self._unit, ids, rows[begin:end])
         return rows[:, self._columns].astype(np.min_scalar_type(max((1, *self.sizes)) - 1))
 
     def begin(self, count: int, total: int) -> Step:
@@ -128,221 +75,56 @@ class Context:
 
         step(ids (n,), songs (n,)) -> (n, F) ints: told the next id of each of some songs, from the first id on.
         """
-        places, newest, songs = _blank(count, total)
+        places, newest, songs = hearing.blank(count, total)
         words, unit, columns = self._words, self._unit, self._columns
 
         def step(ids: Array, numbers: Array) -> Array:
-            rows = np.empty((len(ids), len(_COLUMNS)), np.int64)
-            _read_ids(places, newest, songs, words, unit, ids, numbers, rows)
+            rows = np.empty((len(ids), len(hearing.COLUMNS)), np.int64)
+            hearing.read_ids(places, newest, songs, words, unit, ids, numbers, rows)
             return rows[:, columns]
 
         return step
 
+    def endings(self, walk: Walk, bars: int | None = None) -> Walk:
+        """A walk (see Grammar.walk) on which a song ends over its tonic, and after a number of bars where one is given.
 
-def _words(tokens: Sequence[str], scheme: str) -> tuple[Array, int]:
-    """What each token does, as WORDs, and how many positions of time make a beat."""
-    parsed = [parse(token, scheme) for token in tokens]
-    unit = min(math.lcm(PLACES, *(Fraction(w.value).denominator for w in parsed if w.kind != "velocity")), FINEST)
-    words = np.zeros(len(tokens), WORD)
+        The end may follow where the bass that sounds is the tonic of the notes so far.  With `bars`, time does not go
+        beyond so many bars, and the end follows only where the last of them is full, or full but for the upbeat, which
+        is no bar itself.  Where nothing else could follow, the end may.  Raises ValueError for less than one bar.
+        """
+        if bars is not None and bars < 1:
+            raise ValueError(f"a song has one bar or more, not {bars}")
+        advance, silent = self._words["advance"], self._words["notes"] == 0
+
+        def begin() -> Callable[[int], Array]:
+            allowed, songs = walk(), hearing.blank(1, 1)[2]
+
+            def ending(token: int) -> Array:
+                mask = allowed(token)
+                hearing.hear(songs, self._words, token, self._unit)
+                at_home, full, left = hearing.cadence(songs, self._unit, bars or 0)
+                narrowed = mask & (advance <= left - silent) if bars else mask.copy()
+                narrowed[self._end] &= at_home and full
+                if not narrowed.any():
+                    narrowed[self._end] = mask[self._end]
+                return narrowed if narrowed.any() else mask
+
+            return ending
+
+        return begin
+
+
+def _words(vocabulary: Vocabulary) -> tuple[Array, int]:
+    """What each token does, as WORDs, and how many positions of time make a beat: the grid has sixteenths, too."""
+    beats, unit = SCHEMES[vocabulary.scheme].beats, math.lcm(vocabulary.grid, PLACES)
+    words = np.zeros(len(vocabulary), hearing.WORD)
     row: Any
-    for row, (kind, pitches, value) in zip(words, parsed, strict=True):
-        beats = min(round(value * unit), 2**40)
+    for row, word in zip(words, vocabulary.words, strict=True):
+        kind, pitches, value = word
+        row["advance"] = 0 if kind in SPECIALS else min(round(beats(word) * unit), hearing.FARTHEST)
         row["notes"], row["bass"] = len(pitches), min(pitches, default=0)
+        row["length"] = row["advance"] if pitches else 0  # 0 for notes of scheme note: their instrument knows
         row["classes"] = np.bincount(np.array(pitches, int) % 12, minlength=12)
-        if scheme == "note":
-            row["advance"] = beats if kind == "shift" else 0
-            row["sets"] = {"duration": DURATION, "program": PROGRAM, "drum": DRUM}.get(kind, 0)
-            row["value"] = beats if kind == "duration" else value if kind == "program" else 0
-        else:
-            row["advance"] = row["length"] = beats if scheme == "chord" else unit // 2 * (kind == "notes")
+        row["sets"] = hearing.SETS.get(kind, 0)
+        row["value"] = min(round(value * (unit if kind == "duration" else 1)), hearing.FARTHEST)
     return words, unit
-
-
-def _blank(count: int, total: int) -> tuple[Array, Array, Array]:
-    """Songs (count,) of which nothing is read; room for the places (count, total) of each; a hash table for each."""
-    size = 1 << max(total - 1, 1).bit_length() + 1
-    songs = np.zeros(count, SONG)
-    songs["source"] = songs["begun"] = songs["tonic"] = -1
-    songs["bass"] = 128
-    return np.zeros((count, total), PLACE), np.full((count, size), -1, np.int32), songs
-
-
-def _kernel(function: Function) -> Function:
-    """Compile on first use, and keep the result on disk where some folder for it can be written."""
-    try:
-        return numba.njit(cache=True, nogil=True)(function)  # type: ignore[return-value]
-    except RuntimeError:
-        return numba.njit(nogil=True)(function)  # type: ignore[return-value]
-
-
-@_kernel
-def _read_ids(
-    places: Array, newest: Array, songs: Array, words: Array, unit: int, ids: Array, numbers: Array, rows: Array
-) -> None:
-    for k in range(len(ids)):
-        s = numbers[k]
-        _read(places[s], newest[s], songs[s], words, unit, ids[k], rows[k])
-
-
-@_kernel
-def _read_song(places: Array, newest: Array, songs: Array, words: Array, unit: int, ids: Array, rows: Array) -> None:
-    for k in range(len(ids)):
-        _read(places, newest, songs[0], words, unit, ids[k], rows[k])
-
-
-@_kernel
-def _read(places: Array, newest: Array, song: Any, words: Array, unit: int, token: int, row: Array) -> None:
-    """Read one more id of a song, and fill its row of features, in the order of _COLUMNS."""
-    _play(song, words[token], token, unit)
-    n = song["read"]
-    places[n]["id"], places[n]["time"] = token, song["now"]
-    song["read"] = n + 1
-    length = _LENGTHS[song["meter"]]
-    bar, shift = length * unit // PLACES, song["shift"] * unit // PLACES
-
-    row[0] = _FIRST[song["meter"]] + (2 * ((song["now"] - shift) % bar) * PLACES + unit) // (2 * unit) % length
-    begun = max(song["begun"], 0)
-    gone = (song["now"] - shift) // bar + (
-        shift - begun
-    ) // bar  # bar lines since the first that a note stands on or after
-    row[1], row[2] = gone % PHRASE, min(max(gone // PHRASE, 0), PHRASES - 1)
-    row[3] = song["lowest"][song["tonic"]] if song["tonic"] >= 0 else 0
-
-    _follow(places, newest, song, n, bar)
-    j = song["source"]
-    if j >= 0 and places[j]["time"] + song["distance"] == song["now"]:
-        row[4] = places[j + 1]["id"]
-        row[5] = np.searchsorted(_RUNS, song["run"], side="right")
-        row[6] = np.searchsorted(_AGO, song["distance"] // bar, side="right")
-    else:
-        row[4:] = 0
-
-
-@_kernel
-def _play(song: Any, word: Any, token: int, unit: int) -> None:
-    """Move on in time, and let a moment that is over say where the strong places are."""
-    if word["sets"] == PROGRAM:
-        song["program"] = word["value"]
-    elif word["sets"] == DURATION:
-        song["said"] += word["value"]
-    elif word["sets"] == DRUM:
-        song["said"] = 0
-    if word["notes"]:
-        length = word["length"]
-        if length == 0:
-            if song["said"]:
-                song["lengths"][song["program"]] = song["said"]
-            song["said"] = 0
-            length = song["lengths"][song["program"]]
-            if length == 0:
-                length = PLAIN_DURATION * unit
-        for pitch_class in range(12):
-            song["sounds"][pitch_class] += length * word["classes"][pitch_class]
-        if word["bass"] < song["bass"][word["bass"] % 12]:
-            song["bass"][word["bass"] % 12], song["lowest"][word["bass"] % 12] = word["bass"], token
-        song["notes"] += word["notes"]
-        song["longest"] = max(song["longest"], length)
-        if song["begun"] < 0:
-            song["begun"], song["first"] = song["now"], word["bass"]
-    if word["advance"]:
-        if song["notes"]:
-            _accent(song, unit)
-            _find_tonic(song)
-        song["notes"], song["longest"] = 0, 0
-        song["now"] += word["advance"]
-
-
-@_kernel
-def _accent(song: Any, unit: int) -> None:
-    """The moment is over: how long its notes are and whether they are a chord speaks for some meters."""
-    place = (2 * song["now"] * PLACES + unit) // (2 * unit)
-    weight = 1 + min(song["longest"] / unit, LONG) + CHORD * (song["notes"] > 1)
-    song["moments"] += 1
-    song["last"] = place
-    song["weight"] += weight
-    song["squares"] += weight * weight
-    for meter in range(len(_LENGTHS)):
-        length, first = _LENGTHS[meter], _FIRST[meter]
-        for shift in range(length):
-            song["fits"][first + shift] += weight * _STRENGTHS[first + (place - shift) % length]
-    if song["moments"] < FEWEST:
-        return
-    total = song["last"] + PLACES
-    spread = np.sqrt(max(song["squares"] - song["weight"] * song["weight"] / total, 0.0) * total)
-    best = song["fits"][_FIRST[song["meter"]] + song["shift"]] - (_HANDICAPS[song["meter"]] - STEADY) * spread
-    for meter in range(len(_LENGTHS)):
-        for shift in range(_LENGTHS[meter]):
-            fit = song["fits"][_FIRST[meter] + shift] - _HANDICAPS[meter] * spread
-            if fit > best:
-                best, song["meter"], song["shift"] = fit, meter, shift
-
-
-@_kernel
-def _find_tonic(song: Any) -> None:
-    """The tonic, as statistics.tonic_of has it; of equals the next above the first note, whatever the transposition."""
-    best = 0.0
-    for above in range(12):
-        tonic = (song["first"] + above) % 12
-        for mode in range(2):
-            fit = 0.0
-            for degree in range(12):
-                fit += KEYS[12 * mode, degree] * song["sounds"][(tonic + degree) % 12]
-            if fit > best:
-                best, song["tonic"] = fit, tonic
-
-
-@_kernel
-def _follow(places: Array, newest: Array, song: Any, n: int, bar: int) -> None:
-    """Find the source of the echo after id n."""
-    if song["source"] >= 0:
-        _go_along(places, song, n, bar)
-    if n < SHORTEST - 1:
-        return
-    key = 0
-    for k in range(SHORTEST):
-        key = key * 1000003 + int(places[n - k]["id"])
-    key = ((key ^ (key >> 15)) * 2654435761 >> 7) & (len(newest) - 1)
-    places[n]["before"] = newest[key]
-    newest[key] = n
-    if song["source"] >= 0 and song["run"] >= SHORTEST:
-        return
-    j, looked = places[n]["before"], 0
-    while j >= 0 and looked < CANDIDATES:
-        run = _equal(places, j, n, 0, SHORTEST)
-        if run == SHORTEST:
-            looked += 1
-            distance = places[n]["time"] - places[j]["time"]
-            if distance > 0 and distance % bar == 0:
-                song["run"] = _equal(places, j, n, run, RUNS[-1])
-                song["source"], song["distance"] = j, distance
-                break
-        j = places[j]["before"]
-    song["looked"] += looked
-
-
-@_kernel
-def _go_along(places: Array, song: Any, n: int, bar: int) -> None:
-    """The source moves on with the song: by a token where both say the same, else to the same place in time."""
-    j, before = song["source"] + 1, places[n]["time"] - song["distance"]
-    if song["distance"] % bar:  # the meter has changed
-        song["source"], song["run"] = -1, 0
-    elif j < n and places[j]["id"] == places[n]["id"] and places[j]["time"] == before:
-        song["source"], song["run"] = j, song["run"] + 1
-    else:
-        song["run"] = 0
-        if j < n and places[j]["time"] == before:
-            song["source"] = j
-        else:
-            looked = 0
-            while song["source"] + 1 < n and places[song["source"]]["time"] < before and looked < CANDIDATES:
-                song["source"] += 1
-                looked += 1
-            song["looked"] += looked
-
-
-@_kernel
-def _equal(places: Array, j: int, n: int, known: int, most: int) -> int:
-    """How many tokens up to j equal those up to n, counted up to `most`; the first `known` do."""
-    while known < most and known <= j and places[j - known]["id"] == places[n - known]["id"]:
-        known += 1
-    return known

@@ -1,0 +1,283 @@
+"""A song heard token by token: what time it is, where the bar lines are, what its tonic is, and what it repeats.
+
+The meter.  Music puts long notes and chords on the strong places of a bar.  Each moment adds its weight to every
+pattern of meter.py at every place; the meter is the pattern that goes best with the notes so far.  The first meter is
+4/4 from 0 on, and a meter gives way only to one that is better by STEADY.  The tonic is that of statistics.tonic_of,
+for the notes so far.
+
+The echo.  A place j < n becomes the source of the echo if the 4 tokens up to j equal the 4 tokens up to n, and j stands
+a whole number of bars before n; it is the latest such place.  As long as the song and its source agree, the source is
+followed.  Where they part, the echo goes on at the same distance in time, with a run of 0 tokens, until 4 tokens are
+equal again, there or elsewhere.  A step looks at no more than CANDIDATES places, so a song of n tokens costs O(n).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeAlias, TypeVar
+
+import numba
+import numpy as np
+import numpy.typing as npt
+
+from midi_io.music.meter import CHORD, LONG, PATTERNS, PLACES, RARE
+from midi_io.music.statistics import KEYS, PHRASE
+from midi_io.tokens.note import PLAIN_DURATION
+
+Array: TypeAlias = npt.NDArray[Any]
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+PHRASES = 8  # that are told apart; the last class is "so many and more"
+SHORTEST = 4  # tokens that are equal where a source is found
+RUNS = (0, 1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48)  # tokens: where each class of lengths begins
+AGO = (1, 2, 3, 4, 5, 8, 9, 12, 16, 17, 24, 32)  # bars: where each class begins
+CANDIDATES = 32  # earlier places that a step looks at
+STEADY = 0.03  # of a correlation
+FEWEST = 8  # moments that it takes to tell a meter
+FARTHEST = 2**40  # positions: the longest duration
+
+COLUMNS = ("place", "bar", "phrase", "home", "echo", "run", "ago")
+CLOCK = 4  # of them
+_LENGTHS = np.array([len(pattern) for pattern in PATTERNS.values()])  # of each meter's bar, in sixteenths
+_FIRST = np.cumsum([0, *_LENGTHS])  # the number of each meter's first place: 0, 16, 28, 40; 58 in all
+METER_PLACES = int(_FIRST[-1])
+_STRENGTHS = np.concatenate([(np.array(p) - np.mean(p)) / np.std(p) for p in PATTERNS.values()])
+_HANDICAPS = np.array([RARE.get(meter, 0.0) for meter in PATTERNS])
+_RUNS, _AGO = np.array(RUNS), np.array(AGO)
+
+SETS = {"duration": 1, "program": 2, "drum": 3}  # what a token sets, by the kind of its word
+DURATION, PROGRAM, DRUM = SETS.values()
+WORD = np.dtype(
+    [
+        *[(name, "i8") for name in ("advance", "notes", "bass", "length", "sets", "value")],
+        ("classes", "f8", (12,)),  # how many of its notes are a C, a C#, ...
+    ]
+)
+PLACE = np.dtype([("id", "i4"), ("before", "i4"), ("time", "i8")])  # before: the place of the same bucket before this
+SONG = np.dtype(
+    [
+        *[(name, "i8") for name in ("read", "now", "begun", "first", "program", "said", "notes", "longest")],
+        *[(name, "i8") for name in ("meter", "shift", "tonic", "source", "run", "distance", "looked")],
+        *[(name, "f8") for name in ("moments", "last", "weight", "squares")],
+        *[(name, "i8") for name in ("under", "under_until", "until")],  # the bass that sounds, its end, the end of all
+        ("lengths", "i8", (128,)),  # of each program's last note; 0: it has played none
+        ("fits", "f8", (METER_PLACES,)),  # how well each meter goes with the notes, from each place on
+        ("sounds", "f8", (12,)),  # how long each pitch class has sounded
+        ("bass", "i8", (12,)),  # the lowest note of each pitch class,
+        ("lowest", "i8", (12,)),  # and its token
+    ]
+)
+
+
+def blank(count: int, total: int) -> tuple[Array, Array, Array]:
+    """Songs (count,) of which nothing is read; room for the places (count, total) of each; a hash table for each."""
+    size = 1 << max(total - 1, 1).bit_length() + 1
+    songs = np.zeros(count, SONG)
+    songs["source"] = songs["begun"] = songs["tonic"] = -1
+    songs["bass"] = 128
+    return np.zeros((count, total), PLACE), np.full((count, size), -1, np.int32), songs
+
+
+def _kernel(function: Function) -> Function:
+    """Compile on first use, and keep the result on disk where some folder for it can be written."""
+    try:
+        return numba.njit(cache=True, nogil=True)(function)  # type: ignore[return-value]
+    except RuntimeError:
+        return numba.njit(nogil=True)(function)  # type: ignore[return-value]
+
+
+@_kernel
+def read_ids(
+    places: Array, newest: Array, songs: Array, words: Array, unit: int, ids: Array, numbers: Array, rows: Array
+) -> None:
+    for k in range(len(ids)):
+        s = numbers[k]
+        _read(places[s], newest[s], songs[s], words, unit, ids[k], rows[k])
+
+
+@_kernel
+def read_song(places: Array, newest: Array, songs: Array, words: Array, unit: int, ids: Array, rows: Array) -> None:
+    for k in range(len(ids)):
+        _read(places, newest, songs[0], words, unit, ids[k], rows[k])
+
+
+@_kernel
+def _read(places: Array, newest: Array, song: Any, words: Array, unit: int, token: int, row: Array) -> None:
+    """Read one more id of a song, and fill its row of features, in the order of COLUMNS."""
+    _play(song, words[token], token, unit)
+    n = song["read"]
+    places[n]["id"], places[n]["time"] = token, song["now"]
+    song["read"] = n + 1
+    length = _LENGTHS[song["meter"]]
+    bar, first = length * unit // PLACES, _first_bar_line(song, unit)
+
+    row[0] = _FIRST[song["meter"]] + (2 * ((song["now"] - first) % bar) * PLACES + unit) // (2 * unit) % length
+    gone = (song["now"] - first) // bar
+    row[1], row[2] = gone % PHRASE, min(max(gone // PHRASE, 0), PHRASES - 1)
+    row[3] = song["lowest"][song["tonic"]] if song["tonic"] >= 0 else 0
+
+    _follow(places, newest, song, n, bar)
+    j = song["source"]
+    if j >= 0 and places[j]["time"] + song["distance"] == song["now"]:
+        row[4] = places[j + 1]["id"]
+        row[5] = np.searchsorted(_RUNS, song["run"], side="right")
+        row[6] = np.searchsorted(_AGO, song["distance"] // bar, side="right")
+    else:
+        row[4:] = 0
+
+
+@_kernel
+def _first_bar_line(song: Any, unit: int) -> Any:
+    """The first bar line that the first note stands on, or before."""
+    bar, shift = _LENGTHS[song["meter"]] * unit // PLACES, song["shift"] * unit // PLACES
+    return shift - (shift - max(song["begun"], 0)) // bar * bar
+
+
+@_kernel
+def hear(songs: Array, words: Array, token: int, unit: int) -> None:
+    _play(songs[0], words[token], token, unit)
+
+
+@_kernel
+def cadence(songs: Array, unit: int, bars: int) -> tuple[bool, bool, int]:
+    """Whether the bass is the tonic, whether the last of some bars is full, and the time that is left of them."""
+    song = songs[0]
+    at_home = song["tonic"] < 0 or song["under"] % 12 == song["tonic"]
+    first = _first_bar_line(song, unit)
+    stop = first + bars * _LENGTHS[song["meter"]] * unit // PLACES
+    until = max(song["now"], song["until"])
+    return at_home, until >= stop or until == stop - (first - max(song["begun"], 0)), stop - song["now"]
+
+
+@_kernel
+def _play(song: Any, word: Any, token: int, unit: int) -> None:
+    """Move on in time, and let a moment that is over say where the strong places are."""
+    if word["sets"] == PROGRAM:
+        song["program"] = word["value"]
+    elif word["sets"] == DURATION:
+        song["said"] += word["value"]
+    elif word["sets"] == DRUM:
+        song["said"], song["until"] = 0, max(song["until"], song["now"] + 1)
+    if word["notes"]:
+        length = word["length"]
+        if length == 0:
+            if song["said"]:
+                song["lengths"][song["program"]] = song["said"]
+            song["said"] = 0
+            length = song["lengths"][song["program"]]
+            if length == 0:
+                length = PLAIN_DURATION * unit
+        for pitch_class in range(12):
+            song["sounds"][pitch_class] += length * word["classes"][pitch_class]
+        if word["bass"] < song["bass"][word["bass"] % 12]:
+            song["bass"][word["bass"] % 12], song["lowest"][word["bass"] % 12] = word["bass"], token
+        until = song["now"] + length
+        if word["bass"] <= song["under"] or song["under_until"] <= song["now"]:
+            song["under"], song["under_until"] = word["bass"], until
+        song["until"] = max(song["until"], until)
+        song["notes"] += word["notes"]
+        song["longest"] = max(song["longest"], length)
+        if song["begun"] < 0:
+            song["begun"], song["first"] = song["now"], word["bass"]
+    if word["advance"]:
+        if song["notes"]:
+            _accent(song, unit)
+            _find_tonic(song)
+        song["notes"], song["longest"] = 0, 0
+        song["now"] += word["advance"]
+
+
+@_kernel
+def _accent(song: Any, unit: int) -> None:
+    """The moment is over: how long its notes are and whether they are a chord speaks for some meters."""
+    place = (2 * song["now"] * PLACES + unit) // (2 * unit)
+    weight = 1 + min(song["longest"] / unit, LONG) + CHORD * (song["notes"] > 1)
+    song["moments"] += 1
+    song["last"] = place
+    song["weight"] += weight
+    song["squares"] += weight * weight
+    for meter in range(len(_LENGTHS)):
+        length, first = _LENGTHS[meter], _FIRST[meter]
+        for shift in range(length):
+            song["fits"][first + shift] += weight * _STRENGTHS[first + (place - shift) % length]
+    if song["moments"] < FEWEST:
+        return
+    total = song["last"] + PLACES
+    spread = np.sqrt(max(song["squares"] - song["weight"] * song["weight"] / total, 0.0) * total)
+    best = song["fits"][_FIRST[song["meter"]] + song["shift"]] - (_HANDICAPS[song["meter"]] - STEADY) * spread
+    for meter in range(len(_LENGTHS)):
+        for shift in range(_LENGTHS[meter]):
+            fit = song["fits"][_FIRST[meter] + shift] - _HANDICAPS[meter] * spread
+            if fit > best:
+                best, song["meter"], song["shift"] = fit, meter, shift
+
+
+@_kernel
+def _find_tonic(song: Any) -> None:
+    """The tonic, as statistics.tonic_of has it; of equals the next above the first note, whatever the transposition."""
+    best = 0.0
+    for above in range(12):
+        tonic = (song["first"] + above) % 12
+        for mode in range(2):
+            fit = 0.0
+            for degree in range(12):
+                fit += KEYS[12 * mode, degree] * song["sounds"][(tonic + degree) % 12]
+            if fit > best:
+                best, song["tonic"] = fit, tonic
+
+
+@_kernel
+def _follow(places: Array, newest: Array, song: Any, n: int, bar: int) -> None:
+    """Find the source of the echo after id n."""
+    if song["source"] >= 0:
+        _go_along(places, song, n, bar)
+    if n < SHORTEST - 1:
+        return
+    key = 0
+    for k in range(SHORTEST):
+        key = key * 1000003 + int(places[n - k]["id"])
+    key = ((key ^ (key >> 15)) * 2654435761 >> 7) & (len(newest) - 1)
+    places[n]["before"] = newest[key]
+    newest[key] = n
+    if song["source"] >= 0 and song["run"] >= SHORTEST:
+        return
+    j, looked = places[n]["before"], 0
+    while j >= 0 and looked < CANDIDATES:
+        run = _equal(places, j, n, 0, SHORTEST)
+        if run == SHORTEST:
+            looked += 1
+            distance = places[n]["time"] - places[j]["time"]
+            if distance > 0 and distance % bar == 0:
+                song["run"] = _equal(places, j, n, run, RUNS[-1])
+                song["source"], song["distance"] = j, distance
+                break
+        j = places[j]["before"]
+    song["looked"] += looked
+
+
+@_kernel
+def _go_along(places: Array, song: Any, n: int, bar: int) -> None:
+    """The source moves on with the song: by a token where both say the same, else to the same place in time."""
+    j, before = song["source"] + 1, places[n]["time"] - song["distance"]
+    if song["distance"] % bar:  # the meter has changed
+        song["source"], song["run"] = -1, 0
+    elif j < n and places[j]["id"] == places[n]["id"] and places[j]["time"] == before:
+        song["source"], song["run"] = j, song["run"] + 1
+    else:
+        song["run"] = 0
+        if j < n and places[j]["time"] == before:
+            song["source"] = j
+        else:
+            looked = 0
+            while song["source"] + 1 < n and places[song["source"]]["time"] < before and looked < CANDIDATES:
+                song["source"] += 1
+                looked += 1
+            song["looked"] += looked
+
+
+@_kernel
+def _equal(places: Array, j: int, n: int, known: int, most: int) -> int:
+    """How many tokens up to j equal those up to n, counted up to `most`; the first `known` do."""
+    while known < most and known <= j and places[j - known]["id"] == places[n - known]["id"]:
+        known += 1
+    return known

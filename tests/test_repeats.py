@@ -1,0 +1,45 @@
+"""Nats by the length of a repeat."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from experiment.repeats import nats_by_repeat, repeat_table
+from midi_io.notes import Note
+from midi_io.tokens import encode
+from midi_io.tokens.context import Context
+from midi_io.tokens.hearing import RUNS
+from midi_io.vocabulary import Vocabulary
+
+
+def test_each_target_counts_once_where_its_repeat_is() -> None:
+    flat = np.array([0, 5, 6, 7, 8, 1])
+    run = np.array([0, 0, 1 + RUNS.index(4), 1 + RUNS.index(6), len(RUNS), 3])
+    echo = np.array([0, 0, 7, 9, 1, 4])
+    nats = np.array([9.0, 1.0, 2.0, 3.0, 4.0, 5.0])
+    scored = np.array([False, True, True, True, True, True])
+    rows = nats_by_repeat(flat, nats, scored, echo, run, RUNS)
+    assert [tuple(row) for row in rows] == [
+        (0, 0.4, 1.5, 0.0),
+        (4, 0.2, 3.0, 1.0),
+        (6, 0.2, 4.0, 0.0),
+        (48, 0.2, 5.0, 1.0),
+    ]
+    text = repeat_table(rows)
+    assert "fewer than 4" in text
+    assert "48 and more" in text
+
+
+def test_a_phrase_that_comes_again_is_found() -> None:
+    phrase = [Note(60 + (5 * k) % 12, k / 2, 0.5) for k in range(32)]
+    tokens = encode(phrase + [note._replace(start=note.start + 16) for note in phrase])
+    known = Vocabulary.build(dict.fromkeys(tokens, 1))
+    flat = known.ids(["<start>", *tokens, "<end>"])
+    context = Context(known, "echo")
+    echo, run, _ = context.of_songs(flat, np.array([0, len(flat)])).T
+    scored = np.arange(len(flat)) > 0
+    rows = nats_by_repeat(flat, np.zeros(len(flat)), scored, echo, run, RUNS)
+    assert sum(row.share for row in rows) == pytest.approx(1)
+    assert rows[-1].tokens == 48
+    assert rows[-1].copied > 0.9
