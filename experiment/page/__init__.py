@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import csv
-import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -27,7 +26,6 @@ from experiment.page.what_if import changes
 from experiment.songs import RunSongs
 from experiment.tunes import Composer, beginning, opening_of, usual_bpm
 from lstm_numpy.batches import UNKNOWN
-from lstm_numpy.checkpoint import load_checkpoint
 from lstm_numpy.files import write_whole
 from lstm_numpy.parameters import layer_names
 
@@ -101,8 +99,9 @@ def write_run_page(folder: Path, song: Path | None = None) -> Path:
 
     song: a MIDI file that is put first in the list.  RunError, CheckpointError, MidiError, OSError.
     """
-    composer, songs = Composer.load(folder), RunSongs.load(folder / "songs.npz")
-    seed, bpm = int(load_checkpoint(composer.path).training["settings"]["seed"]), usual_bpm(songs)
+    composer = Composer.load(folder)
+    songs = RunSongs.load(folder / "songs.npz", composer.checkpoint)
+    seed, bpm = composer.checkpoint.training["settings"].get("seed", 1), usual_bpm(songs)
     found, held_out = find_units(composer, songs), held_out_tunes(folder, songs)
 
     tunes = []

@@ -15,7 +15,6 @@ from experiment.page.embed import pack
 from experiment.songs import RunSongs
 from experiment.tunes import Composer
 from lstm_numpy.batches import UNKNOWN
-from lstm_numpy.checkpoint import load_checkpoint
 from lstm_numpy.parameters import init_params
 from midi_io.music.meter import on_bars
 from midi_io.notes import Song
@@ -38,7 +37,7 @@ def find_units(composer: Composer, songs: RunSongs) -> list[Finding]:
     )
     if not valid or not test:
         return []
-    config, rng = load_checkpoint(composer.path).config, np.random.default_rng(1)
+    config, rng = composer.checkpoint.config, np.random.default_rng(1)
     findings = search(composer.params, init_params(config, rng), config.layers, valid, test, rng)
     learned = [finding for finding in findings if finding.verdict == LEARNED]
     return sorted(learned, key=lambda finding: (finding.name not in COUNTING, -abs(finding.heard)))
