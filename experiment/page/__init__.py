@@ -22,7 +22,7 @@ from experiment.listening import LEARNED, Finding, Reading, search
 from experiment.page.embed import to_html, to_json
 from experiment.page.figures import figures
 from experiment.page.learning import kept_tunes, short_tune
-from experiment.page.reading import Tune, expectations, read_tune, sounding, watch
+from experiment.page.reading import PageTune, expectations, read_tune, sounding, watch
 from experiment.page.what_if import changes
 from experiment.songs import RunSongs
 from experiment.tunes import Composer, beginning, opening_of, usual_bpm
@@ -58,7 +58,7 @@ def write_page(
     path: Path,
     title: str,
     composer: Composer,
-    tunes: Sequence[Tune],
+    tunes: Sequence[PageTune],
     *,
     found: Sequence[Finding] = (),
     changed: Sequence[Change] = (),
@@ -108,23 +108,23 @@ def write_run_page(folder: Path, song: Path | None = None) -> Path:
     tunes = []
     if song:
         opening = opening_of(song, composer, 0)
-        tunes.append(Tune(song.stem, "Your song", opening.ids, opening.bpm or bpm))
+        tunes.append(PageTune(song.stem, "Your song", opening.ids, opening.bpm or bpm))
     written = composer.write(beginning().ids, np.random.default_rng(seed), WRITTEN)
     tunes += [
-        Tune(f"new tune {number}", "Written by the network", tune.ids, bpm)
+        PageTune(f"new tune {number}", "Written by the network", tune.ids, bpm)
         for number, tune in enumerate(written, start=1)
     ]
     tunes += held_out[:1]
     for epoch, ids in kept_tunes(folder / "learning.npz").items():
         title = f"after {epoch} epoch{'s' * (epoch > 1)}" if epoch else "before training"
-        tunes.append(Tune(title, "Hear it learn", ids, bpm, SAME_SEED))
+        tunes.append(PageTune(title, "Hear it learn", ids, bpm, SAME_SEED))
     before, nats = len(tunes), mean_nats(composer, held_out)
-    tunes.append(Tune("the trained network", "Hear it learn", short_tune(composer, seed), bpm, SAME_SEED))
+    tunes.append(PageTune("the trained network", "Hear it learn", short_tune(composer, seed), bpm, SAME_SEED))
     changed = []
     for words, params in changes(composer.params, found):
         other = dataclasses.replace(composer, params=params)
         changed.append(Change(words, before, len(tunes), nats, mean_nats(other, held_out)))
-        tunes.append(Tune(words, "What if", short_tune(other, seed), bpm, SAME_SEED))
+        tunes.append(PageTune(words, "What if", short_tune(other, seed), bpm, SAME_SEED))
     tunes += held_out[1:]
     page = folder / "index.html"
     title = f"Run {folder.resolve().name}"
@@ -132,7 +132,7 @@ def write_run_page(folder: Path, song: Path | None = None) -> Path:
     return page
 
 
-def held_out_tunes(folder: Path, songs: RunSongs) -> list[Tune]:
+def held_out_tunes(folder: Path, songs: RunSongs) -> list[PageTune]:
     """A few test songs, or valid songs where there are none, evenly spread; without unknown tokens, if possible."""
     names = [f"song {number}" for number in range(1, len(songs.split) + 1)]
     if (folder / "songs.tsv").exists():
@@ -144,12 +144,12 @@ def held_out_tunes(folder: Path, songs: RunSongs) -> list[Tune]:
     inside = next(filter(None, parts), [])
     inside = [k for k in inside if UNKNOWN not in songs.songs[k]] or inside
     return [
-        Tune(names[k], "Songs it has not seen", songs.songs[k], float(songs.bpm[k]))
+        PageTune(names[k], "Songs it has not seen", songs.songs[k], float(songs.bpm[k]))
         for k in inside[:: max(1, len(inside) // HELD_OUT)][:HELD_OUT]
     ]
 
 
-def mean_nats(composer: Composer, tunes: Sequence[Tune]) -> float:
+def mean_nats(composer: Composer, tunes: Sequence[PageTune]) -> float:
     """Nats per token of some tunes; 0 where there is none."""
     every = [expectations(composer, tune.ids)[0][1:] for tune in tunes]
     return float(np.concatenate(every).mean()) if every else 0.0
@@ -172,9 +172,9 @@ def find_units(composer: Composer, songs: RunSongs) -> list[Finding]:
 
 
 def sounding_songs(composer: Composer, songs: RunSongs) -> Iterator[tuple[Array, float]]:
-    """Ids and beats per minute of the songs that have a note and no unknown token."""
+    """Ids and beats per minute of the songs that have a pitch and no unknown token."""
     for ids, bpm in zip(songs.songs, songs.bpm, strict=True):
-        if UNKNOWN not in ids and sounding(composer, ids):
+        if UNKNOWN not in ids and any(composer.vocabulary.words[token].pitches for token in ids):
             yield ids, float(bpm)
 
 

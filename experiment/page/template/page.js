@@ -235,11 +235,11 @@ for (const canvas of ["roll", "lines", "strip"])
 addEventListener("resize", draw);
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
 
-try {
+(async () => {
   build();
-  openTune(0);
-} catch (error) {
+  await openTune(0);
+})().catch((error) => {
   $("fault").hidden = false;
-  $("fault").textContent = "This browser cannot show the page; a newer one can.";
+  $("fault").textContent = `This browser cannot show the page (${error.message}); a newer one can.`;
   throw error;
-}
+});
