@@ -159,7 +159,7 @@ def watch(composer: Composer, ids: Array, units: Sequence[int], most_moments: in
         "place": pack(moments.astype(np.int32)),
         "units": pack(np.rint(every * 255).astype(np.uint8)),
         "exact": pack(np.concatenate([z, numbers], axis=2).astype(np.float32)),  # (moments, units, 12 + 8)
-        "notes": pack(places.astype(np.int32)), "by_h": pack(logarithmic(by_h)), "by_c": pack(logarithmic(by_c)),
+        "notes": pack(places.astype(np.int32)), "by_h": pack(by_h), "by_c": pack(by_c),
     }  # fmt: skip
 
 
@@ -190,7 +190,7 @@ def note_gradients(params: Mapping[str, Array], ids: Array, places: Array) -> tu
     each note: lanes of a batch read the same ids, and each scores one target.
     """
     name, n = layer_names(params)[-1], len(places)
-    by_h, by_c = np.zeros((n, n)), np.zeros((n, n))
+    by_h, by_c = np.zeros((n, n), np.float32), np.zeros((n, n), np.float32)
     for first in range(0, n, LANES):
         rows = places[first : first + LANES]
         T, B = int(rows[-1]), len(rows)
@@ -201,13 +201,6 @@ def note_gradients(params: Mapping[str, Array], ids: Array, places: Array) -> tu
         for found, gradient in ((by_h, step.dh), (by_c, step.dc)):  # times B: the loss is the mean over the lanes
             found[first : first + B, : len(before)] = B * np.linalg.norm(gradient[before], axis=2).T
     return by_h, by_c
-
-
-def logarithmic(values: Array) -> Array:
-    """Positive numbers as uint16, in equal steps of their logarithm: 1 is 1e-9 or less, 65535 is 10; 0 is 0."""
-    with np.errstate(divide="ignore"):
-        steps = 1 + 65534 * (np.log10(values) + 9) / 10
-    return np.where(values > 0, np.clip(np.rint(steps), 1, 65535), 0).astype(np.uint16)
 
 
 def column(ids: Array) -> Array:

@@ -46,6 +46,4 @@ function placeName(tune, beat) {
   return `bar ${bar + 1}, beat ${Number((inside + 1).toFixed(2))}`;
 }
 const percent = (p) => (p >= 0.0995 ? `${(100 * p).toFixed(0)} %` : `${(100 * p).toFixed(1)} %`);
-
-// The inverse of logarithmic() in reading.py.
-const fromLogarithm = (step) => (step ? 10 ** (((step - 1) / 65534) * 10 - 9) : 0);
+const signed = (value, digits = 2) => value.toFixed(digits).replace("-", "−");

@@ -125,7 +125,7 @@ function equationLines(tune, head, unit, quantity) {
   if (which < 0)
     return [when, `${quantity} is about ${valueAt(watch, quantity, m, unit).toFixed(2)}. The parts of the sum are kept for the units that have a name: choose one of them.`];
   const begin = (m * data.units.length + which) * 20, numbers = watch.exact.subarray(begin, begin + 20);
-  const n = (value) => value.toFixed(3).replace("-", "−");
+  const n = (value) => signed(value, 3);
   const [i, f, o, g, before, after, tanh, h] = numbers.subarray(12);
   const gate = "ifog".indexOf(quantity);
   if (gate >= 0) {
@@ -145,6 +145,6 @@ function gradientsOf(tune, chosen, kind) {
   const N = watch.notes.length, column = new Map([...watch.notes].map((place, j) => [place, j]));
   return [...tune.place].map((place) => {
     const j = column.get(place);
-    return j === undefined ? 0 : fromLogarithm(watch[kind][row * N + j]);
+    return j === undefined ? 0 : watch[kind][row * N + j];
   });
 }
