@@ -9,6 +9,7 @@ import pytest
 
 from experiment import page
 from experiment.describe import describe
+from experiment.listening import Finding
 from experiment.page.embed import to_json, unpack
 from experiment.page.learning import keep_tune, kept_tunes
 from experiment.page.reading import PageTune, note_gradients, read_tune, watch
@@ -96,6 +97,16 @@ def test_activations_are_those_of_the_forward_pass_and_the_equation_gives_the_ga
         i, f, o, g, before, after, tanh_c, h = numbers[12:]
         assert f * before + i * g == pytest.approx(after, rel=1e-5)
         assert o * tanh_c == pytest.approx(h, rel=1e-5)
+
+
+def test_what_a_unit_follows_is_said_of_each_moment(short):
+    composer, ids = short
+    found = [Finding(name, "c", 0, 1, 1, 0, 0) for name in ("on the beat", "the note is high")]
+    followed = page.what_is_followed(composer, PageTune("", "", ids), found)
+    on_the_beat, high = unpack(followed["said"])
+    assert unpack(followed["said_at"]).tolist() == [0, 1, 1.5, 2, 3]
+    assert on_the_beat.tolist() == [255, 255, 0, 255, 255]
+    assert (high.min(), high.max(), high.argmax()) == (0, 255, 2)
 
 
 def test_a_gradient_is_that_of_one_loss_alone(short, monkeypatch):

@@ -18,8 +18,8 @@ import numpy.typing as npt
 
 from experiment.command.console import one_line
 from experiment.command.outcome import outcome
-from experiment.listening import LEARNED, Finding, Reading, search
-from experiment.page.embed import to_html, to_json
+from experiment.listening import LEARNED, NAMES, Finding, Reading, search
+from experiment.page.embed import pack, to_html, to_json
 from experiment.page.figures import figures
 from experiment.page.learning import kept_tunes, short_tune
 from experiment.page.reading import PageTune, expectations, read_tune, sounding, watch
@@ -89,6 +89,7 @@ def write_page(
     for tune, shown in list(zip(tunes, data["tunes"], strict=False))[:WATCHED]:
         if sounding(composer, tune.ids):
             watched = watch(composer, tune.ids, units, max(1, min(MOMENTS, UNIT_BYTES // (6 * H))), NOTES)
+            watched |= what_is_followed(composer, tune, found)
             size += len(to_json({"watch": watched}))
             if size <= LARGEST:
                 shown["watch"] = watched
@@ -185,6 +186,18 @@ def heard_song(composer: Composer, ids: Array, bpm: float) -> Reading:
     heard = Reading.of(Song(notes, "", bpm, meter), composer.vocabulary)
     later, song = moved[0].start - notes[0].start, Song(moved, "", bpm, meter)
     return dataclasses.replace(heard, song=song, onsets=heard.onsets + later, ends=heard.ends + later)
+
+
+def what_is_followed(composer: Composer, tune: PageTune, found: Sequence[Finding]) -> dict[str, Any]:
+    """What a musician would say of a tune: for each finding a number 0..255 for each moment, and the moments' beats."""
+    if not found or not any(composer.vocabulary.words[token].pitches for token in tune.ids):
+        return {}
+    heard = heard_song(composer, tune.ids, tune.bpm)
+    said = np.stack([NAMES[finding.name](heard).astype(np.float64) for finding in found])
+    low = np.where(said.max(axis=1) > 1, said.min(axis=1), 0)[:, None]  # yes is 1 and no is 0; a pitch is any number
+    high = np.maximum(said.max(axis=1, keepdims=True), low + 1)
+    shades = np.rint(255 * (said - low) / (high - low)).astype(np.uint8)
+    return {"said": pack(shades), "said_at": pack(heard.onsets.astype(np.float32))}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -155,7 +155,6 @@ def watch(composer: Composer, ids: Array, units: Sequence[int], most_moments: in
     places = np.array([place for place in sounding(composer, ids) if place <= moments[-1]])[:most_notes]
     by_h, by_c = note_gradients(composer.params, ids, places)
     return {
-        "beat": pack(np.array(token_beats(composer.vocabulary, ids), np.float32)[moments]),
         "place": pack(moments.astype(np.int32)),
         "units": pack(np.rint(every * 255).astype(np.uint8)),
         "exact": pack(np.concatenate([z, numbers], axis=2).astype(np.float32)),  # (moments, units, 12 + 8)

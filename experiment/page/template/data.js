@@ -37,7 +37,14 @@ async function unpackAll(object) {
 }
 
 const loaded = new Map();
-const loadTune = (k) => loaded.get(k) ?? loaded.set(k, unpackAll(data.tunes[k])).get(k);
+async function loadTune(k) {
+  if (!loaded.has(k)) {
+    const tune = await unpackAll(data.tunes[k]);
+    if (tune.watch) tune.watch.beat = Float32Array.from(tune.watch.place, (place) => tune.at[place]);
+    loaded.set(k, tune);
+  }
+  return loaded.get(k);
+}
 
 const barBeats = (tune) => (4 * tune.meter[0]) / tune.meter[1];
 function placeName(tune, beat) {

@@ -38,7 +38,7 @@ function render() {
   $("play").textContent = player.playing ? "Pause" : "Play";
   $("play").setAttribute("aria-pressed", String(player.playing));
   if (tune.watch) {
-    drawLines(tune, head, chosen.unit);
+    drawLines(tune, head, chosen.unit, Number($("found").value || -1));
     drawStrip(tune, head, chosen.quantity, chosen.unit);
     if (chosen.gate) {
       const lines = equationLines(tune, head, chosen.unit, chosen.gate);

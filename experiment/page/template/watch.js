@@ -97,8 +97,17 @@ function drawStrip(tune, head, quantity, unit) {
   context.strokeRect(0.5, (row / data.hidden) * height - 1, width - 1, height / data.hidden + 2);
 }
 
-function drawLines(tune, head, unit) {
+// followed: the place in data.found of what the unit follows, or -1; it is shown as a shade behind the lines.
+function drawLines(tune, head, unit, followed) {
   const { watch } = tune, { context, width, height } = prepared($("lines")), tall = height / NAMES.length;
+  const count = watch.said_at?.length ?? 0;
+  context.fillStyle = css("--bar");
+  for (let m = 0; followed >= 0 && m < count; m++) {
+    const x = toX(watch.said_at[m]), end = toX(m + 1 < count ? watch.said_at[m + 1] : tune.beats);
+    context.globalAlpha = 0.6 * watch.said[followed * count + m] / 255;
+    context.fillRect(x, 0, end - x, height);
+  }
+  context.globalAlpha = 1;
   drawTime(context, width, height, tune, head);
   NAMES.forEach((quantity, k) => {
     const gate = "ifo".includes(quantity), top = k * tall + 3, high = tall - 6;
