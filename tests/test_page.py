@@ -102,7 +102,7 @@ def test_activations_are_those_of_the_forward_pass_and_the_equation_gives_the_ga
 def test_what_a_unit_follows_is_said_of_each_moment(short):
     composer, ids = short
     found = [Finding(name, "c", 0, 1, 1, 0, 0) for name in ("on the beat", "the note is high")]
-    followed = page.what_is_followed(composer, PageTune("", "", ids), found)
+    followed = page.what_is_followed(composer, ids, found)
     on_the_beat, high = unpack(followed["said"])
     assert unpack(followed["said_at"]).tolist() == [0, 1, 1.5, 2, 3]
     assert on_the_beat.tolist() == [255, 255, 0, 255, 255]
