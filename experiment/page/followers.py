@@ -29,7 +29,8 @@ SEARCHED = 20  # valid songs, and as many test songs
 def find_units(composer: Composer, songs: RunSongs) -> list[Finding]:
     """Units of the last layer that follow something a musician would name: see listening.py.
 
-    Those that count beats and bars come first, then the clearest.  Found on valid songs, confirmed on test songs; none where there are no such songs.
+    Those that count beats and bars come first, then the clearest.  Found on valid songs, confirmed on test songs; none
+    where there are no such songs.
     """
     valid, test = (
         [heard_song(composer, ids, bpm) for ids, bpm in islice(pitched_songs(composer, songs.of(part)), SEARCHED)]
