@@ -5,7 +5,7 @@ let tune = null;
 
 // Drawing.
 
-const voiceColour = (voice) => css(`--voice${voice % 8}`);
+const voiceColour = (voice) => (voice < 8 ? css(`--voice${voice}`) : `hsl(${137.5 * voice} 55% 50%)`); // a band has many
 function colours() {
   const kind = chosen.colour;
   if (kind === "cost")
