@@ -10,9 +10,10 @@ import pytest
 
 from experiment import page
 from experiment.describe import describe
+from experiment.listening import Finding
 from experiment.page.embed import to_json, unpack
 from experiment.page.learning import keep_tune, kept_tunes
-from experiment.page.reading import Tune, note_gradients, read_tune, watch
+from experiment.page.reading import PageTune, note_gradients, read_tune, watch
 from experiment.page.what_if import forget_gate_held, silenced
 from experiment.tunes import Composer
 from lstm_numpy import ModelConfig, forward, init_params, loss_and_gradients
@@ -55,7 +56,7 @@ def test_the_page_plays_the_notes_and_knows_the_token_of_each(scheme):
     tokens = encode(TUNE, scheme)
     composer = composer_of(tokens, scheme)
     ids = ids_of(composer, tokens)
-    shown = read_tune(composer, Tune("", "", ids))
+    shown = read_tune(composer, PageTune("", "", ids))
     pitches, places, starts = (unpack(shown[name]) for name in ("pitch", "place", "start"))
     notes = composer.notes(ids)
     assert pitches.tolist() == [note.pitch for note in notes]
@@ -69,7 +70,7 @@ def test_the_page_plays_the_notes_and_knows_the_token_of_each(scheme):
 
 def test_nats_are_those_of_describe_and_the_best_five_add_up(short):
     composer, ids = short
-    shown = read_tune(composer, Tune("", "", ids))
+    shown = read_tune(composer, PageTune("", "", ids))
     loss, _ = describe(composer.params, ids[:-1, None], ids[1:, None])
     assert shown["nats"] == pytest.approx(loss, rel=1e-6)
     p = unpack(shown["p"])[1:] / 65535
@@ -98,6 +99,16 @@ def test_activations_are_those_of_the_forward_pass_and_the_equation_gives_the_ga
         i, f, o, g, before, after, tanh_c, h = numbers[12:]
         assert f * before + i * g == pytest.approx(after, rel=1e-5)
         assert o * tanh_c == pytest.approx(h, rel=1e-5)
+
+
+def test_what_a_unit_follows_is_said_of_each_moment(short):
+    composer, ids = short
+    found = [Finding(name, "c", 0, 1, 1, 0, 0) for name in ("on the beat", "the note is high")]
+    followed = page.what_is_followed(composer, ids, found)
+    on_the_beat, high = unpack(followed["said"])
+    assert unpack(followed["said_at"]).tolist() == [0, 1, 1.5, 2, 3]
+    assert on_the_beat.tolist() == [255, 255, 0, 255, 255]
+    assert (high.min(), high.max(), high.argmax()) == (0, 255, 2)
 
 
 def test_a_gradient_is_that_of_one_loss_alone(short, monkeypatch):
@@ -139,7 +150,9 @@ def test_ten_songs_of_3000_tokens_are_less_than_3_megabytes(tmp_path, monkeypatc
     names = [f"{letter}{octave}" for letter in "CDEFGAB" for octave in range(1, 8)]
     composer = composer_of([*names, "+1/2"], hidden=256)
     tunes = [
-        Tune(f"song {k}", "", ids_of(composer, [token for name in rng.choice(names, 1500) for token in (name, "+1/2")]))
+        PageTune(
+            f"song {k}", "", ids_of(composer, [token for name in rng.choice(names, 1500) for token in (name, "+1/2")])
+        )
         for k in range(10)
     ]
     assert page.write_page(tmp_path / "page.html", "Ten songs", composer, tunes) == 10
@@ -150,7 +163,7 @@ def test_ten_songs_of_3000_tokens_are_less_than_3_megabytes(tmp_path, monkeypatc
 def test_too_many_tunes_are_cut_and_counted(tmp_path, monkeypatch, short):
     composer, ids = short
     monkeypatch.setattr(page, "FOR_TUNES", 100_000)
-    shown = page.write_page(tmp_path / "page.html", "Many", composer, [Tune("", "", ids)] * 100)
+    shown = page.write_page(tmp_path / "page.html", "Many", composer, [PageTune("", "", ids)] * 100)
     assert 1 < shown < 100
     assert len(data_of(tmp_path / "page.html")["tunes"]) == shown
 
@@ -158,7 +171,7 @@ def test_too_many_tunes_are_cut_and_counted(tmp_path, monkeypatch, short):
 def test_markup_in_a_title_stays_text(tmp_path, short):
     composer, ids = short
     title = "</script><img src=x onerror=alert(1)>&amp;<!--\u2028\u2029{{SCRIPT}}"
-    page.write_page(tmp_path / "page.html", title, composer, [Tune(title, title, ids)])
+    page.write_page(tmp_path / "page.html", title, composer, [PageTune(title, title, ids)])
     text = (tmp_path / "page.html").read_text()
     assert text.count("</script>") == 2
     assert "<img" not in text
@@ -168,7 +181,7 @@ def test_markup_in_a_title_stays_text(tmp_path, short):
 
 def test_a_tune_without_notes_has_a_page(tmp_path, short):
     composer, _ = short
-    page.write_page(tmp_path / "page.html", "Silence", composer, [Tune("nothing", "", np.array([0, 1]))])
+    page.write_page(tmp_path / "page.html", "Silence", composer, [PageTune("nothing", "", np.array([0, 1]))])
     assert unpack(data_of(tmp_path / "page.html")["tunes"][0]["pitch"]).size == 0
 
 

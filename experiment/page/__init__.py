@@ -8,8 +8,7 @@ from __future__ import annotations
 import argparse
 import csv
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import islice
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,20 +17,19 @@ import numpy.typing as npt
 
 from experiment.command.console import one_line
 from experiment.command.outcome import outcome
-from experiment.listening import LEARNED, Finding, Reading, search
+from experiment.listening import Finding
 from experiment.page.embed import to_html, to_json
 from experiment.page.figures import figures
+from experiment.page.followers import find_units, what_is_followed
 from experiment.page.learning import kept_tunes, short_tune
-from experiment.page.reading import Tune, expectations, read_tune, sounding, watch
+from experiment.page.reading import PageTune, expectations, read_tune, sounding, watch
 from experiment.page.what_if import changes
 from experiment.songs import RunSongs
 from experiment.tunes import Composer, beginning, opening_of, usual_bpm
 from lstm_numpy.batches import UNKNOWN
 from lstm_numpy.checkpoint import load_checkpoint
 from lstm_numpy.files import write_whole
-from lstm_numpy.parameters import init_params, layer_names
-from midi_io.music.meter import on_bars
-from midi_io.notes import Song
+from lstm_numpy.parameters import layer_names
 
 Array = npt.NDArray[Any]
 
@@ -40,7 +38,7 @@ FOR_TUNES = 2_000_000  # of them, for what every tune needs
 WATCHED, MOMENTS, NOTES = 3, 400, 150  # tunes with activations and gradients, and how much of each at most
 UNIT_BYTES = 700_000  # of activations of a tune at most, before they are compressed
 NAMED_UNITS = 6  # units whose numbers are kept exactly
-WRITTEN, HELD_OUT, SEARCHED = 3, 3, 20  # tunes of a run's page; songs that are searched for units that follow something
+WRITTEN, HELD_OUT = 3, 3  # tunes of a run's page
 SAME_SEED = "the same seed"
 
 
@@ -58,7 +56,7 @@ def write_page(
     path: Path,
     title: str,
     composer: Composer,
-    tunes: Sequence[Tune],
+    tunes: Sequence[PageTune],
     *,
     found: Sequence[Finding] = (),
     changed: Sequence[Change] = (),
@@ -73,9 +71,10 @@ def write_page(
     names = layer_names(composer.params)
     H = len(composer.params[f"{names[-1]}.Wh"])
     units = list(dict.fromkeys(finding.unit for finding in found))[:NAMED_UNITS] or [0]
+    found = [finding for finding in found if finding.unit in units]
     data: dict[str, Any] = {
         "title": title, "tokens": composer.vocabulary.tokens, "layers": len(names), "hidden": H, "units": units,
-        "found": [finding._asdict() for finding in found if finding.unit in units], "learned": learned,
+        "found": [finding._asdict() for finding in found], "learned": learned,
         "changes": [change._asdict() for change in changed], "tunes": [],
     }  # fmt: skip
     size = len(to_html(data).encode())
@@ -89,6 +88,7 @@ def write_page(
     for tune, shown in list(zip(tunes, data["tunes"], strict=False))[:WATCHED]:
         if sounding(composer, tune.ids):
             watched = watch(composer, tune.ids, units, max(1, min(MOMENTS, UNIT_BYTES // (6 * H))), NOTES)
+            watched |= what_is_followed(composer, tune.ids, found)
             size += len(to_json({"watch": watched}))
             if size <= LARGEST:
                 shown["watch"] = watched
@@ -108,23 +108,23 @@ def write_run_page(folder: Path, song: Path | None = None) -> Path:
     tunes = []
     if song:
         opening = opening_of(song, composer, 0)
-        tunes.append(Tune(song.stem, "Your song", opening.ids, opening.bpm or bpm))
+        tunes.append(PageTune(song.stem, "Your song", opening.ids, opening.bpm or bpm))
     written = composer.write(beginning().ids, np.random.default_rng(seed), WRITTEN)
     tunes += [
-        Tune(f"new tune {number}", "Written by the network", tune.ids, bpm)
+        PageTune(f"new tune {number}", "Written by the network", tune.ids, bpm)
         for number, tune in enumerate(written, start=1)
     ]
     tunes += held_out[:1]
     for epoch, ids in kept_tunes(folder / "learning.npz").items():
         title = f"after {epoch} epoch{'s' * (epoch > 1)}" if epoch else "before training"
-        tunes.append(Tune(title, "Hear it learn", ids, bpm, SAME_SEED))
+        tunes.append(PageTune(title, "Hear it learn", ids, bpm, SAME_SEED))
     before, nats = len(tunes), mean_nats(composer, held_out)
-    tunes.append(Tune("the trained network", "Hear it learn", short_tune(composer, seed), bpm, SAME_SEED))
+    tunes.append(PageTune("the trained network", "Hear it learn", short_tune(composer, seed), bpm, SAME_SEED))
     changed = []
     for words, params in changes(composer.params, found):
         other = composer.with_params(params)
         changed.append(Change(words, before, len(tunes), nats, mean_nats(other, held_out)))
-        tunes.append(Tune(words, "What if", short_tune(other, seed), bpm, SAME_SEED))
+        tunes.append(PageTune(words, "What if", short_tune(other, seed), bpm, SAME_SEED))
     tunes += held_out[1:]
     page = folder / "index.html"
     title = f"Run {folder.resolve().name}"
@@ -132,7 +132,7 @@ def write_run_page(folder: Path, song: Path | None = None) -> Path:
     return page
 
 
-def held_out_tunes(folder: Path, songs: RunSongs) -> list[Tune]:
+def held_out_tunes(folder: Path, songs: RunSongs) -> list[PageTune]:
     """A few test songs, or valid songs where there are none, evenly spread; without unknown tokens, if possible."""
     names = [f"song {number}" for number in range(1, len(songs.split) + 1)]
     if (folder / "songs.tsv").exists():
@@ -144,47 +144,15 @@ def held_out_tunes(folder: Path, songs: RunSongs) -> list[Tune]:
     inside = next(filter(None, parts), [])
     inside = [k for k in inside if UNKNOWN not in songs.songs[k]] or inside
     return [
-        Tune(names[k], "Songs it has not seen", songs.songs[k], float(songs.bpm[k]))
+        PageTune(names[k], "Songs it has not seen", songs.songs[k], float(songs.bpm[k]))
         for k in inside[:: max(1, len(inside) // HELD_OUT)][:HELD_OUT]
     ]
 
 
-def mean_nats(composer: Composer, tunes: Sequence[Tune]) -> float:
+def mean_nats(composer: Composer, tunes: Sequence[PageTune]) -> float:
     """Nats per token of some tunes; 0 where there is none."""
     every = [expectations(composer, tune.ids)[0][1:] for tune in tunes]
     return float(np.concatenate(every).mean()) if every else 0.0
-
-
-def find_units(composer: Composer, songs: RunSongs) -> list[Finding]:
-    """Units of the last layer that follow something a musician would name, the clearest first: see listening.py.
-
-    Found on valid songs, confirmed on test songs; none where there are no such songs.
-    """
-    valid, test = (
-        [heard_song(composer, ids, bpm) for ids, bpm in islice(sounding_songs(composer, part), SEARCHED)]
-        for part in (songs.of("valid"), songs.of("test"))
-    )
-    if not valid or not test:
-        return []
-    config, rng = load_checkpoint(composer.path).config, np.random.default_rng(1)
-    findings = search(composer.params, init_params(config, rng), config.layers, valid, test, rng)
-    return sorted((one for one in findings if one.verdict == LEARNED), key=lambda finding: -abs(finding.heard))
-
-
-def sounding_songs(composer: Composer, songs: RunSongs) -> Iterator[tuple[Array, float]]:
-    """Ids and beats per minute of the songs that have a note and no unknown token."""
-    for ids, bpm in zip(songs.songs, songs.bpm, strict=True):
-        if UNKNOWN not in ids and sounding(composer, ids):
-            yield ids, float(bpm)
-
-
-def heard_song(composer: Composer, ids: Array, bpm: float) -> Reading:
-    """A song of the run as listening.py hears it, its bar lines told by its notes."""
-    notes = composer.notes(ids)
-    moved, meter = on_bars(notes)
-    heard = Reading.of(Song(notes, "", bpm, meter), composer.vocabulary)
-    later, song = moved[0].start - notes[0].start, Song(moved, "", bpm, meter)
-    return dataclasses.replace(heard, song=song, onsets=heard.onsets + later, ends=heard.ends + later)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -18,7 +18,9 @@ from midi_io.music.instruments import FAMILIES, INSTRUMENTS
 from midi_io.music.meter import on_bars, on_strong_beats
 from midi_io.music.statistics import tonic_of
 from midi_io.notes import PITCH_NAMES, Note, melody
-from midi_io.tokens import parse
+from midi_io.tokens import SCHEMES
+from midi_io.tokens.words import SPECIALS
+from midi_io.vocabulary import Vocabulary
 
 Array = npt.NDArray[Any]
 
@@ -33,7 +35,7 @@ SOUNDS = {  # how the page's synthesiser plays each family of instruments; all o
 PLUCKED_STRINGS = (45, 46)  # pizzicato and harp
 
 
-class Tune(NamedTuple):
+class PageTune(NamedTuple):
     """A tune that the page offers."""
 
     title: str
@@ -44,17 +46,16 @@ class Tune(NamedTuple):
     program: int | None = None  # plays everything but drums; None: the programs of the tokens
 
 
-def read_tune(composer: Composer, tune: Tune) -> dict[str, Any]:
+def read_tune(composer: Composer, tune: PageTune) -> dict[str, Any]:
     """All that the page needs to play the tune, and to say what the network expected before each token."""
-    tokens = composer.vocabulary.tokens_of(tune.ids)
-    beats = token_beats(tokens, composer.vocabulary.scheme)
-    places: dict[tuple[int, int, bool], int] = {}  # the token that strikes a pitch at a position of a double grid
-    for place, token in enumerate(tokens):
-        word = parse(token, composer.vocabulary.scheme)
+    vocabulary, double = composer.vocabulary, 2 * composer.vocabulary.grid  # positions to a beat, half beats among them
+    beats = token_beats(vocabulary, tune.ids)
+    places: dict[tuple[int, int, bool], int] = {}  # which token strikes a pitch at a position
+    for place, word in enumerate(vocabulary.words[token] for token in tune.ids):
         for pitch in word.pitches or ([int(word.value)] if word.kind == "drum" else []):
-            places.setdefault((round(beats[place] * 2 * composer.vocabulary.grid), pitch, word.kind == "drum"), place)
+            places.setdefault((round(beats[place] * double), pitch, word.kind == "drum"), place)
     notes = composer.notes(tune.ids)
-    token_of = [places[round(note.start * 2 * composer.vocabulary.grid), note.pitch, note.drum] for note in notes]
+    token_of = [places[round(note.start * double), note.pitch, note.drum] for note in notes]
     if tune.program is not None:
         notes = [note if note.drum else note._replace(program=tune.program) for note in notes]
     voices, voice_of = voices_of(notes)
@@ -62,9 +63,7 @@ def read_tune(composer: Composer, tune: Tune) -> dict[str, Any]:
     later = moved[0].start - notes[0].start if notes else 0.0
     nats, best, p = expectations(composer, tune.ids)
     tonic, minor = tonic_of(notes)
-    small = (
-        np.uint8 if len(composer.vocabulary) <= 256 else np.uint16 if len(composer.vocabulary) <= 2**16 else np.int32
-    )
+    small = np.uint8 if len(vocabulary) <= 256 else np.uint16 if len(vocabulary) <= 2**16 else np.int32
     return {
         "title": tune.title, "group": tune.group, "remark": tune.remark, "bpm": tune.bpm, "meter": meter,
         "key": f"{PITCH_NAMES[tonic]} {'minor' if minor else 'major'}" if notes else "",
@@ -82,16 +81,13 @@ def read_tune(composer: Composer, tune: Tune) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def token_beats(tokens: Sequence[str], scheme: str) -> list[float]:
+def token_beats(vocabulary: Vocabulary, ids: Array) -> list[float]:
     """The beat at which each token is said: what it strikes is struck there, and time that it takes passes after it."""
-    now, beats = 0.0, []
-    for token in tokens:
-        word = parse(token, scheme)
+    beats, now, passing = [], 0.0, SCHEMES[vocabulary.scheme].beats
+    for word in (vocabulary.words[token] for token in ids):
         beats.append(now)
-        if scheme == "paper":
-            now += 0.5 * (word.kind == "notes")
-        elif scheme == "chord" or word.kind == "shift":
-            now += float(word.value)
+        if word.kind not in SPECIALS:
+            now += passing(word)
     return beats
 
 
@@ -158,29 +154,23 @@ def watch(composer: Composer, ids: Array, units: Sequence[int], most_moments: in
 
     places = np.array([place for place in sounding(composer, ids) if place <= moments[-1]])[:most_notes]
     by_h, by_c = note_gradients(composer.params, ids, places)
-    beats = token_beats(composer.vocabulary.tokens_of(ids), composer.vocabulary.scheme)
     return {
-        "beat": pack(np.array(beats, np.float32)[moments]),
         "place": pack(moments.astype(np.int32)),
         "units": pack(np.rint(every * 255).astype(np.uint8)),
         "exact": pack(np.concatenate([z, numbers], axis=2).astype(np.float32)),  # (moments, units, 12 + 8)
-        "notes": pack(places.astype(np.int32)), "by_h": pack(logarithmic(by_h)), "by_c": pack(logarithmic(by_c)),
+        "notes": pack(places.astype(np.int32)), "by_h": pack(by_h), "by_c": pack(by_c),
     }  # fmt: skip
 
 
 def sounding(composer: Composer, ids: Array) -> list[int]:
     """The places of the tokens that strike something."""
-    tokens = composer.vocabulary.tokens_of(ids)
-    return [
-        place
-        for place, token in enumerate(tokens)
-        if parse(token, composer.vocabulary.scheme).kind in ("notes", "drum")
-    ]
+    words = composer.vocabulary.words
+    return [place for place, token in enumerate(ids) if words[token].kind in ("notes", "drum")]
 
 
 def last_of_moments(composer: Composer, ids: Array) -> Array:
     """The place of the last token of each moment."""
-    beats = token_beats(composer.vocabulary.tokens_of(ids), composer.vocabulary.scheme)
+    beats = token_beats(composer.vocabulary, ids)
     last = {beats[place]: place for place in sounding(composer, ids)}
     return np.array(list(last.values()), np.intp)
 
@@ -199,7 +189,7 @@ def note_gradients(params: Mapping[str, Array], ids: Array, places: Array) -> tu
     each note: lanes of a batch read the same ids, and each scores one target.
     """
     name, n = layer_names(params)[-1], len(places)
-    by_h, by_c = np.zeros((n, n)), np.zeros((n, n))
+    by_h, by_c = np.zeros((n, n), np.float32), np.zeros((n, n), np.float32)
     for first in range(0, n, LANES):
         rows = places[first : first + LANES]
         T, B = int(rows[-1]), len(rows)
@@ -210,13 +200,6 @@ def note_gradients(params: Mapping[str, Array], ids: Array, places: Array) -> tu
         for found, gradient in ((by_h, step.dh), (by_c, step.dc)):  # times B: the loss is the mean over the lanes
             found[first : first + B, : len(before)] = B * np.linalg.norm(gradient[before], axis=2).T
     return by_h, by_c
-
-
-def logarithmic(values: Array) -> Array:
-    """Positive numbers as uint16, in equal steps of their logarithm: 1 is 1e-9 or less, 65535 is 10; 0 is 0."""
-    with np.errstate(divide="ignore"):
-        steps = 1 + 65534 * (np.log10(values) + 9) / 10
-    return np.where(values > 0, np.clip(np.rint(steps), 1, 65535), 0).astype(np.uint16)
 
 
 def column(ids: Array) -> Array:

@@ -37,7 +37,14 @@ async function unpackAll(object) {
 }
 
 const loaded = new Map();
-const loadTune = (k) => loaded.get(k) ?? loaded.set(k, unpackAll(data.tunes[k])).get(k);
+async function loadTune(k) {
+  if (!loaded.has(k)) {
+    const tune = await unpackAll(data.tunes[k]);
+    if (tune.watch) tune.watch.beat = Float32Array.from(tune.watch.place, (place) => tune.at[place]);
+    loaded.set(k, tune);
+  }
+  return loaded.get(k);
+}
 
 const barBeats = (tune) => (4 * tune.meter[0]) / tune.meter[1];
 function placeName(tune, beat) {
@@ -46,6 +53,4 @@ function placeName(tune, beat) {
   return `bar ${bar + 1}, beat ${Number((inside + 1).toFixed(2))}`;
 }
 const percent = (p) => (p >= 0.0995 ? `${(100 * p).toFixed(0)} %` : `${(100 * p).toFixed(1)} %`);
-
-// The inverse of logarithmic() in reading.py.
-const fromLogarithm = (step) => (step ? 10 ** (((step - 1) / 65534) * 10 - 9) : 0);
+const signed = (value, digits = 2) => value.toFixed(digits).replace("-", "−");

@@ -5,7 +5,7 @@ let tune = null;
 
 // Drawing.
 
-const voiceColour = (voice) => css(`--voice${voice % 8}`);
+const voiceColour = (voice) => (voice < 8 ? css(`--voice${voice}`) : `hsl(${137.5 * voice} 55% 50%)`); // a band has many
 function colours() {
   const kind = chosen.colour;
   if (kind === "cost")
@@ -38,7 +38,7 @@ function render() {
   $("play").textContent = player.playing ? "Pause" : "Play";
   $("play").setAttribute("aria-pressed", String(player.playing));
   if (tune.watch) {
-    drawLines(tune, head, chosen.unit);
+    drawLines(tune, head, chosen.unit, Number($("found").value || -1));
     drawStrip(tune, head, chosen.quantity, chosen.unit);
     if (chosen.gate) {
       const lines = equationLines(tune, head, chosen.unit, chosen.gate);
@@ -121,8 +121,8 @@ function chooseUnit(unit) {
   const followed = data.found.filter((one) => one.unit === unit);
   $("found").value = followed.some((one) => String(data.found.indexOf(one)) === $("found").value) ? $("found").value : String(data.found.indexOf(followed[0]));
   $("unit-text").textContent = followed.length
-    ? `Unit ${unit}: ` + followed.map((one) => `its ${one.quantity} follows "${one.name}" (r = ${one.heard.toFixed(2)} on songs that it was not found on; chance reaches ${one.chance.toFixed(2)})`).join("; ") + "."
-    : `Unit ${unit}: follows none of the things that were tried.`;
+    ? `Unit ${unit}: ` + followed.map((one) => `its ${one.quantity} follows "${one.name}" (r = ${signed(one.heard)} on songs that it was not found on; chance reaches ${one.chance.toFixed(2)})`).join("; ") + "."
+    : `Unit ${unit} follows none of the things that were tried.`;
   draw();
 }
 
@@ -168,8 +168,8 @@ function build() {
   $("about").textContent = `An LSTM of ${data.layers} ${data.layers === 1 ? "layer" : "layers"} with ${data.hidden} units wrote these tunes, token by token. Sound begins when you press Play.`;
   buildTunes();
   buildChanges();
-  $("found").append(...data.found.map(({ name, quantity, unit, heard }, k) => element("option", { value: k }, `${name}: ${quantity} of unit ${unit} (r ${heard.toFixed(2)})`)));
-  $("found").disabled = !data.found.length;
+  $("found").append(...data.found.map(({ name, quantity, unit, heard }, k) => element("option", { value: k }, `${name}: ${quantity} of unit ${unit} (r ${signed(heard)})`)));
+  $("found-label").hidden = !data.found.length;
   $("unit").max = data.hidden - 1;
   for (const [quantity, words] of Object.entries(QUANTITIES)) {
     $("quantity").append(element("option", { value: quantity, selected: quantity === chosen.quantity }, words));
@@ -235,11 +235,11 @@ for (const canvas of ["roll", "lines", "strip"])
 addEventListener("resize", draw);
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
 
-try {
+(async () => {
   build();
-  openTune(0);
-} catch (error) {
+  await openTune(0);
+})().catch((error) => {
   $("fault").hidden = false;
-  $("fault").textContent = "This browser cannot show the page; a newer one can.";
+  $("fault").textContent = `This browser cannot show the page (${error.message}); a newer one can.`;
   throw error;
-}
+});

@@ -60,7 +60,7 @@ function shape(out, points) {
   gain.gain.setValueAtTime(points[0][1], points[0][0]);
   for (const [time, value] of points.slice(1)) gain.gain.linearRampToValueAtTime(value, time);
   gain.connect(out);
-  return Object.assign(gain);
+  return gain;
 }
 function filter(out, type, hz, t) {
   const node = new BiquadFilterNode(audio, { type, frequency: Math.min(hz, 16000), Q: 0.7 });

@@ -97,8 +97,17 @@ function drawStrip(tune, head, quantity, unit) {
   context.strokeRect(0.5, (row / data.hidden) * height - 1, width - 1, height / data.hidden + 2);
 }
 
-function drawLines(tune, head, unit) {
+// followed: the place in data.found of what the unit follows, or -1; it is shown as a shade behind the lines.
+function drawLines(tune, head, unit, followed) {
   const { watch } = tune, { context, width, height } = prepared($("lines")), tall = height / NAMES.length;
+  const count = watch.said_at?.length ?? 0;
+  context.fillStyle = css("--bar");
+  for (let m = 0; followed >= 0 && m < count; m++) {
+    const x = toX(watch.said_at[m]), end = toX(m + 1 < count ? watch.said_at[m + 1] : tune.beats);
+    context.globalAlpha = 0.6 * watch.said[followed * count + m] / 255;
+    context.fillRect(x, 0, end - x, height);
+  }
+  context.globalAlpha = 1;
   drawTime(context, width, height, tune, head);
   NAMES.forEach((quantity, k) => {
     const gate = "ifo".includes(quantity), top = k * tall + 3, high = tall - 6;
@@ -125,7 +134,7 @@ function equationLines(tune, head, unit, quantity) {
   if (which < 0)
     return [when, `${quantity} is about ${valueAt(watch, quantity, m, unit).toFixed(2)}. The parts of the sum are kept for the units that have a name: choose one of them.`];
   const begin = (m * data.units.length + which) * 20, numbers = watch.exact.subarray(begin, begin + 20);
-  const n = (value) => value.toFixed(3).replace("-", "−");
+  const n = (value) => signed(value, 3);
   const [i, f, o, g, before, after, tanh, h] = numbers.subarray(12);
   const gate = "ifog".indexOf(quantity);
   if (gate >= 0) {
@@ -145,6 +154,6 @@ function gradientsOf(tune, chosen, kind) {
   const N = watch.notes.length, column = new Map([...watch.notes].map((place, j) => [place, j]));
   return [...tune.place].map((place) => {
     const j = column.get(place);
-    return j === undefined ? 0 : fromLogarithm(watch[kind][row * N + j]);
+    return j === undefined ? 0 : watch[kind][row * N + j];
   });
 }

@@ -1,0 +1,77 @@
+"""Units that follow something a musician would name: found in the songs of a run, and shown along a tune."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from experiment.listening import LEARNED, NAMES, Finding, Reading, search
+from experiment.page.embed import pack
+from experiment.songs import RunSongs
+from experiment.tunes import Composer
+from lstm_numpy.batches import UNKNOWN
+from lstm_numpy.checkpoint import load_checkpoint
+from lstm_numpy.parameters import init_params
+from midi_io.music.meter import on_bars
+from midi_io.notes import Song
+
+Array = npt.NDArray[Any]
+
+COUNTING = ("on the beat", "first in its bar")
+SEARCHED = 20  # valid songs, and as many test songs
+
+
+def find_units(composer: Composer, songs: RunSongs) -> list[Finding]:
+    """Units of the last layer that follow something a musician would name: see listening.py.
+
+    Those that count beats and bars come first, then the clearest.  Found on valid songs, confirmed on test songs; none
+    where there are no such songs.
+    """
+    valid, test = (
+        [heard_song(composer, ids, bpm) for ids, bpm in islice(pitched_songs(composer, songs.of(part)), SEARCHED)]
+        for part in ("valid", "test")
+    )
+    if not valid or not test:
+        return []
+    config, rng = load_checkpoint(composer.path).config, np.random.default_rng(1)
+    findings = search(composer.params, init_params(config, rng), config.layers, valid, test, rng)
+    learned = [finding for finding in findings if finding.verdict == LEARNED]
+    return sorted(learned, key=lambda finding: (finding.name not in COUNTING, -abs(finding.heard)))
+
+
+def pitched_songs(composer: Composer, songs: RunSongs) -> Iterator[tuple[Array, float]]:
+    """Ids and beats per minute of the songs that have a pitch and no unknown token."""
+    for ids, bpm in zip(songs.songs, songs.bpm, strict=True):
+        if UNKNOWN not in ids and has_pitch(composer, ids):
+            yield ids, float(bpm)
+
+
+def has_pitch(composer: Composer, ids: Array) -> bool:
+    """Whether there is more to hear than drums."""
+    return any(composer.vocabulary.words[token].pitches for token in ids)
+
+
+def heard_song(composer: Composer, ids: Array, bpm: float) -> Reading:
+    """A tune as listening.py hears it, its bar lines told by its notes."""
+    notes = composer.notes(ids)
+    moved, meter = on_bars(notes)
+    heard = Reading.of(Song(notes, "", bpm, meter), composer.vocabulary)
+    later, song = moved[0].start - notes[0].start, Song(moved, "", bpm, meter)
+    return dataclasses.replace(heard, song=song, onsets=heard.onsets + later, ends=heard.ends + later)
+
+
+def what_is_followed(composer: Composer, ids: Array, found: Sequence[Finding]) -> dict[str, Any]:
+    """What a musician would say of a tune: for each finding a number 0..255 for each moment, and the moments' beats."""
+    if not found or not has_pitch(composer, ids):
+        return {}
+    heard = heard_song(composer, ids, 120.0)
+    said = np.stack([NAMES[finding.name](heard).astype(np.float64) for finding in found])
+    low = np.where(said.max(axis=1) > 1, said.min(axis=1), 0)[:, None]  # yes is 1 and no is 0; a pitch is any number
+    high = np.maximum(said.max(axis=1, keepdims=True), low + 1)
+    shades = np.rint(255 * (said - low) / (high - low)).astype(np.uint8)
+    return {"said": pack(shades), "said_at": pack(heard.onsets.astype(np.float32))}
