@@ -61,6 +61,11 @@ def test_the_course_can_be_read_from_the_first_chapter_to_the_last() -> None:
         assert "](answers.md#" in text.partition("**Try.**")[2], f"{page.name}: its question has no answer"
         assert f"]({following})" in text.partition("\nNext: ")[2], page.name
         assert text.startswith(f"# {int(page.name[:2])}. "), page.name
+        code = text.partition("The code: ")[2].partition("\n\n")[0]
+        files = [page.parent / link for link in re.findall(r"\]\(([^)]+\.py)\)", code)]
+        there = "".join(file.read_text(encoding="utf-8") for file in files)
+        for name in re.findall(r"`(\w+)`", code):
+            assert f"def {name}(" in there, f"{page.name}: {name} is in none of the files that are named there"
 
 
 def test_every_picture_is_shown_somewhere_and_small() -> None:
