@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from docs import draw, drawings, experiments, stopwatch
+from lstm_numpy.gradcheck.bugs import BUGS
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
@@ -99,6 +100,14 @@ def test_figures_in_the_chapters_are_those_of_the_command() -> None:
     for line, again in zip(shown, computed, strict=True):
         mine, its = (np.array(re.findall(r"\d+\.?\d*", row), float) for row in (line, again))
         np.testing.assert_allclose(mine, its, rtol=0.03, atol=0.011, err_msg=line)
+
+
+def test_the_bug_of_chapter_6_is_a_missing_plus() -> None:
+    number = re.search(r"gradcheck --bug (\d+)", (DOCS / "course" / "06-backward-through-time.md").read_text("utf-8"))
+    assert number
+    bug = BUGS[int(number[1]) - 1]
+    assert "+ r[n, k] * d_rh[n, k]" in bug.right
+    assert "d_rh" not in bug.wrong
 
 
 def test_the_same_code_draws_the_same_picture(tmp_path: Path) -> None:
