@@ -34,7 +34,7 @@ TUNES = Path(__file__).resolve().parents[1] / "songs" / "tunes"
 
 
 def tunes(count: int) -> tuple[Songs, Vocabulary]:
-    """The first `count` tunes as ids, and what the ids stand for; tokens that occur once are <unk>."""
+    """The first `count` tunes as ids, and the vocabulary; tokens that occur once are <unk>."""
     sentences = [encode(read_notes(path), "chord", 12) for path in sorted(TUNES.glob("*.mid"))[:count]]
     vocabulary = Vocabulary.build(Counter(token for sentence in sentences for token in sentence), min_count=2)
     return Songs.of([vocabulary.ids(["<start>", *sentence, "<end>"]) for sentence in sentences]), vocabulary
@@ -66,7 +66,7 @@ def learn(step: Step, params: Arrays, songs: Songs, epochs: int, rng: np.random.
 def truncated_gradients(params: Arrays, ids: Array, targets: Array, k: int) -> Arrays:
     """The gradients of the mean loss over ids (T, B), read in windows of k steps.
 
-    The state is carried from window to window, so the loss is the same for every k.  What is cut is the way back.
+    The state is carried from window to window, so the loss is the same for every k.  Only the way back is cut.
     """
     total = {name: np.zeros_like(parameter) for name, parameter in params.items()}
     state = None
@@ -137,7 +137,7 @@ def tanh_rnn(
 
 
 def tanh_rnn_params(V: int, H: int, rng: np.random.Generator) -> Arrays:
-    """Fresh parameters, drawn as those of the LSTM are."""
+    """Fresh parameters, drawn in the same way as those of the LSTM."""
     return {
         "rnn.Wx": glorot(rng, V, H),
         "rnn.Wh": np.linalg.qr(rng.standard_normal((H, H)))[0].astype(np.float32),
@@ -165,8 +165,7 @@ def norm_by_lag(d: Array) -> Array:
 def loss_of_remembering(step: Step, params: Arrays, lag: int, updates: int, rng: np.random.Generator) -> float:
     """Train in place to say at the end which of four ids came `lag` steps before; four others stand between.
 
-    The mean loss of the last 20 updates, in nats; ln 4 = 1.39 means that nothing is remembered.  params: of a vocabulary
-    of 8.
+    params: of a vocabulary of 8.  Returns the mean loss of the last 20 updates, in nats; ln 4 = 1.39 is that of a guess.
     """
     optimizer = RMSprop(params, learning_rate=2e-3)
     losses = []
@@ -215,7 +214,7 @@ def dropout_schemes(H: int, B: int, drop: float, rng: np.random.Generator) -> di
     }
 
 
-# One unit, with weights that are set by hand.
+# One unit, whose weights are set by hand.
 
 
 class UnitSteps(NamedTuple):
