@@ -165,7 +165,7 @@ def norm_by_lag(d: Array) -> Array:
 def loss_of_remembering(step: Step, params: Arrays, lag: int, updates: int, rng: np.random.Generator) -> float:
     """Train in place to say at the end which of four ids came `lag` steps before; four others stand between.
 
-    params: of a vocabulary of 8.  Returns the mean loss of the last 20 updates, in nats; ln 4 = 1.39 is that of a guess.
+    params: of a vocabulary of 8.  Returns the mean nats of the last 20 updates; a guess has ln 4 = 1.39.
     """
     optimizer = RMSprop(params, learning_rate=2e-3)
     losses = []
