@@ -38,7 +38,7 @@ ORDER = {
         . command command.console command.interrupts command.arguments
         parallel folder command.outcome songs history distributions report repeats state log reading tunes comparison
         plots.panels plots describe
-        listening page.embed page.learning page.reading page.figures page.what_if page __main__
+        listening page.embed page.learning page.reading page.figures page.followers page.what_if page __main__
     """,
 }
 ALLOWED = {  # and nothing else; sys.stdlib_module_names is always there
