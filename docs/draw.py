@@ -207,6 +207,8 @@ def gates(networks: dict[str, Arrays], songs: Songs) -> Figure:
 
     for name, colour in (("LSTM", panels.VERMILION), ("tanh", panels.BLUE)):
         losses = np.array([[remembering(name, lag, seed) for lag in LAGS] for seed in range(SEEDS)])
+        for lag, nats in zip(LAGS, losses.mean(axis=0), strict=True):
+            print(f"remembering: {name} over {lag:2} steps: {nats:.1f} nats")
         right.plot(LAGS, losses.mean(axis=0), color=colour, linewidth=1.8, label=f"{name}, mean of {SEEDS}")
         right.plot(LAGS, losses.T, color=colour, marker=".", linewidth=0)
     right.axhline(np.log(4), color=panels.GREY, linestyle=":")

@@ -23,8 +23,9 @@ Point = tuple[float, float]
 class Drawing:
     """A picture that is built from lines, boxes and texts, in the order in which they are painted."""
 
-    def __init__(self, width: int, height: int, title: str, *, unit: str = "") -> None:
-        size = f'width="{width}{unit}" height="{height}{unit}"' if unit else f'width="{width}" height="{height}"'
+    def __init__(self, width: int, height: int, title: str, *, paper: str = "") -> None:
+        """Width and height in points; paper: the size in print, which fits A4 and Letter."""
+        size = paper or f'width="{width}" height="{height}"'
         self.parts = [
             f'<svg xmlns="http://www.w3.org/2000/svg" {size} viewBox="0 0 {width} {height}" role="img">',
             f"<title>{escape(title)}</title>",
@@ -247,7 +248,7 @@ def backward() -> Drawing:
 def equations(page: Path = HERE / "lstm.md") -> Drawing:
     """All numbered equations of the derivation on one sheet of A4, under its headings."""
     lines = equation_lines(page.read_text(encoding="utf-8"))
-    d = Drawing(2100, 2970, "The LSTM on one page: all numbered equations")
+    d = Drawing(2100, 2970, "The LSTM on one page: all numbered equations", paper='width="180mm" height="254.5mm"')
     d.text((100, 110), "The LSTM on one page", 58, anchor="start", bold=True)
     letters = (
         "T time steps, B sequences, V tokens in the vocabulary, H hidden units.  x[t] is one step.  * multiplies entry",

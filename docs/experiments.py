@@ -1,6 +1,7 @@
-"""The experiments of the course: what its chapters try in small, and docs/draw.py draws in large.
+"""The experiments of the course: its chapters run them in small, docs/draw.py draws them in large.
 
-Everything here is made of the pieces of lstm_numpy, and all songs are the embedded tunes.
+They use the parts of lstm_numpy and the tunes of songs/tunes.
+python -m docs.experiments compares lengths of windows, in about two minutes (chapter 7).
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from lstm_numpy.batches import Songs, training_batches
 from lstm_numpy.lstm import LSTMState
 from lstm_numpy.model import forward, loss_and_gradients
 from lstm_numpy.optimizer import RMSprop, clip_by_global_norm
-from lstm_numpy.parameters import Arrays, ModelConfig, State, reset, zero_state
+from lstm_numpy.parameters import Arrays, ModelConfig, State, init_params, reset, zero_state
 from lstm_numpy.speed.buffers import Buffers
 from midi_io import Vocabulary, encode, read_notes, read_song
 
@@ -33,7 +34,7 @@ TUNES = Path(__file__).resolve().parents[1] / "songs" / "tunes"
 
 
 def tunes(count: int) -> tuple[Songs, Vocabulary]:
-    """The first `count` tunes as ids, and what the ids stand for; tokens that occur once are <unk>."""
+    """The first `count` tunes as ids, and the vocabulary; tokens that occur once are <unk>."""
     sentences = [encode(read_notes(path), "chord", 12) for path in sorted(TUNES.glob("*.mid"))[:count]]
     vocabulary = Vocabulary.build(Counter(token for sentence in sentences for token in sentence), min_count=2)
     return Songs.of([vocabulary.ids(["<start>", *sentence, "<end>"]) for sentence in sentences]), vocabulary
@@ -45,16 +46,18 @@ def side_by_side(songs: Songs, T: int) -> tuple[Array, Array]:
     return rows[:-1], rows[1:]
 
 
-def learn(step: Step, params: Arrays, songs: Songs, epochs: int, rng: np.random.Generator) -> None:
-    """Train in place, much as train.py does, but without a word: windows of 50, state carried, clipping, RMSprop."""
-    optimizer = RMSprop(params, learning_rate=4e-3)
+def learn(step: Step, params: Arrays, songs: Songs, epochs: int, rng: np.random.Generator, T: int = 50) -> int:
+    """Train in place as train.py does: windows of T, state carried, clipping, RMSprop.  Returns how many updates."""
+    optimizer, updates = RMSprop(params, learning_rate=4e-3), 0
     for epoch in range(epochs):
         optimizer.learning_rate = 4e-3 * (1 - epoch / epochs)
         state: State | None = None
-        for ids, targets, fresh, _ in training_batches(songs, T=50, B=16, rng=rng):
+        for ids, targets, fresh, _ in training_batches(songs, T=T, B=16, rng=rng):
             _, grads, state, _ = step(params, ids, targets, reset(state, fresh))
             clip_by_global_norm(grads, 5.0)
             optimizer.step(params, grads)
+            updates += 1
+    return updates
 
 
 # Truncation: what a gradient loses when it may not flow back beyond the window.
@@ -63,7 +66,7 @@ def learn(step: Step, params: Arrays, songs: Songs, epochs: int, rng: np.random.
 def truncated_gradients(params: Arrays, ids: Array, targets: Array, k: int) -> Arrays:
     """The gradients of the mean loss over ids (T, B), read in windows of k steps.
 
-    The state is carried from window to window, so the loss is the same for every k.  What is cut is the way back.
+    The state is carried from window to window, so the loss is the same for every k.  Only the way back is cut.
     """
     total = {name: np.zeros_like(parameter) for name, parameter in params.items()}
     state = None
@@ -75,8 +78,20 @@ def truncated_gradients(params: Arrays, ids: Array, targets: Array, k: int) -> A
     return total
 
 
+def compare_windows() -> None:
+    """Print the loss on 80 tunes after training on 320 others, for three lengths of windows and of training."""
+    songs, vocabulary = tunes(400)
+    ids, targets = side_by_side(songs.take(range(320, 400)), T=100)
+    for T in (10, 50, 100):
+        for epochs in (3, 12, 24):
+            params = init_params(ModelConfig(len(vocabulary), 64), np.random.default_rng(1))
+            updates = learn(loss_and_gradients, params, songs.take(range(320)), epochs, np.random.default_rng(2), T)
+            loss = loss_and_gradients(params, ids, targets)[0]
+            print(f"windows of {T:3}, {epochs:2} epochs: {updates:5,} updates, {loss:.2f} nats a token", flush=True)
+
+
 def cosine(a: Array, b: Array) -> float:
-    """1 where two arrays, each taken as one long vector, point the same way, 0 where they stand at a right angle."""
+    """Of two arrays, each taken as one long vector: 1 for the same direction, 0 for a right angle."""
     return float((a * b).sum() / (np.linalg.norm(a) * np.linalg.norm(b)))
 
 
@@ -122,7 +137,7 @@ def tanh_rnn(
 
 
 def tanh_rnn_params(V: int, H: int, rng: np.random.Generator) -> Arrays:
-    """Fresh parameters, drawn as those of the LSTM are."""
+    """Fresh parameters, drawn in the same way as those of the LSTM."""
     return {
         "rnn.Wx": glorot(rng, V, H),
         "rnn.Wh": np.linalg.qr(rng.standard_normal((H, H)))[0].astype(np.float32),
@@ -138,7 +153,7 @@ def glorot(rng: np.random.Generator, rows: int, columns: int) -> Array:
 
 
 def last_target_only(targets: Array) -> Array:
-    """Nothing but the last step is scored, so whatever gradient is found earlier has come back through time."""
+    """Only the last step is scored, so every gradient at an earlier step has come back through time."""
     return np.concatenate([np.full_like(targets[:-1], -1), targets[-1:]])
 
 
@@ -150,7 +165,7 @@ def norm_by_lag(d: Array) -> Array:
 def loss_of_remembering(step: Step, params: Arrays, lag: int, updates: int, rng: np.random.Generator) -> float:
     """Train in place to say at the end which of four ids came `lag` steps before; four others stand between.
 
-    The mean loss of the last 20 updates, in nats: ln 4 = 1.39 for who remembers nothing.  params: of a vocabulary of 8.
+    params: of a vocabulary of 8.  Returns the mean nats of the last 20 updates; a guess has ln 4 = 1.39.
     """
     optimizer = RMSprop(params, learning_rate=2e-3)
     losses = []
@@ -199,7 +214,7 @@ def dropout_schemes(H: int, B: int, drop: float, rng: np.random.Generator) -> di
     }
 
 
-# One unit, with weights that are set by hand.
+# One unit, whose weights are set by hand.
 
 
 class UnitSteps(NamedTuple):
@@ -331,3 +346,7 @@ def loss_of_copying(length: int, updates: int, rng: np.random.Generator, *, echo
         optimizer.step(params, grads)
         losses.append(loss)
     return float(np.mean(losses[-20:]))
+
+
+if __name__ == "__main__":
+    compare_windows()

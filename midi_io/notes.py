@@ -97,9 +97,9 @@ def melody(notes: Iterable[Note]) -> tuple[list[Note], list[Note]]:
 def piano_roll(notes: Iterable[Note], *, meter: tuple[int, int] = (4, 4), width: int = 100, systems: int = 2) -> str:
     """Notes as text for a terminal: a line for each pitch that sounds, four columns for each beat, bars marked.
 
-    As many whole bars as fit into `width` columns stand in a row (a system, as in a score), one at least; what is left
-    after `systems` of them is counted.  Silence before the first bar with a note is not shown.  An empty string if
-    there is no note.
+    A row (a system, as in a score) has as many whole bars as fit into `width` columns, one at least.  After `systems`
+    rows the bars that are left are counted.  Silence before the first bar with a note is not shown.  Without notes the
+    text is empty.
 
         D5  ●━    ●━    ●━━ │   ● ●━━         │
     """

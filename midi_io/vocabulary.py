@@ -1,4 +1,4 @@
-"""Which tokens a network knows, and by which number; and what stands in for those that it does not know."""
+"""The tokens that a network knows, by number, and what replaces those that it does not know."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Ids = npt.NDArray[np.unsignedinteger[Any]]
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """Tokens by id: `<start>`, `<end>`, `<unk>`, then the others, the most frequent first; and how they are spelled.
+    """Tokens by id: `<start>`, `<end>`, `<unk>`, then the others, most frequent first; with their scheme and grid.
 
     Raises ValueError if the list does not begin with the special tokens or holds one token twice.
     """

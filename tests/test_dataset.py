@@ -7,11 +7,13 @@ import numpy as np
 import pytest
 from conftest import tune
 
-from midi_io import Song, encode, transpose, write_song
+from midi_io import SCHEMES, Note, Song, encode, transpose, write_song
 from midi_io.corpus import CorpusError, read_corpus
 from midi_io.corpus.dataset import build_dataset, cache_folder, programs_named
 from midi_io.corpus.split import SplitPart, split_corpora, split_songs
 from midi_io.music.instruments import InstrumentError
+from midi_io.tokens.grammar import Grammar
+from midi_io.tokens.words import NAMES, Rules, Scheme, Word
 
 
 def corpus_of(folder, songs, scheme="chord"):
@@ -90,6 +92,29 @@ def test_the_cache_is_where_it_can_be(tmp_path, monkeypatch):
     assert cache_folder() == tmp_path / "here" / "lstm-numpy"
     monkeypatch.setenv("XDG_CACHE_HOME", "/dev/null/nowhere")
     assert cache_folder() is None
+
+
+def test_a_new_scheme_is_one_record_in_one_table(tmp_path, monkeypatch):
+    """Here one that spells pitches alone, a beat each.  See `Scheme` in midi_io/tokens/words.py."""
+    scheme = Scheme(
+        "pitches", "C4",
+        encode=lambda notes, grid: [NAMES[note.pitch] for note in notes],
+        decode=lambda words: [Note(word.pitches[0], beat, 1.0) for beat, word in enumerate(words)],
+        parse=lambda token: Word("notes", (NAMES.index(token),)),
+        spell=lambda word: NAMES[word.pitches[0]],
+        beats=lambda word: 1.0,
+        rules=Rules("", lambda last, word: word.kind, lambda last, words: [word.kind == "notes" for word in words]),
+    )  # fmt: skip
+    monkeypatch.setitem(SCHEMES, "pitches", scheme)
+    scale = [Note(60 + step, float(step), 1.0) for step in range(12)]
+    corpus = corpus_of(tmp_path / "songs", [scale, transpose(scale, 2), transpose(scale, 4)], scheme="pitches")
+    data = build_dataset([SplitPart(corpus, [number]) for number in range(3)], transpose=3)
+    vocabulary = data.vocabulary
+    assert data.beats.tolist() == [12, 12, 12]
+    assert vocabulary.decode(data.flat[: data.offsets[1]]) == scale
+    assert len(data.spelling) == 1  # only the highest note of the third song is unknown
+    assert vocabulary.nearest("C9") == max(vocabulary.tokens[3:], key=NAMES.index)
+    assert Grammar(vocabulary).walk()(0).tolist() == [False] * 3 + [True] * (len(vocabulary) - 3)
 
 
 # Splitting ------------------------------------------------------------------------------------------------------------

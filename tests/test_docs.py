@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from docs import draw, drawings, experiments, stopwatch
+from lstm_numpy.gradcheck.bugs import BUGS
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
@@ -61,6 +62,11 @@ def test_the_course_can_be_read_from_the_first_chapter_to_the_last() -> None:
         assert "](answers.md#" in text.partition("**Try.**")[2], f"{page.name}: its question has no answer"
         assert f"]({following})" in text.partition("\nNext: ")[2], page.name
         assert text.startswith(f"# {int(page.name[:2])}. "), page.name
+        code = text.partition("The code: ")[2].partition("\n\n")[0]
+        files = [page.parent / link for link in re.findall(r"\]\(([^)]+\.py)\)", code)]
+        there = "".join(file.read_text(encoding="utf-8") for file in files)
+        for name in re.findall(r"`(\w+)`", code):
+            assert f"def {name}(" in there, f"{page.name}: {name} is in none of the files that are named there"
 
 
 def test_every_picture_is_shown_somewhere_and_small() -> None:
@@ -94,6 +100,14 @@ def test_figures_in_the_chapters_are_those_of_the_command() -> None:
     for line, again in zip(shown, computed, strict=True):
         mine, its = (np.array(re.findall(r"\d+\.?\d*", row), float) for row in (line, again))
         np.testing.assert_allclose(mine, its, rtol=0.03, atol=0.011, err_msg=line)
+
+
+def test_the_bug_of_chapter_6_is_a_missing_plus() -> None:
+    number = re.search(r"gradcheck --bug (\d+)", (DOCS / "course" / "06-backward-through-time.md").read_text("utf-8"))
+    assert number
+    bug = BUGS[int(number[1]) - 1]
+    assert "+ r[n, k] * d_rh[n, k]" in bug.right
+    assert "d_rh" not in bug.wrong
 
 
 def test_the_same_code_draws_the_same_picture(tmp_path: Path) -> None:

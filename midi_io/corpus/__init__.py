@@ -41,7 +41,7 @@ WORTH_PROCESSES = 3_000_000  # bytes: less is read here before other processes h
 
 
 class CorpusSong(NamedTuple):
-    """One song: where it is from, what its file says about it, and its ids in Corpus.tokens."""
+    """One song: its file, the title, tempo and meter that the file gives, and its ids in Corpus.tokens."""
 
     path: str
     sha256: str  # of the file

@@ -1,4 +1,4 @@
-"""Which MIDI files of some folders to read: finding them, and choosing by genre or by a list of names."""
+"""Finds the MIDI files in folders, and chooses among them by genre or by a list of names."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ class Skipped(NamedTuple):
 def find_files(folders: Iterable[StrPath]) -> tuple[list[FoundFile], list[Skipped]]:
     """The MIDI files (by suffix) in folders and their subfolders, in an order that follows from their names alone.
 
-    Links are followed; a folder that is reached a second time is not read again.  A path that is a file stands for
-    itself.  Raises CorpusError if one of `folders` does not exist, is an empty text or belongs to the system.
+    Links are followed; a folder that is reached a second time is not read again.  A path may also be a
+    file.  Raises CorpusError if one of `folders` does not exist, is an empty text or belongs to the system.
     """
     files: dict[str, FoundFile] = {}
     skipped: list[Skipped] = []
@@ -93,7 +93,7 @@ def choose_by_genre(files: Sequence[FoundFile], table: StrPath, genres: Collecti
     """The files whose path holds the id of a track of one of the genres (in any case of letters).
 
     table: lines of "TRACK_ID<tab>genre", perhaps with a second genre (the format of the tagtraum annotations);
-    lines that begin with # say nothing.  Raises CorpusError for a table that cannot be read, an unknown genre,
+    lines that begin with # are skipped.  Raises CorpusError for a table that cannot be read, an unknown genre,
     or if no file is left.
     """
     genres_of: dict[str, list[str]] = {}

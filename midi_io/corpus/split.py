@@ -28,36 +28,30 @@ def split_corpora(
     A song that is in two corpora stays in test, or else in valid, and is not trained on.  Raises CorpusError if nothing
     is left to train on.
     """
-    elsewhere: set[str] = set()
-    parts = {}
-    for name, corpus in (("test", test), ("valid", valid), ("train", songs)):
+    taken: set[str] = set()
+    given: dict[str, SplitPart] = {}
+    for name, corpus in (("test", test), ("valid", valid)):
         if corpus:
-            own = [number for number, song in enumerate(corpus.songs) if song.content not in elsewhere]
-            elsewhere |= {song.content for song in corpus.songs}
-            parts[name] = SplitPart(corpus, own)
-    own = list(parts["train"].numbers)
+            own = [number for number, song in enumerate(corpus.songs) if song.content not in taken]
+            given[name] = SplitPart(corpus, own)
+            taken |= {song.content for song in corpus.songs}
+    own = [number for number, song in enumerate(songs.songs) if song.content not in taken]
     if not own:
-        raise CorpusError("no song is left to train on: all of --midi also stand in --valid or --test")
+        raise CorpusError("no song is left to train on: all songs of --midi are in --valid or --test, too")
     shares = [0 if corpus else HELD_OUT for corpus in (valid, test)]
     numbers = split_songs([songs.songs[number].content for number in own], shares, rng)
-    drawn = {
-        name: SplitPart(songs, [own[k] for k in part])
-        for name, part in zip(("train", "valid", "test"), numbers, strict=True)
-    }
-    return [
-        drawn["train"],
-        *((parts if corpus else drawn)[name] for name, corpus in (("valid", valid), ("test", test))),
-    ]
+    train, *held_out = [SplitPart(songs, [own[k] for k in part]) for part in numbers]
+    return [train, *(given.get(name, part) for name, part in zip(("valid", "test"), held_out, strict=True))]
 
 
 def split_songs(
     keys: Sequence[Hashable], shares: Sequence[float], rng: np.random.Generator
 ) -> list[npt.NDArray[np.int64]]:
-    """Split songs, never windows: the first result is what remains, then a part for each of `shares` (of the songs).
+    """Split songs, never windows: a part for each of `shares` (0..1 of the songs), and before them what remains.
 
-    keys: one for each song, equal where the content is (its SHA-256, or its ids as bytes): equal songs stay on one
-    side.  Each part, the first included, gets at least one song while there are enough different ones.  Returns
-    sorted song numbers.
+    keys: one for each song; songs with equal keys (the SHA-256 of their tokens, say) stay in one part.  Each part, the
+    first included, gets at least one song while there are enough different ones.  Returns sorted song numbers.
+    Raises ValueError if nothing would remain.
     """
     if not all(0 <= share < 1 for share in shares) or sum(shares) >= 1:
         raise ValueError("split: shares are from 0 to less than 1, and something remains")

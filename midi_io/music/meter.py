@@ -1,4 +1,4 @@
-"""Where the bar lines are, told by the notes alone: tokens do not spell a meter, but files and pictures need one.
+"""Finds the meter and the bar lines from the notes alone: tokens do not spell them, and files and pictures need them.
 
 A bar has strong and weak places, and music tends to begin its long notes and its chords on the strong ones (Lerdahl and
 Jackendoff 1983).  So every pattern of strong and weak is laid on the notes at every place, and the one that goes best
@@ -23,17 +23,17 @@ PATTERNS = {  # how strong each sixteenth of a bar is
     (6, 8): [5, 1, 2, 1, 2, 1, 4, 1, 2, 1, 2, 1],
     (9, 8): [5, 1, 2, 1, 2, 1, 4, 1, 2, 1, 2, 1, 4, 1, 2, 1, 2, 1],
 }
-RARE = {(9, 8): 0.03}  # how much better it must go with the notes than the others
-PLAIN = 0.03  # how much better any must go with them than 4/4 from the first beat on
-LONG, CHORD = 2.0, 2.0  # beats that count of a note's length; what a chord counts for
+RARE = {(9, 8): 0.03}  # how much more it must correlate with the notes than the others
+PLAIN = 0.03  # how much more any must correlate with them than 4/4 from the first beat on
+LONG, CHORD = 2.0, 2.0  # the longest length that adds weight, in beats; the weight of a chord
 
 
 def find_meter(notes: Iterable[Note]) -> tuple[tuple[int, int], float]:
     """The meter of some notes, and where its first bar line is, in beats after 0 and less than a bar.
 
-    4/4 (for 2/2 and 2/4 too), 3/4, 6/8 or 9/8; 4/4 from 0 on where nothing speaks clearly for another.  Drums do not
-    count.  Of the embedded tunes, which have chords on the bar lines, 98 of 100 come out as they are written; of
-    their melodies without the chords a third.
+    4/4 (for 2/2 and 2/4 too), 3/4, 6/8 or 9/8; 4/4 from 0 on where no other is clearly better.  Drums do not count.
+    Of the embedded tunes, which have chords on the bar lines, it finds the written meter of 98 in 100; of their
+    melodies without the chords, of a third.
     """
     places, accents = _accents(notes)
     plain = ((4, 4), 0.0)
@@ -77,7 +77,7 @@ def on_strong_beats(notes: Iterable[Note]) -> float:
 
 
 def _accents(notes: Iterable[Note]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
-    """Where something begins, in sixteenths from 0 on, and how much weight it has."""
+    """When notes begin, in sixteenths from 0 on, and the weight of each such moment."""
     together: dict[int, list[float]] = {}
     for note in notes:
         if not note.drum:

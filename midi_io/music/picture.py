@@ -27,16 +27,16 @@ INCHES_PER_PITCH, MOST_INCHES = 0.075, 3.5  # of a system
 def draw_piano_roll(notes: Iterable[Note], path: StrPath, *, title: str = "", meter: tuple[int, int] = (4, 4)) -> None:
     """Write a PNG: bars from left to right, pitches from low to high, a colour for each instrument.
 
-    Where there is one instrument, notes that begin with no higher note sounding have a colour of their own: the melody.
-    Drums stand below, a line for each sound.  Of a song too long for one picture, the beginning is drawn, and the
-    title says so.  Letters that the font lacks become boxes.  Raises MidiError.
+    Where there is one instrument, the melody has a colour of its own.  Drums are drawn below, a line for each sound.
+    Of a song too long for one picture, the beginning is drawn, and the title says so.  Letters that the font lacks
+    become boxes.  Raises MidiError.
     """
     logging.getLogger("matplotlib").setLevel(logging.ERROR)  # no warning where HOME is not writable
     import matplotlib
     from matplotlib.figure import Figure
 
     notes = sorted(notes, key=lambda note: (note.start, note.pitch))
-    if not 0.5 <= meter[0] * 4 / meter[1] <= 32:  # files may say anything
+    if not 0.5 <= meter[0] * 4 / meter[1] <= 32:  # a file may give any meter
         meter = (4, 4)
     beats = meter[0] * 4 / meter[1]  # of a bar
     bars = max(1, math.ceil(max((note.start + note.duration for note in notes), default=0) / beats - 1e-6))

@@ -6,35 +6,33 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from peephole import Gradients, Trace  # the file of the exercise, to which this is added
 
 from lstm_numpy.activations import sigmoid
 
 Array = npt.NDArray[Any]
 
 
-def forward(xWx: Array, Wh: Array, b: Array, p: Array, h0: Array, c0: Array) -> Any:
-    T, B, H = len(xWx), *h0.shape
-    i, f, o, g = np.zeros((4, T, B, H))
-    c, h = np.zeros((2, T + 1, B, H))
-    c[0], h[0] = c0, h0
+def lstm_forward(x: Array, Wx: Array, Wh: Array, b: Array, p: Array, h0: Array, c0: Array) -> tuple[Array, ...]:
+    (T, B, _), H = x.shape, len(Wh)
+    (h, c), (i, f, o, g) = np.zeros((2, T + 1, B, H)), np.zeros((4, T, B, H))
+    h[0], c[0] = h0, c0
     for t in range(T):
-        z_i, z_f, z_o, z_g = np.split(xWx[t] + h[t] @ Wh + b, 4, axis=1)
+        z_i, z_f, z_o, z_g = np.split(x[t] @ Wx + h[t] @ Wh + b, 4, axis=1)
         i[t], f[t], g[t] = sigmoid(z_i + p[0] * c[t]), sigmoid(z_f + p[1] * c[t]), np.tanh(z_g)
         c[t + 1] = f[t] * c[t] + i[t] * g[t]
         o[t] = sigmoid(z_o + p[2] * c[t + 1])
         h[t + 1] = o[t] * np.tanh(c[t + 1])
-    return Trace(i, f, o, g, c, h)
+    return h, c, i, f, o, g
 
 
-def backward(dy: Array, Wh: Array, p: Array, trace: Any) -> Any:
-    T, _, H = dy.shape
-    i, f, o, g, c, h = trace
-    dz, dp = np.zeros((*dy.shape[:2], 4 * H)), np.zeros_like(p)
-    dh, dc = np.zeros_like(h[0]), np.zeros_like(c[0])
+def lstm_backward(
+    dy: Array, x: Array, Wx: Array, Wh: Array, p: Array, h: Array, c: Array, i: Array, f: Array, o: Array, g: Array
+) -> tuple[Array, ...]:
+    T, B, H = dy.shape
+    dz, dh, dc, dp = np.zeros((T, B, 4 * H)), np.zeros((B, H)), np.zeros((B, H)), np.zeros((3, H))
     for t in reversed(range(T)):
-        dh = dh + dy[t]
         tanh_c = np.tanh(c[t + 1])
+        dh = dy[t] + dh
         dz_o = dh * tanh_c * o[t] * (1 - o[t])
         dc = dc + dh * o[t] * (1 - tanh_c**2) + dz_o * p[2]
         dz_i = dc * g[t] * i[t] * (1 - i[t])
@@ -44,5 +42,6 @@ def backward(dy: Array, Wh: Array, p: Array, trace: Any) -> Any:
         dp += np.stack([(dz_i * c[t]).sum(axis=0), (dz_f * c[t]).sum(axis=0), (dz_o * c[t + 1]).sum(axis=0)])
         dc = dc * f[t] + dz_i * p[0] + dz_f * p[1]
         dh = dz[t] @ Wh.T
-    dWh = np.tensordot(h[:-1], dz, ((0, 1), (0, 1)))
-    return Gradients(dz, dWh, dz.sum(axis=(0, 1)), dp, dh, dc)
+    dWh = sum(h[t].T @ dz[t] for t in range(T))
+    dWx = sum(x[t].T @ dz[t] for t in range(T))
+    return dz @ Wx.T, dWx, dWh, dz.sum(axis=(0, 1)), dp, dh, dc
