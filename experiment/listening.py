@@ -26,6 +26,7 @@ from lstm_numpy.model import forward
 from lstm_numpy.parameters import Arrays, layer_names
 from midi_io import Song, Vocabulary, quantise
 from midi_io.tokens import parse
+from midi_io.tokens.context import Context
 
 Array: TypeAlias = npt.NDArray[Any]
 
@@ -44,10 +45,11 @@ class Reading:
     pitches: list[tuple[int, ...]]  # (n) that are struck, from low to high; none where only drums are
     onsets: Array  # (n,) beats
     ends: Array  # (n,) where the next moment begins; at the end, where the last note ends
+    told: Array | None = None  # (tokens + 1, F) the features that the network is told beside the ids, if any
 
     @classmethod
-    def of(cls, song: Song, vocabulary: Vocabulary) -> Reading:
-        """ValueError if the song has no note with a pitch."""
+    def of(cls, song: Song, vocabulary: Vocabulary, context: Context | None = None) -> Reading:
+        """context: what a network with features is told.  ValueError if the song has no note with a pitch."""
         scheme, grid = vocabulary.scheme, vocabulary.grid
         tokens = vocabulary.encode(song.notes)
         struck: dict[float, list[int]] = {}
@@ -60,7 +62,8 @@ class Reading:
         ends = np.append(onsets[1:], max(note.start + note.duration for note in song.notes))
         ids = vocabulary.ids(["<start>", *tokens])
         pitches = [tuple(sorted(set(struck[onset]))) for onset in onsets.tolist()]
-        return cls(song, ids, last_of_each_moment(tokens, scheme) + 1, pitches, onsets, ends)
+        told = context.of_songs(ids, np.array([0, len(ids)])) if context and context.sizes else None
+        return cls(song, ids, last_of_each_moment(tokens, scheme) + 1, pitches, onsets, ends, told)
 
 
 def last_of_each_moment(tokens: Sequence[str], scheme: str) -> Array:
@@ -81,7 +84,8 @@ def last_of_each_moment(tokens: Sequence[str], scheme: str) -> Array:
 
 def activations(params: Arrays, reading: Reading, layer: int) -> Array:
     """(n, 6, H): i, f, o, g, c and h of every unit, when all that is struck at a moment has been read."""
-    step = forward(params, reading.ids[:, None].astype(np.intp))[2][layer_names(params)[layer - 1]]
+    told = None if reading.told is None else reading.told[:, None]
+    step = forward(params, reading.ids[:, None].astype(np.intp), context=told)[2][layer_names(params)[layer - 1]]
     rows = step.i, step.f, step.o, step.g, step.c[1:], step.h[1:]
     return np.stack([row[reading.last, 0] for row in rows], axis=1)
 

@@ -120,7 +120,7 @@ def write_run_page(folder: Path, song: Path | None = None) -> Path:
     before, nats = len(tunes), mean_nats(composer, held_out)
     tunes.append(PageTune("the trained network", "Hear it learn", short_tune(composer, seed), bpm, SAME_SEED))
     changed = []
-    for words, params in changes(composer.params, found):
+    for words, params in changes(composer.params, found, composer.context.names):
         other = composer.with_params(params)
         changed.append(Change(words, before, len(tunes), nats, mean_nats(other, held_out)))
         tunes.append(PageTune(words, "What if", short_tune(other, seed), bpm, SAME_SEED))

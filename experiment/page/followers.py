@@ -59,7 +59,7 @@ def heard_song(composer: Composer, ids: Array, bpm: float) -> Reading:
     """A tune as listening.py hears it, its bar lines told by its notes."""
     notes = composer.notes(ids)
     moved, meter = on_bars(notes)
-    heard = Reading.of(Song(notes, "", bpm, meter), composer.vocabulary)
+    heard = Reading.of(Song(notes, "", bpm, meter), composer.vocabulary, composer.context)
     later, song = moved[0].start - notes[0].start, Song(moved, "", bpm, meter)
     return dataclasses.replace(heard, song=song, onsets=heard.onsets + later, ends=heard.ends + later)
 

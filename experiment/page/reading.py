@@ -13,12 +13,14 @@ from experiment.page.embed import pack
 from experiment.tunes import Composer
 from lstm_numpy.batches import END
 from lstm_numpy.model import forward, loss_and_gradients
-from lstm_numpy.parameters import State, layer_names
+from lstm_numpy.layers import input_forward
+from lstm_numpy.parameters import State, input_weights, layer_names
 from midi_io.music.instruments import FAMILIES, INSTRUMENTS
 from midi_io.music.meter import on_bars, on_strong_beats
 from midi_io.music.statistics import tonic_of
 from midi_io.notes import PITCH_NAMES, Note, melody
 from midi_io.tokens import SCHEMES
+from midi_io.tokens.hearing import RUNS
 from midi_io.tokens.words import SPECIALS
 from midi_io.vocabulary import Vocabulary
 
@@ -77,7 +79,8 @@ def read_tune(composer: Composer, tune: PageTune) -> dict[str, Any]:
         "duration": pack(np.array([note.duration for note in moved], np.float32)),
         "place": pack(np.array(token_of, np.int32)),
         "ids": pack(tune.ids.astype(small)), "at": pack(np.array(beats, np.float32) + np.float32(later)),
-        "cost": pack(nats), "best": pack(best.astype(small)), "p": pack(np.rint(p * 65535).astype(np.uint16)),
+        "cost": pack(nats), **what_the_echo_said(composer, tune.ids),
+        "best": pack(best.astype(small)), "p": pack(np.rint(p * 65535).astype(np.uint16)),
     }  # fmt: skip
 
 
@@ -118,9 +121,10 @@ def expectations(composer: Composer, ids: Array) -> tuple[Array, Array, Array]:
     n, few = len(ids), min(BEST, V)
     nats, best, p = np.zeros(n, np.float32), np.zeros((n, few), np.int64), np.zeros((n, few))
     state: State | None = None
+    told = features(composer, ids)
     for begin in range(0, n - 1, AT_ONCE):
         end = min(begin + AT_ONCE, n - 1)
-        logits, state, _ = forward(composer.params, column(ids[begin:end]), state)
+        logits, state, _ = forward(composer.params, column(ids[begin:end]), state, context=part_of(told, begin, end))
         z = logits[:, 0].astype(np.float64)
         z -= z.max(axis=1, keepdims=True)
         log_p = z - np.log(np.exp(z).sum(axis=1, keepdims=True))
@@ -140,7 +144,8 @@ def watch(composer: Composer, ids: Array, units: Sequence[int], most_moments: in
     name = layer_names(composer.params)[-1]
     Wh, b = composer.params[f"{name}.Wh"], composer.params[f"{name}.b"]
     H = len(Wh)
-    trace = forward(composer.params, column(ids[: moments[-1] + 1]))[2]
+    end = moments[-1] + 1
+    trace = forward(composer.params, column(ids[:end]), context=part_of(features(composer, ids), 0, end))[2]
     step = trace[name]
     i, f, o, g, tanh_c = (gate[moments, 0] for gate in (step.i, step.f, step.o, step.g, step.tanh_c))
     h = step.h[moments + 1, 0]
@@ -153,7 +158,7 @@ def watch(composer: Composer, ids: Array, units: Sequence[int], most_moments: in
     numbers = np.stack([i, f, o, g, step.c[moments, 0], step.c[moments + 1, 0], tanh_c, h], axis=2)[:, list(units)]
 
     places = np.array([place for place in sounding(composer, ids) if place <= moments[-1]])[:most_notes]
-    by_h, by_c = note_gradients(composer.params, ids, places)
+    by_h, by_c = note_gradients(composer, ids, places)
     return {
         "place": pack(moments.astype(np.int32)),
         "units": pack(np.rint(every * 255).astype(np.uint8)),
@@ -176,30 +181,55 @@ def last_of_moments(composer: Composer, ids: Array) -> Array:
 
 
 def input_product(params: Mapping[str, Array], name: str, x: Array) -> Array:
-    """x @ Wx of a layer, from its input as the trace has it: ids (n,), or numbers (n, D)."""
-    Wx = params[f"{name}.Wx"]
-    return np.asarray(Wx[x] if x.dtype.kind in "iu" else x @ Wx)
+    """x @ Wx of a layer, from its input as the trace has it: ids (n,), ids and features (n, 1 + F), or numbers (n, D)."""
+    Ws = tuple(input_weights(params, name).values())
+    xWx = np.empty((len(x), Ws[0].shape[1]), Ws[0].dtype)
+    input_forward(x, Ws, params["dense.b"].size, xWx)
+    return xWx
 
 
-def note_gradients(params: Mapping[str, Array], ids: Array, places: Array) -> tuple[Array, Array]:
+def note_gradients(composer: Composer, ids: Array, places: Array) -> tuple[Array, Array]:
     """(N, N) and (N, N): how far the nats of note k depend on what the network held when it had read note j.
 
     Row k, column j: the norm of d nats[k] / d h, and of d nats[k] / d c, of the last layer after token places[j]; 0
     where j is not before k.  places: of the notes' tokens in ids, ascending, none of them 0.  One backward pass for
     each note: lanes of a batch read the same ids, and each scores one target.
     """
-    name, n = layer_names(params)[-1], len(places)
+    name, n, told = layer_names(composer.params)[-1], len(places), features(composer, ids)
     by_h, by_c = np.zeros((n, n), np.float32), np.zeros((n, n), np.float32)
     for first in range(0, n, LANES):
         rows = places[first : first + LANES]
         T, B = int(rows[-1]), len(rows)
         targets = np.full((T, B), -1)
         targets[rows - 1, np.arange(B)] = ids[rows]
-        step = loss_and_gradients(params, np.repeat(column(ids[:T]), B, axis=1), targets)[3][name]
+        lanes = np.repeat(column(ids[:T]), B, axis=1)
+        context = None if told is None else np.repeat(told[:T, None], B, axis=1)
+        step = loss_and_gradients(composer.params, lanes, targets, context=context)[3][name]
         before = places[places < T] + 1  # what was read at t is in h[t+1]
         for found, gradient in ((by_h, step.dh), (by_c, step.dc)):  # times B: the loss is the mean over the lanes
             found[first : first + B, : len(before)] = B * np.linalg.norm(gradient[before], axis=2).T
     return by_h, by_c
+
+
+def features(composer: Composer, ids: Array) -> Array | None:
+    """(n, F) what the network is told beside the ids of a song; None for a network that is told nothing."""
+    context = composer.context
+    return context.of_songs(ids, np.array([0, len(ids)])) if context.sizes else None
+
+
+def part_of(told: Array | None, begin: int, end: int) -> Array | None:
+    """Some steps of the features, as the batch of one song (T, 1, F)."""
+    return None if told is None else told[begin:end, None]
+
+
+def what_the_echo_said(composer: Composer, ids: Array) -> dict[str, Any]:
+    """For each token (n,) the echo's token, 0 where it is silent, and how many tokens at least stood before as now."""
+    names, told = composer.context.names, features(composer, ids)
+    if told is None or "echo" not in names:
+        return {}
+    said, run = (np.append(0, told[:-1, names.index(name)]) for name in ("echo", "run"))
+    lengths = np.array([0, *RUNS])[run]  # class k: RUNS[k - 1] tokens or more
+    return {"echo": pack(said.astype(np.int32)), "equal": pack(lengths.astype(np.uint8))}
 
 
 def column(ids: Array) -> Array:

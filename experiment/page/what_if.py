@@ -14,11 +14,20 @@ from lstm_numpy.parameters import layer_names
 Array = npt.NDArray[Any]
 Arrays = dict[str, Array]
 
+ECHO = ("echo", "run", "ago")  # the features that speak of it
 HELD = 100.0  # a bias that decides a gate, whatever the rest says
 
 
-def changes(params: Mapping[str, Array], found: Sequence[Finding]) -> Iterator[tuple[str, Arrays]]:
-    """What is changed, in words, and the changed parameters: two units silent, and a forget gate held open and shut."""
+def changes(
+    params: Mapping[str, Array], found: Sequence[Finding], features: Sequence[str] = ()
+) -> Iterator[tuple[str, Arrays]]:
+    """What is changed, in words, and the changed parameters.
+
+    The echo is taken away, if the network has one; two units are silent; a forget gate is held open and shut.
+    features: the names of what the network is told beside its tokens.
+    """
+    if "echo" in features:
+        yield "without the echo", without_echo(params, features)
     seen = list({finding.unit: finding for finding in found}.values())[:2]
     for finding in seen:
         yield f'unit {finding.unit} ("{finding.name}") silent', silenced(params, finding.unit)
@@ -28,6 +37,16 @@ def changes(params: Mapping[str, Array], found: Sequence[Finding]) -> Iterator[t
                 f'the forget gate of unit {finding.unit} ("{finding.name}") held {gate}',
                 forget_gate_held(params, finding.unit, bias),
             )
+
+
+def without_echo(params: Mapping[str, Array], features: Sequence[str]) -> Arrays:
+    """The echo is always silent: every row of its features is row 0, which stands for no echo."""
+    changed, first = dict(params), layer_names(params)[0]
+    for number, name in enumerate(features, start=1):
+        if name in ECHO:
+            rows = params[f"{first}.Wx{number}"]
+            changed[f"{first}.Wx{number}"] = np.repeat(rows[:1], len(rows), axis=0)
+    return changed
 
 
 def silenced(params: Mapping[str, Array], unit: int) -> Arrays:
