@@ -7,6 +7,7 @@ below 0.1 or above 0.9, a tanh where it is beyond -0.9 or 0.9: there it hardly m
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,11 +19,13 @@ from experiment.command.interrupts import Interrupts
 from experiment.command.outcome import outcome
 from experiment.folder import RunFolder
 from experiment.songs import RunSongs
-from lstm_numpy.batches import evaluation_batches
-from lstm_numpy.checkpoint import load_checkpoint
+from lstm_numpy.batches import Batch, evaluation_batches
+from lstm_numpy.checkpoint import Checkpoint, CheckpointError, load_checkpoint
+from lstm_numpy.files import reading
 from lstm_numpy.model import few_hot_input_gradient, loss_and_gradients
 from lstm_numpy.parameters import State
 from lstm_numpy.speed.workspace import Trace
+from midi_io.tokens.context import Context
 
 Array = npt.NDArray[Any]
 
@@ -46,13 +49,15 @@ def describe(
     targets: Array,
     state: State | None = None,
     masks: Mapping[str, Array] | None = None,
+    *,
+    context: Array | None = None,
 ) -> tuple[float, dict[str, list[Row]]]:
     """The loss of one batch, and rows under the headings "parameters", "forward" and "backward".
 
     Arguments are those of loss_and_gradients.  A row is named as the array is in the trace, and the gradient of
     lstm1.Wx is lstm1.dWx.
     """
-    loss, grads, _, trace = loss_and_gradients(params, ids, targets, state, masks)
+    loss, grads, _, trace = loss_and_gradients(params, ids, targets, state, masks, context=context)
     rows: dict[str, list[Row]] = {"parameters": [], "forward": [], "backward": []}
     rows["parameters"] = [row(name, parameter) for name, parameter in params.items()]
     for name, array in _intermediates(params, trace):
@@ -101,12 +106,17 @@ def table(headings: Mapping[str, Sequence[Row]]) -> str:
     return "\n".join(lines)
 
 
-def first_batch(run: Path) -> tuple[dict[str, Array], Array, Array]:
-    """A run's best weights, and ids and targets of the beginnings of its longest songs.  RunError, CheckpointError."""
+def first_batch(run: Path) -> tuple[Checkpoint, Batch]:
+    """A run's best weights, and the beginnings of its longest songs.  RunError, CheckpointError."""
     folder = RunFolder(run)
     checkpoint = load_checkpoint(folder.model)
-    batch = evaluation_batches(RunSongs.load(folder.songs, checkpoint).songs, T, B)[0]
-    return checkpoint.params, batch.ids, batch.targets
+    return checkpoint, evaluation_batches(RunSongs.load(folder.songs, checkpoint).songs, T, B)[0]
+
+
+def with_features(row: Row, features: Sequence[str]) -> Row:
+    """A row of a feature's weights, or of their gradient, with the feature's name: "lstm1.Wx1 place"."""
+    number = re.fullmatch(r"lstm1\.d?Wx([0-9]+)", row.name)
+    return row._replace(name=f"{row.name} {features[int(number[1]) - 1]}") if number else row
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -118,9 +128,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     run = parser.parse_args(arguments).run
 
     def show(_: Interrupts) -> None:
-        params, ids, targets = first_batch(run)
-        loss, headings = describe(params, ids, targets)
-        steps, songs = ids.shape
+        checkpoint, batch = first_batch(run)
+        loss, headings = describe(checkpoint.params, batch.ids, batch.targets, context=batch.context)
+        if checkpoint.config.context:
+            with reading(run, CheckpointError):
+                settings = checkpoint.training["settings"]
+                names = Context(checkpoint.vocabulary, settings["tokens"], settings["context"]).names
+            headings = {heading: [with_features(row, names) for row in rows] for heading, rows in headings.items()}
+        steps, songs = batch.ids.shape
         print(f"The first {steps} steps of {songs} of the run's songs, without dropout: {loss:.4f} nats per token.")
         print(table(headings))
         print("\nsaturated: i, f and o below 0.1 or above 0.9; g and tanh_c beyond -0.9 or 0.9.")

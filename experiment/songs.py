@@ -26,6 +26,10 @@ ARRAYS = {
     "bpm": ArraySpec("f8", ("songs",), 3.5, 6.1e7),  # what the 24 bits of a MIDI tempo can say
     "spelling": ArraySpec("f8", ("unknown ids",), 0, 1e6),
 }
+CONTEXT = {  # where the network has features
+    "context": ArraySpec("u1 u2 u4", ("ids", "features")),  # what it is told beside each of ids
+    "context_ids": ArraySpec("i8", ("columns",), 0),  # the columns of context that hold ids
+}
 
 
 class RunSongs(NamedTuple):
@@ -85,9 +89,10 @@ class RunSongs(NamedTuple):
         with reading(path, RunError):
             arrays = read_arrays(path)
             _check(arrays)
-            songs = cls(Songs(arrays.pop("ids"), arrays.pop("offsets")), **arrays)
-            if model and songs.songs.flat.max(initial=0) >= model.config.vocab_size:
-                raise ValueError("has ids beyond the vocabulary of the model; they are not of one run")
+            context, columns = arrays.pop("context", None), arrays.pop("context_ids", np.zeros(0, np.int64))
+            songs = cls(Songs(arrays.pop("ids"), arrays.pop("offsets"), context, tuple(columns.tolist())), **arrays)
+            if model:
+                _check_sizes(songs.songs, (model.config.vocab_size, *model.config.context))
             if model and model.training.get("songs_sha256", songs.sha256()) != songs.sha256():
                 raise ValueError("these are not the songs that the run was begun with; put back the run's own file")
         return songs
@@ -95,16 +100,30 @@ class RunSongs(NamedTuple):
     def _arrays(self) -> dict[str, Array]:
         """In the types of the file, so that equal songs are equal bytes."""
         ids = self.songs.flat.astype(np.min_scalar_type(int(self.songs.flat.max(initial=0))))
-        arrays = {"ids": ids, "offsets": self.songs.offsets, **self._asdict()}
-        del arrays["songs"]
-        return {name: a if name == "ids" else a.astype(ARRAYS[name].dtypes) for name, a in arrays.items()}
+        arrays = {"ids": ids, "offsets": self.songs.offsets.astype(np.int64)}
+        arrays |= {name: a.astype(ARRAYS[name].dtypes) for name, a in self._asdict().items() if name in ARRAYS}
+        if self.songs.context is not None:
+            arrays["context"] = self.songs.context.astype(np.min_scalar_type(int(self.songs.context.max(initial=0))))
+            arrays["context_ids"] = np.array(self.songs.context_ids, np.int64)
+        return arrays
 
 
 def _check(arrays: dict[str, Array]) -> None:
     """ValueError unless these are the arrays of songs, and fit together."""
-    sizes = check_arrays(arrays, ARRAYS)
+    sizes = check_arrays(arrays, {**ARRAYS, **(CONTEXT if arrays.keys() & CONTEXT.keys() else {})})
     ids, offsets, split = (arrays[name] for name in ("ids", "offsets", "split"))
     if sizes["songs + 1"] != sizes["songs"] + 1 or sizes["unknown ids"] != np.count_nonzero(ids == UNKNOWN):
         raise ValueError("its arrays do not fit together")
+    if (np.diff(arrays.get("context_ids", ids[:0])) <= 0).any():
+        raise ValueError("a column of its context holds ids twice")
     if not (np.diff(Songs(ids, offsets).offsets)[split == 0] > 1).any():
         raise ValueError("no train song in it has two tokens, so there is nothing to learn")
+
+
+def _check_sizes(songs: Songs, sizes: tuple[int, ...]) -> None:
+    """ValueError unless the ids, and each column of the context, are below these sizes."""
+    columns = [songs.flat, *(songs.context.T if songs.context is not None else [])]
+    if len(columns) != len(sizes):
+        raise ValueError(f"has {len(columns) - 1} features, and the model {len(sizes) - 1}; they are not of one run")
+    if any(column.max(initial=0) >= size for column, size in zip(columns, sizes, strict=True)):
+        raise ValueError("has ids beyond the vocabulary of the model; they are not of one run")

@@ -135,9 +135,12 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
 
 def probe(params: Mapping[str, Array], config: ModelConfig) -> Array:
     """Logits of the 8 steps of a fixed sequence, 16 ids of each (8, 16) float64: they follow from the equations."""
-    ids = np.linspace(0, config.vocab_size - 1, PROBE_STEPS).astype(int)[:, None]
+    sizes = config.vocab_size, *config.context
+    ids, *features = (np.linspace(0, size - 1, PROBE_STEPS).astype(int) for size in sizes)
+    context = np.stack(features, axis=-1)[:, None] if features else None
     with np.errstate(all="ignore"):
-        logits, _, _ = forward({name: np.ascontiguousarray(params[name]) for name in parameter_shapes(config)}, ids)
+        ordered = {name: np.ascontiguousarray(params[name]) for name in parameter_shapes(config)}
+        logits, _, _ = forward(ordered, ids[:, None], context=context)
     return logits[:, 0, np.linspace(0, config.vocab_size - 1, 16).astype(int)].astype(np.float64)
 
 

@@ -89,9 +89,7 @@ def test_equal_content_gives_equal_bytes(tmp_path: Path) -> None:
 # A checkpoint knows its mathematics.
 
 
-@pytest.mark.parametrize(
-    "config", [NETWORK, ModelConfig(60, 5, input="scalar"), ModelConfig(9, 4, recurrent_dropout="variational")]
-)
+@pytest.mark.parametrize("config", [NETWORK, ModelConfig(60, 5, input="scalar"), ModelConfig(9, 4, context=(5, 9))])
 def test_a_model_of_other_equations_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, config: ModelConfig
 ) -> None:
@@ -104,10 +102,15 @@ def test_a_model_of_other_equations_is_refused(
         return forward({n: np.roll(p, H, axis=-1) if "lstm" in n else p for n, p in params.items()}, ids, **options)
 
     def cells_that_forget_at_once(params: Any, ids: Any, **options: Any) -> Any:
-        results = [forward(params, ids[t : t + 1], **options) for t in range(len(ids))]
+        context = options["context"]
+        parts = [None if context is None else context[t : t + 1] for t in range(len(ids))]
+        results = [forward(params, ids[t : t + 1], context=part) for t, part in enumerate(parts)]
         return np.concatenate([logits for logits, _, _ in results]), *results[0][1:]
 
-    for other in (gates_in_another_order, cells_that_forget_at_once):
+    def features_unheard(params: Any, ids: Any, **options: Any) -> Any:
+        return forward({n: p * (n[:-1] != "lstm1.Wx") for n, p in params.items()}, ids, **options)
+
+    for other in (gates_in_another_order, cells_that_forget_at_once, *[features_unheard] * bool(config.context)):
         monkeypatch.setattr("lstm_numpy.checkpoint.forward", other)
         assert "was trained with other equations than this program has" in refused(path)
     monkeypatch.setattr("lstm_numpy.checkpoint.forward", forward)

@@ -11,6 +11,7 @@ from experiment.describe import Row, describe, main, row
 from experiment.songs import RunSongs
 from lstm_numpy import ModelConfig, init_params, loss_and_gradients, save_checkpoint
 from lstm_numpy.batches import Songs
+from midi_io.tokens.context import Context
 
 ROOT = Path(__file__).parent.parent
 STEP = ("i", "f", "o", "g", "c", "tanh_c", "h", "rh", "dz", "dh", "dc")
@@ -85,3 +86,23 @@ def test_what_is_no_run_is_one_line_and_status_2(run: Path, capsys: pytest.Captu
     assert "no such file" in refused(run)
     (run / "model.npz").write_bytes(b"no checkpoint")
     assert "model.npz" in refused(run)
+
+
+def test_features_have_their_names(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    tokens = ("<start>", "<end>", "<unk>", "C4:1", "E4:1", "G4:2")
+    context = Context(tokens, "chord", "clock")
+    songs = Songs.of([[0, 3, 4, 5, 3, 1], [0, 4, 4, 5, 1]])
+    rows = context.of_songs(songs.flat, songs.offsets)
+    songs = Songs(songs.flat, songs.offsets, rows, context.id_columns)
+    RunSongs(songs, np.zeros(2, np.uint8), np.ones(2), np.full(2, 120.0), np.zeros(0)).save(tmp_path / "songs.npz")
+    config = ModelConfig(6, 4, context=context.sizes)
+    params = init_params(config, np.random.default_rng(0))
+    settings = {"tokens": "chord", "context": "clock"}
+    save_checkpoint(tmp_path / "model.npz", params, config, tokens, {"settings": settings})
+    assert main([str(tmp_path)]) == 0
+    printed = capsys.readouterr().out
+    for name in ("lstm1.Wx1 place", "lstm1.Wx2 bar", "lstm1.Wx4 home", "lstm1.dWx3 phrase"):
+        assert f"\n{name} " in printed
+    save_checkpoint(tmp_path / "model.npz", params, config, tokens)
+    assert main([str(tmp_path)]) == 2
+    assert capsys.readouterr().err.count("\n") == 1

@@ -11,7 +11,7 @@ import pytest
 from hostile import REPLACEMENTS, damaged_arrays, damaged_facts
 
 from experiment.folder import RunError, RunFolder, held_folder, how_to_go_on, newest_run, next_run, read_json
-from experiment.songs import ARRAYS, RunSongs
+from experiment.songs import ARRAYS, CONTEXT, RunSongs
 from lstm_numpy.batches import Songs
 from lstm_numpy.checkpoint import Checkpoint
 from lstm_numpy.files import Fact, read_arrays, write_arrays
@@ -212,6 +212,26 @@ def test_songs_that_are_not_as_described_are_refused(tmp_path):
         refused(path)
     for cut in (0, 10, len(whole) // 2, len(whole) - 1):
         path.write_bytes(whole[:cut])
+        refused(path)
+
+
+def test_what_the_network_is_told_beside_the_ids_comes_back(tmp_path):
+    path = tmp_path / "songs.npz"
+    context = np.stack([np.arange(15) % 4, SONGS.songs.flat.astype(int)], axis=1)
+    songs = SONGS._replace(songs=Songs(SONGS.songs.flat, SONGS.songs.offsets, context, (1,)))
+    songs.save(path)
+    model = Checkpoint({}, ModelConfig(10, context=(4, 10)), tuple("abcdefghij"), {"songs_sha256": songs.sha256()})
+    loaded = RunSongs.load(path, model)
+    assert loaded.songs.context.dtype == np.uint8
+    assert np.array_equal(loaded.songs.context, context)
+    assert loaded.songs.context_ids == (1,)
+    assert np.array_equal(loaded.of("valid").songs.context, context[5:8])
+    assert songs.sha256() != SONGS.sha256()
+    assert "features" in refused(path, model._replace(config=ModelConfig(10)))
+    assert "beyond the vocabulary" in refused(path, model._replace(config=ModelConfig(10, context=(3, 10))))
+    for label, arrays in damaged_arrays(read_arrays(path), {**ARRAYS, **CONTEXT}):
+        print(label)
+        np.savez(path, **arrays)
         refused(path)
 
 
