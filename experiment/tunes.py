@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ from midi_io.music.picture import draw_piano_roll
 from midi_io.music.sound import render, write_wav
 from midi_io.notes import Note, Song, piano_roll, transpose
 from midi_io.reader import read_song
+from midi_io.tokens.context import KINDS, Context
 from midi_io.tokens.grammar import Grammar
 from midi_io.vocabulary import Vocabulary
 from midi_io.writer import write_song
@@ -63,11 +64,21 @@ class Composer:
             scheme, grid, semitones = (settings[name] for name in SPELLING)
             vocabulary = Vocabulary(checkpoint.vocabulary, scheme, grid)
             _ = vocabulary.words  # each token is one of the scheme
-        return cls(path, checkpoint, vocabulary, semitones)
+            composer = cls(path, checkpoint, vocabulary, semitones)
+            _ = composer.context
+        return composer
 
     @property
     def params(self) -> dict[str, Array]:
         return self.checkpoint.params
+
+    @cached_property
+    def context(self) -> Context:
+        """What the network is told beside its tokens.  ValueError for features that no kind of context has."""
+        for context in (Context(self.vocabulary, kind) for kind in KINDS):
+            if context.sizes == self.checkpoint.config.context:
+                return context
+        raise ValueError(f"its features have the sizes {self.checkpoint.config.context}, which no context has")
 
     def with_params(self, params: dict[str, Array]) -> Composer:
         """The same network with other parameters."""
@@ -94,8 +105,9 @@ class Composer:
         walk = Grammar(self.vocabulary).walk
         try:
             return generate(
-                self.params, prime, length, rng, count, end=END, banned=(START, UNKNOWN), sampling=sampling, walk=walk
-            )
+                self.params, prime, length, rng, count, end=END, banned=(START, UNKNOWN), sampling=sampling, walk=walk,
+                context=self.context.begin if self.context.sizes else None,
+            )  # fmt: skip
         except ValueError as error:
             raise RunError(str(error)) from None
 

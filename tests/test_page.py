@@ -14,11 +14,12 @@ from experiment.listening import Finding
 from experiment.page.embed import to_json, unpack
 from experiment.page.learning import keep_tune, kept_tunes
 from experiment.page.reading import PageTune, note_gradients, read_tune, watch
-from experiment.page.what_if import forget_gate_held, silenced
+from experiment.page.what_if import forget_gate_held, silenced, without_echo
 from experiment.tunes import Composer
 from lstm_numpy import ModelConfig, forward, init_params, loss_and_gradients
 from lstm_numpy.checkpoint import Checkpoint
 from midi_io import SCHEMES, Note, Vocabulary, encode
+from midi_io.tokens.context import Context
 
 TUNE = [
     Note(60, 0, 1), Note(64, 0, 1), Note(67, 1, 0.5), Note(72, 1.5, 0.5), Note(71, 2, 1, 100, 40),
@@ -26,10 +27,10 @@ TUNE = [
 ]  # fmt: skip
 
 
-def composer_of(tokens, scheme="note", hidden=8, layers=1, seed=0):
-    """A network that has learned nothing, for a vocabulary."""
+def composer_of(tokens, scheme="note", hidden=8, layers=1, seed=0, kind="none"):
+    """A network that has learned nothing, for a vocabulary; kind: what it is told beside its tokens."""
     vocabulary = Vocabulary(("<start>", "<end>", "<unk>", *sorted(set(tokens))), scheme)
-    config = ModelConfig(len(vocabulary), hidden, layers)
+    config = ModelConfig(len(vocabulary), hidden, layers, context=Context(vocabulary, kind).sizes)
     params = init_params(config, np.random.default_rng(seed), np.float64)
     params["dense.b"][2] = -20  # <unk> is rare
     return Composer(Path(), Checkpoint(params, config, vocabulary.tokens, {}), vocabulary, 0)
@@ -39,11 +40,19 @@ def ids_of(composer, tokens):
     return composer.vocabulary.ids(["<start>", *tokens, "<end>"]).astype(np.int64)
 
 
-@pytest.fixture
-def short():
+@pytest.fixture(params=["none", "both"])
+def short(request):
+    """A network of two layers, and the ids of a tune; with and without clock and echo."""
     tokens = encode(TUNE, "note")
-    composer = composer_of(tokens, layers=2)
+    composer = composer_of(tokens, layers=2, kind=request.param)
     return composer, ids_of(composer, tokens)
+
+
+def told(composer, ids):
+    """What the network is told beside ids, as the batch of one song."""
+    return (
+        {"context": composer.context.of_songs(ids, np.array([0, len(ids)]))[:, None]} if composer.context.sizes else {}
+    )
 
 
 def data_of(path):
@@ -71,7 +80,7 @@ def test_the_page_plays_the_notes_and_knows_the_token_of_each(scheme):
 def test_nats_are_those_of_describe_and_the_best_five_add_up(short):
     composer, ids = short
     shown = read_tune(composer, PageTune("", "", ids))
-    loss, _ = describe(composer.params, ids[:-1, None], ids[1:, None])
+    loss, _ = describe(composer.params, ids[:-1, None], ids[1:, None], **told(composer, ids[:-1]))
     assert shown["nats"] == pytest.approx(loss, rel=1e-6)
     p = unpack(shown["p"])[1:] / 65535
     assert (np.diff(p, axis=1) <= 0).all()
@@ -84,7 +93,7 @@ def test_nats_are_those_of_describe_and_the_best_five_add_up(short):
 def test_activations_are_those_of_the_forward_pass_and_the_equation_gives_the_gate(short):
     composer, ids = short
     seen = watch(composer, ids, [3, 5], most_moments=100, most_notes=100)
-    step = forward(composer.params, ids[:, None])[2]["lstm2"]
+    step = forward(composer.params, ids[:, None], **told(composer, ids))[2]["lstm2"]
     places = unpack(seen["place"])
     assert len(places) == 5  # moments
     i, f, o, g, c, h = unpack(seen["units"]) / 255
@@ -115,11 +124,13 @@ def test_a_gradient_is_that_of_one_loss_alone(short, monkeypatch):
     composer, ids = short
     monkeypatch.setattr("experiment.page.reading.LANES", 2)
     places = np.array([1, 4, 7, 9])
-    by_h, by_c = note_gradients(composer.params, ids, places)
+    by_h, by_c = note_gradients(composer, ids, places)
     for k, place in enumerate(places):
         targets = np.full((place, 1), -1)
         targets[-1] = ids[place]
-        step = loss_and_gradients(composer.params, ids[:place, None], targets)[3]["lstm2"]
+        step = loss_and_gradients(composer.params, ids[:place, None], targets, **told(composer, ids[:place]))[3][
+            "lstm2"
+        ]
         for found, gradient in ((by_h, step.dh), (by_c, step.dc)):
             norms = [np.linalg.norm(gradient[before + 1]) if before < place else 0 for before in places]
             assert found[k] == pytest.approx(norms)
@@ -131,17 +142,42 @@ def test_a_silent_unit_changes_nothing_any_more(short):
     quiet = silenced(composer.params, 3)
     other = {name: values.copy() for name, values in quiet.items()}
     other["lstm2.b"][3::8] += 2  # all four gates of the unit
-    logits, changed = (forward(params, ids[:, None])[0] for params in (quiet, other))
+    logits, changed = (forward(params, ids[:, None], **told(composer, ids))[0] for params in (quiet, other))
     assert logits == pytest.approx(changed)
-    assert not np.allclose(logits, forward(composer.params, ids[:, None])[0])
+    assert not np.allclose(logits, forward(composer.params, ids[:, None], **told(composer, ids))[0])
 
 
 @pytest.mark.parametrize(("bias", "gate"), [(100.0, 1.0), (-100.0, 0.0)])
 def test_a_held_forget_gate_stays_where_it_is(short, bias, gate):
     composer, ids = short
-    f = forward(forget_gate_held(composer.params, 3, bias), ids[:, None])[2]["lstm2"].f[:, 0]
+    f = forward(forget_gate_held(composer.params, 3, bias), ids[:, None], **told(composer, ids))[2]["lstm2"].f[:, 0]
     assert f[:, 3] == pytest.approx(gate)
     assert (np.abs(f[:, 4] - gate) > 0.1).all()
+
+
+def test_the_page_tells_what_the_echo_said():
+    phrase = ["C4", "+1", "D4", "+1", "E4", "+1", "F4", "+1"]
+    composer = composer_of(phrase, kind="both")
+    ids = ids_of(composer, phrase * 3)
+    shown = read_tune(composer, PageTune("", "", ids))
+    echo, equal = unpack(shown["echo"]), unpack(shown["equal"])
+    assert (echo[:12] == 0).all()  # nothing has come back yet
+    assert (echo[13:25] == ids[13:25]).all()  # from here on the phrase is repeated, and the echo knows what comes
+    assert equal[24] >= 8
+    assert "echo" not in read_tune(composer_of(phrase), PageTune("", "", ids))
+
+
+def test_without_the_echo_nothing_that_it_says_is_heard():
+    composer = composer_of(["C4", "D4", "+1"], kind="both")
+    deaf = without_echo(composer.params, composer.context.names)
+    ids = np.zeros((1, 1), np.int64)
+    row = np.zeros((1, 1, len(composer.context.names)), np.int64)
+    silent = forward(deaf, ids, context=row)[0]
+    row[..., composer.context.names.index("echo")] = 3
+    row[..., composer.context.names.index("run")] = 5
+    assert (forward(deaf, ids, context=row)[0] == silent).all()
+    row[..., composer.context.names.index("bar")] = 5  # the clock is
+    assert (forward(deaf, ids, context=row)[0] != silent).any()
 
 
 def test_ten_songs_of_3000_tokens_are_less_than_3_megabytes(tmp_path, monkeypatch):

@@ -12,8 +12,8 @@ import numpy.typing as npt
 from experiment.page.embed import pack
 from experiment.tunes import Composer
 from lstm_numpy.batches import END
-from lstm_numpy.model import forward, loss_and_gradients
 from lstm_numpy.layers import input_forward
+from lstm_numpy.model import forward, loss_and_gradients
 from lstm_numpy.parameters import State, input_weights, layer_names
 from midi_io.music.instruments import FAMILIES, INSTRUMENTS
 from midi_io.music.meter import on_bars, on_strong_beats
@@ -181,7 +181,7 @@ def last_of_moments(composer: Composer, ids: Array) -> Array:
 
 
 def input_product(params: Mapping[str, Array], name: str, x: Array) -> Array:
-    """x @ Wx of a layer, from its input as the trace has it: ids (n,), ids and features (n, 1 + F), or numbers (n, D)."""
+    """x @ Wx of a layer, from its input as the trace has it: ids (n,), with features (n, 1 + F), or numbers (n, D)."""
     Ws = tuple(input_weights(params, name).values())
     xWx = np.empty((len(x), Ws[0].shape[1]), Ws[0].dtype)
     input_forward(x, Ws, params["dense.b"].size, xWx)
