@@ -79,7 +79,7 @@ function noiseOf(context) {
 let audio = null; // made at the first click: browsers allow no sound before
 
 const player = {
-  tune: null, playing: false, tempo: 1, volume: 0.7, muted: new Set(), bus: null, master: null, voices: [],
+  tune: null, playing: false, tempo: 1, volume: 0.5, muted: new Set(), bus: null, master: null, voices: [],
   from: 0, since: 0, next: 0, timer: 0, order: [],
 
   // Where the head is, in beats.
