@@ -19,6 +19,7 @@ from experiment.tunes import Composer
 from lstm_numpy import ModelConfig, forward, init_params, loss_and_gradients
 from lstm_numpy.checkpoint import Checkpoint
 from midi_io import SCHEMES, Note, Vocabulary, encode
+from midi_io.tokens.context import Context
 
 TUNE = [
     Note(60, 0, 1), Note(64, 0, 1), Note(67, 1, 0.5), Note(72, 1.5, 0.5), Note(71, 2, 1, 100, 40),
@@ -32,7 +33,9 @@ def composer_of(tokens, scheme="note", hidden=8, layers=1, seed=0):
     config = ModelConfig(len(vocabulary), hidden, layers)
     params = init_params(config, np.random.default_rng(seed), np.float64)
     params["dense.b"][2] = -20  # <unk> is rare
-    return Composer(Path(), Checkpoint(params, config, vocabulary.tokens, {}), vocabulary, 0)
+    return Composer(
+        Path(), Checkpoint(params, config, vocabulary.tokens, {}), vocabulary, 0, Context(vocabulary, "none")
+    )
 
 
 def ids_of(composer, tokens):
