@@ -58,6 +58,7 @@ def flags() -> Parser:
     add("--hidden", type=whole(1, 2**15), default=256, metavar="N", help=f"LSTM units in a layer {is_set}")
     add("--layers", type=whole(1, 2**8), default=1, metavar="N", help=f"LSTM layers {is_set}")
     add("--input", choices=["onehot", "scalar"], default="onehot", help=f"a token as one of V, or as the number id / V {is_set}")
+    add("--context", choices=["none", "clock", "echo", "both"], help="what each step is told beside its token: the place in the bar, what followed the same passage before, or both (default: both; with --input scalar: none)")
     add("--dropout", type=real(0, 1, open_above=True), default=0.25, metavar="P", help=f"the probability to DROP a unit {is_set}")
     add("--recurrent-dropout", choices=["none", "rnndrop", "variational"], default="rnndrop", help=f"none: drop outputs; rnndrop: drop cells instead, for a whole song; variational: drop outputs, and h on its way to the next step for a whole song {is_set}")
 
@@ -90,6 +91,9 @@ def parse_arguments(argv: Sequence[str]) -> argparse.Namespace:
         args = parser.parse_args(argv)
     if bool(args.genres) != bool(args.genre):
         parser.error("--genres FILE and --genre NAME go together: the table, and which of its genres to read")
+    args.context = args.context or ("none" if args.input == "scalar" else "both")
+    if args.input == "scalar" and args.context != "none":
+        parser.error("--input scalar is one number for a token: it goes with --context none")
     args.epochs = args.epochs or (NO_END if args.minutes else EPOCHS)
     return args
 
@@ -237,7 +241,7 @@ def begin(args: argparse.Namespace, argv: Sequence[str], folder: RunFolder) -> R
     if not args.resume:
         folder.begin(argv)  # before anything else: killed from here on, the run goes on with these flags
     read = read_songs(
-        folder, args.midi, args.valid, args.test, seed=args.seed, scheme=args.tokens, grid=args.grid,
+        folder, args.midi, args.valid, args.test, seed=args.seed, scheme=args.tokens, grid=args.grid, context=args.context,
         min_count=args.min_count, transpose=args.transpose, instruments=args.instrument, drums=not args.no_drums,
         max_bytes=int(args.max_size * 1e6), progress=shows_progress(args),
         genres=args.genres, genre=args.genre, file_list=args.list, max_songs=args.max_songs,
@@ -248,7 +252,13 @@ def begin(args: argparse.Namespace, argv: Sequence[str], folder: RunFolder) -> R
     if args.transpose:
         print(f"transposition: train songs are moved by -{args.transpose}..{args.transpose} semitones, others never")
     config = ModelConfig(
-        len(read.vocabulary), args.hidden, args.layers, args.dropout, args.recurrent_dropout, args.input
+        len(read.vocabulary),
+        args.hidden,
+        args.layers,
+        args.dropout,
+        args.recurrent_dropout,
+        args.input,
+        context=read.context.sizes,
     )
     training = TrainingState.fresh(config, args.lr, args.seed)
     return Run(args, list(argv), folder, read.songs, read.vocabulary, config, training)

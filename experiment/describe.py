@@ -19,13 +19,12 @@ from experiment.command.interrupts import Interrupts
 from experiment.command.outcome import outcome
 from experiment.folder import RunFolder
 from experiment.songs import RunSongs
+from experiment.tunes import Composer
 from lstm_numpy.batches import Batch, evaluation_batches
-from lstm_numpy.checkpoint import Checkpoint, CheckpointError, load_checkpoint
-from lstm_numpy.files import reading
+from lstm_numpy.checkpoint import Checkpoint, load_checkpoint
 from lstm_numpy.model import few_hot_input_gradient, loss_and_gradients
 from lstm_numpy.parameters import State
 from lstm_numpy.speed.workspace import Trace
-from midi_io.tokens.context import Context
 
 Array = npt.NDArray[Any]
 
@@ -131,9 +130,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         checkpoint, batch = first_batch(run)
         loss, headings = describe(checkpoint.params, batch.ids, batch.targets, context=batch.context)
         if checkpoint.config.context:
-            with reading(run, CheckpointError):
-                settings = checkpoint.training["settings"]
-                names = Context(checkpoint.vocabulary, settings["tokens"], settings["context"]).names
+            names = Composer.load(run).context.names
             headings = {heading: [with_features(row, names) for row in rows] for heading, rows in headings.items()}
         steps, songs = batch.ids.shape
         print(f"The first {steps} steps of {songs} of the run's songs, without dropout: {loss:.4f} nats per token.")

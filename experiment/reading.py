@@ -16,6 +16,7 @@ from midi_io.corpus import read_corpus, write_skipped
 from midi_io.corpus.dataset import Dataset, build_dataset, cache_folder, programs_named
 from midi_io.corpus.split import split_corpora
 from midi_io.disk import printable
+from midi_io.tokens.context import Context
 from midi_io.vocabulary import Vocabulary
 
 
@@ -24,6 +25,7 @@ class SongsRead(NamedTuple):
 
     songs: RunSongs
     vocabulary: Vocabulary
+    context: Context
     lines: list[str]
 
 
@@ -35,6 +37,7 @@ def read_songs(
     *,
     seed: int,
     scheme: str = "note",
+    context: str = "both",
     grid: int = 12,
     min_count: int = 1,
     transpose: int = 0,
@@ -62,12 +65,16 @@ def read_songs(
     if len(data.vocabulary) > CONFIG["vocab_size"].most:
         raise RunError(f"{len(data.vocabulary):,} tokens are too many; raise --min-count, or take --tokens note")
 
-    songs = RunSongs(Songs(data.flat, data.offsets), data.split, data.beats, data.bpm, data.spelling)
+    told = Context(data.vocabulary, context)
+    ids = Songs(
+        data.flat, data.offsets, told.of_songs(data.flat, data.offsets) if told.sizes else None, told.id_columns
+    )
+    songs = RunSongs(ids, data.split, data.beats, data.bpm, data.spelling)
     songs.save(folder.songs)
     folder.write_songs_table(_table(data, songs))
     write_skipped([skipped for corpus in corpora for skipped in corpus.skipped], folder.skipped)
     lines = [corpus.report() for corpus in corpora] + list(_description(songs, scheme))
-    return SongsRead(songs, data.vocabulary, lines)
+    return SongsRead(songs, data.vocabulary, told, lines)
 
 
 def _table(data: Dataset, songs: RunSongs) -> list[Sequence[object]]:

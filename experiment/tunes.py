@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,14 +27,16 @@ from midi_io.music.picture import draw_piano_roll
 from midi_io.music.sound import render, write_wav
 from midi_io.notes import Note, Song, piano_roll, transpose
 from midi_io.reader import read_song
-from midi_io.tokens.context import KINDS, Context
+from midi_io.tokens.context import Context
 from midi_io.tokens.grammar import Grammar
 from midi_io.vocabulary import Vocabulary
 from midi_io.writer import write_song
 
 Array = npt.NDArray[Any]
 
-SPELLING = {"tokens": Fact(str, 1, 20), "grid": Fact(int, 1, 960), "transpose": Fact(int, 0, 60)}
+SPELLING = {
+    "tokens": Fact(str, 1, 20), "grid": Fact(int, 1, 960), "transpose": Fact(int, 0, 60), "context": Fact(str, 4, 5),
+}  # fmt: skip
 PRIME_TOKENS = 50  # from a random place: the paper's window
 LENGTH = 3000  # tokens, after which a tune that has not ended by itself is cut
 SAMPLING = Sampling(temperature=0.8, top_p=0.95)  # the defaults of generate.py
@@ -48,6 +50,7 @@ class Composer:
     checkpoint: Checkpoint
     vocabulary: Vocabulary
     transpose: int  # semitones that its train songs were moved by, up and down
+    context: Context  # what the network is told beside its tokens
 
     @classmethod
     def load(cls, run: Path) -> Composer:
@@ -61,24 +64,16 @@ class Composer:
             if not isinstance(settings, dict):
                 raise ValueError("does not say what its tokens are; is it from train.py?")
             check_facts({name: settings.get(name) for name in SPELLING}, SPELLING, "settings")
-            scheme, grid, semitones = (settings[name] for name in SPELLING)
+            scheme, grid, semitones, kind = (settings[name] for name in SPELLING)
             vocabulary = Vocabulary(checkpoint.vocabulary, scheme, grid)
-            _ = vocabulary.words  # each token is one of the scheme
-            composer = cls(path, checkpoint, vocabulary, semitones)
-            _ = composer.context
-        return composer
+            context = Context(vocabulary, kind)
+            if context.sizes != checkpoint.config.context:
+                raise ValueError("its network is told other features than its settings say")
+        return cls(path, checkpoint, vocabulary, semitones, context)
 
     @property
     def params(self) -> dict[str, Array]:
         return self.checkpoint.params
-
-    @cached_property
-    def context(self) -> Context:
-        """What the network is told beside its tokens.  ValueError for features that no kind of context has."""
-        for context in (Context(self.vocabulary, kind) for kind in KINDS):
-            if context.sizes == self.checkpoint.config.context:
-                return context
-        raise ValueError(f"its features have the sizes {self.checkpoint.config.context}, which no context has")
 
     def with_params(self, params: dict[str, Array]) -> Composer:
         """The same network with other parameters."""
@@ -97,17 +92,26 @@ class Composer:
         *,
         length: int = LENGTH,
         sampling: Sampling = SAMPLING,
+        bars: int | None = None,
     ) -> list[Tune]:
-        """`count` tunes that begin with the ids of prime, each of at most `length` tokens more.
+        """`count` tunes that begin with the ids of prime, each of at most `length` tokens more, or of `bars` bars.
 
         Raises RunError where the sampling makes no sense, or the network's output is not finite.
         """
-        walk = Grammar(self.vocabulary).walk
+        walk = self.context.endings(Grammar(self.vocabulary).walk, bars)
         try:
             return generate(
-                self.params, prime, length, rng, count, end=END, banned=(START, UNKNOWN), sampling=sampling, walk=walk,
+                self.params,
+                prime,
+                length,
+                rng,
+                count,
+                end=END,
+                banned=(START, UNKNOWN),
+                sampling=sampling,
+                walk=walk,
                 context=self.context.begin if self.context.sizes else None,
-            )  # fmt: skip
+            )
         except ValueError as error:
             raise RunError(str(error)) from None
 

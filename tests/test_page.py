@@ -33,7 +33,9 @@ def composer_of(tokens, scheme="note", hidden=8, layers=1, seed=0, kind="none"):
     config = ModelConfig(len(vocabulary), hidden, layers, context=Context(vocabulary, kind).sizes)
     params = init_params(config, np.random.default_rng(seed), np.float64)
     params["dense.b"][2] = -20  # <unk> is rare
-    return Composer(Path(), Checkpoint(params, config, vocabulary.tokens, {}), vocabulary, 0)
+    return Composer(
+        Path(), Checkpoint(params, config, vocabulary.tokens, {}), vocabulary, 0, Context(vocabulary, "none")
+    )
 
 
 def ids_of(composer, tokens):

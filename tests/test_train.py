@@ -95,6 +95,7 @@ def test_the_summary_can_be_recounted(finished):
     summary = json.loads((folder / "summary.json").read_text())
     with np.load(folder / "songs.npz") as file:
         songs = np.split(file["ids"].astype(int), file["offsets"][1:-1])
+        told = np.split(file["context"].astype(int), file["offsets"][1:-1])
         split, unknown_costs = (
             file["split"],
             np.split(file["spelling"], np.cumsum([(s == 2).sum() for s in songs])[:-1]),
@@ -108,12 +109,13 @@ def test_the_summary_can_be_recounted(finished):
         )
 
     nats, right, spelled, targets = [], 0, 0.0, 0
-    for song, part, costs in zip(songs, split, unknown_costs, strict=True):
+    rows = [weights["lstm1.Wx"], *(weights[f"lstm1.Wx{k}"] for k in range(1, 8))]
+    for song, context, part, costs in zip(songs, told, split, unknown_costs, strict=True):
         if part == 1:
-            x = np.eye(V)[song[:-1]]
-            h = reference.lstm(x, *(weights[f"lstm1.{n}"] for n in ("Wx", "Wh", "b")), np.zeros(H), np.zeros(H))["h"][
-                1:
-            ]
+            ones = [song[:-1], *context[:-1].T]
+            x = np.hstack([np.eye(len(W))[which] for W, which in zip(rows, ones, strict=True)])
+            Wx, Wh, b = np.vstack(rows), weights["lstm1.Wh"], weights["lstm1.b"]
+            h = reference.lstm(x, Wx, Wh, b, np.zeros(H), np.zeros(H))["h"][1:]
             logits = h @ weights["dense.W"] + weights["dense.b"]
             logp = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
             nats += (-logp[np.arange(len(x)), song[1:]]).tolist()
