@@ -26,6 +26,7 @@ from lstm_numpy.model import few_hot_input_gradient, loss_and_gradients
 from lstm_numpy.parameters import State
 from lstm_numpy.speed.workspace import Trace
 from midi_io.tokens.context import Context
+from midi_io.vocabulary import Vocabulary
 
 Array = npt.NDArray[Any]
 
@@ -133,8 +134,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if checkpoint.config.context:
             with reading(run, CheckpointError):
                 settings = checkpoint.training["settings"]
-                names = Context(checkpoint.vocabulary, settings["tokens"], settings["context"]).names
-            headings = {heading: [with_features(row, names) for row in rows] for heading, rows in headings.items()}
+                vocabulary = Vocabulary(checkpoint.vocabulary, settings["tokens"], settings["grid"])
+                names = Context(vocabulary, settings["context"]).names
+                headings = {heading: [with_features(row, names) for row in rows] for heading, rows in headings.items()}
         steps, songs = batch.ids.shape
         print(f"The first {steps} steps of {songs} of the run's songs, without dropout: {loss:.4f} nats per token.")
         print(table(headings))
