@@ -72,6 +72,11 @@ class RunFolder:
             check_facts(facts, {"argv": Fact(str, 0, 4096, many=True)}, "text")
         return list(facts["argv"])
 
+    def forget_report(self) -> None:
+        """The run goes on: it is not reported until a new summary.json and the last file, sample.png, are written."""
+        self.summary.unlink(missing_ok=True)
+        self.picture.unlink(missing_ok=True)
+
     def write_songs_table(self, rows: Sequence[Sequence[object]]) -> None:
         """songs.tsv: of each song in songs.npz its path, the SHA-256 of its file, its split and its targets."""
         lines = ["\t".join(map(str, row)) + "\n" for row in [("path", "sha256", "split", "tokens"), *rows]]

@@ -91,6 +91,9 @@ def test_the_flags_are_kept_before_anything_else(tmp_path):
         file.touch()
     with pytest.raises(RunError, match="holds a finished run"):
         folder.begin(flags)
+    folder.forget_report()
+    folder.summary.touch()  # killed here, the run would have the tune of its earlier end
+    assert not folder.reported
 
 
 @pytest.mark.parametrize("replace", [lambda path: path.symlink_to("nowhere"), *REPLACEMENTS])
