@@ -98,7 +98,7 @@ def test_the_flags_are_kept_before_anything_else(tmp_path):
 
 @pytest.mark.parametrize("replace", [lambda path: path.symlink_to("nowhere"), *REPLACEMENTS])
 def test_nothing_of_the_users_is_overwritten_or_removed(tmp_path, replace):
-    for name in ("model.npz", "songs.npz", "history.csv", "sample.mid", "songs.tsv"):
+    for name in ("model.npz", "songs.npz", "history.csv", "sample.mid", "index.html", "gates.png"):
         path = tmp_path / name
         replace(path)
         with pytest.raises(RunError, match=f"{name}: would be overwritten"), held_folder(tmp_path) as folder:
