@@ -30,12 +30,11 @@ TUNE = [
 def composer_of(tokens, scheme="note", hidden=8, layers=1, seed=0, kind="none"):
     """A network that has learned nothing, for a vocabulary; kind: what it is told beside its tokens."""
     vocabulary = Vocabulary(("<start>", "<end>", "<unk>", *sorted(set(tokens))), scheme)
-    config = ModelConfig(len(vocabulary), hidden, layers, context=Context(vocabulary, kind).sizes)
+    context = Context(vocabulary, kind)
+    config = ModelConfig(len(vocabulary), hidden, layers, context=context.sizes)
     params = init_params(config, np.random.default_rng(seed), np.float64)
     params["dense.b"][2] = -20  # <unk> is rare
-    return Composer(
-        Path(), Checkpoint(params, config, vocabulary.tokens, {}), vocabulary, 0, Context(vocabulary, "none")
-    )
+    return Composer(Path(), Checkpoint(params, config, vocabulary.tokens, {}), vocabulary, 0, context)
 
 
 def ids_of(composer, tokens):
@@ -52,9 +51,8 @@ def short(request):
 
 def told(composer, ids):
     """What the network is told beside ids, as the batch of one song."""
-    return (
-        {"context": composer.context.of_songs(ids, np.array([0, len(ids)]))[:, None]} if composer.context.sizes else {}
-    )
+    rows = composer.context.of_songs(ids, np.array([0, len(ids)]))
+    return {"context": rows[:, None]} if composer.context.sizes else {}
 
 
 def data_of(path):
