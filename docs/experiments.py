@@ -1,28 +1,26 @@
 """The experiments of the course: its chapters run them in small, docs/draw.py draws them in large.
 
 They use the parts of lstm_numpy and the tunes of songs/tunes.
-python -m docs.experiments compares lengths of windows, in about two minutes (chapter 7).
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from fractions import Fraction
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from lstm_numpy import layers, plain
+from lstm_numpy import layers
 from lstm_numpy.batches import Songs, training_batches
 from lstm_numpy.lstm import LSTMState
 from lstm_numpy.model import forward, loss_and_gradients
 from lstm_numpy.optimizer import RMSprop, clip_by_global_norm
-from lstm_numpy.parameters import Arrays, ModelConfig, State, init_params, reset, zero_state
+from lstm_numpy.parameters import Arrays, ModelConfig, State, reset, zero_state
 from lstm_numpy.speed.buffers import Buffers
-from midi_io import Vocabulary, encode, read_notes, read_song
+from midi_io import Vocabulary, encode, read_notes
 
 Array: TypeAlias = npt.NDArray[Any]
 Step: TypeAlias = Callable[[Arrays, Array, Array, State | None], tuple[float, Arrays, State, Any]]
@@ -46,9 +44,9 @@ def side_by_side(songs: Songs, T: int) -> tuple[Array, Array]:
     return rows[:-1], rows[1:]
 
 
-def learn(step: Step, params: Arrays, songs: Songs, epochs: int, rng: np.random.Generator, T: int = 50) -> int:
-    """Train in place as train.py does: windows of T, state carried, clipping, RMSprop.  Returns how many updates."""
-    optimizer, updates = RMSprop(params, learning_rate=4e-3), 0
+def learn(step: Step, params: Arrays, songs: Songs, epochs: int, rng: np.random.Generator, T: int = 50) -> None:
+    """Train in place as train.py does: windows of T, state carried, clipping, RMSprop."""
+    optimizer = RMSprop(params, learning_rate=4e-3)
     for epoch in range(epochs):
         optimizer.learning_rate = 4e-3 * (1 - epoch / epochs)
         state: State | None = None
@@ -56,8 +54,6 @@ def learn(step: Step, params: Arrays, songs: Songs, epochs: int, rng: np.random.
             _, grads, state, _ = step(params, ids, targets, reset(state, fresh))
             clip_by_global_norm(grads, 5.0)
             optimizer.step(params, grads)
-            updates += 1
-    return updates
 
 
 # Truncation: what a gradient loses when it may not flow back beyond the window.
@@ -76,18 +72,6 @@ def truncated_gradients(params: Arrays, ids: Array, targets: Array, k: int) -> A
         for name in total:
             total[name] += grads[name] * (len(ids[window]) / len(ids))
     return total
-
-
-def compare_windows() -> None:
-    """Print the loss on 80 tunes after training on 320 others, for three lengths of windows and of training."""
-    songs, vocabulary = tunes(400)
-    ids, targets = side_by_side(songs.take(range(320, 400)), T=100)
-    for T in (10, 50, 100):
-        for epochs in (3, 12, 24):
-            params = init_params(ModelConfig(len(vocabulary), 64), np.random.default_rng(1))
-            updates = learn(loss_and_gradients, params, songs.take(range(320)), epochs, np.random.default_rng(2), T)
-            loss = loss_and_gradients(params, ids, targets)[0]
-            print(f"windows of {T:3}, {epochs:2} epochs: {updates:5,} updates, {loss:.2f} nats a token", flush=True)
 
 
 def cosine(a: Array, b: Array) -> float:
@@ -276,77 +260,3 @@ def rmsprop_descent(steps: int, learning_rate: float) -> Array:
         optimizer.step(params, {"point": valley_gradient(params["point"])})
         points.append(params["point"].copy())
     return np.array(points)
-
-
-# Repeats: what comes back in a tune, and what it takes to copy it.
-
-
-class EchoCount(NamedTuple):
-    """Of the places where the last `length` tokens stood before in their tune: how many, and where a copy is right."""
-
-    places: int
-    right: int
-
-    def __str__(self) -> str:
-        return (
-            f"{self.places:6,} places, and the token that followed there comes again at {self.right / self.places:.0%}"
-        )
-
-
-def echoes(count: int, length: int) -> dict[str, EchoCount]:
-    """Counted in the first `count` tunes: of all places, of those a whole number of bars later, and of the others.
-
-    An echo is the token that followed the latest earlier passage of `length` tokens that equals the last ones.
-    """
-    places, right = Counter[str](), Counter[str]()
-    for path in sorted(TUNES.glob("*.mid"))[:count]:
-        song = read_song(path)
-        tokens, bar = encode(song.notes, "chord", 12), 12 * 4 * song.meter[0] // song.meter[1]
-        starts = np.cumsum([0, *(round(12 * float(Fraction(token.partition(":")[2]))) for token in tokens)])
-        seen: dict[tuple[str, ...], int] = {}
-        for n in range(length, len(tokens)):
-            last = tuple(tokens[n - length : n])
-            if last in seen:
-                kind = "whole bars" if (starts[n] - starts[seen[last]]) % bar == 0 else "other distances"
-                for name in ("all", kind):
-                    places[name] += 1
-                    right[name] += tokens[seen[last]] == tokens[n]
-            seen[last] = n
-    return {name: EchoCount(places[name], right[name]) for name in ("all", "whole bars", "other distances")}
-
-
-def loss_of_copying(length: int, updates: int, rng: np.random.Generator, *, echo: bool) -> float:
-    """Train an LSTM of plain.py to say a phrase of `length` random tokens, of 12 different ones, a second time.
-
-    echo: its input also has, one-hot, the token that followed the last token when that was read before.  (T, B, 24)
-    numbers instead of (T, B, 12).  Returns the mean nats a token of the second time, in the last 20 updates.
-    """
-    V, H, B = 12, 32, 16
-    D = 2 * V if echo else V
-    params = {"Wx": glorot(rng, D, 4 * H), "Wh": glorot(rng, H, 4 * H), "b": np.zeros(4 * H, np.float32)}
-    params = {**params, "W": glorot(rng, H, V), "b2": np.zeros(V, np.float32)}
-    params = {name: array.astype(np.float64) for name, array in params.items()}
-    params["b"][H : 2 * H] = 1
-    optimizer, losses, zero = RMSprop(params, learning_rate=4e-3), [], np.zeros((B, H))
-    for _ in range(updates):
-        phrase = np.array([rng.permutation(V)[:length] for _ in range(B)]).T  # (length, B), no token twice
-        ids = np.concatenate([phrase, phrase])
-        x = np.eye(V)[ids[:-1]]
-        if echo:
-            followed = np.concatenate([np.zeros((length, B, V)), np.eye(V)[phrase[1:]]])  # nothing the first time
-            x = np.concatenate([x, followed], axis=2)
-        h, *rest = plain.lstm_forward(x, params["Wx"], params["Wh"], params["b"], zero, zero)
-        y, targets = h[length + 1 :], ids[length + 1 :]  # scored: the second time, but not its first token
-        loss, p = plain.loss_forward(y, params["W"], params["b2"], targets)
-        dy, dW, db2 = plain.loss_backward(y, params["W"], p, targets)
-        dy = np.concatenate([np.zeros((length, B, H)), dy])
-        _, dWx, dWh, db, _, _ = plain.lstm_backward(dy, x, params["Wx"], params["Wh"], h, *rest)
-        grads = {"Wx": dWx, "Wh": dWh, "b": db, "W": dW, "b2": db2}
-        clip_by_global_norm(grads, 1.0)
-        optimizer.step(params, grads)
-        losses.append(loss)
-    return float(np.mean(losses[-20:]))
-
-
-if __name__ == "__main__":
-    compare_windows()

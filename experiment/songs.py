@@ -22,7 +22,7 @@ ARRAYS = {
     "ids": ArraySpec("u1 u2 u4", ("ids",)),
     "offsets": ArraySpec("i8", ("songs + 1",)),  # song k is ids[offsets[k] : offsets[k + 1]]
     "split": ArraySpec("u1", ("songs",), 0, len(SPLITS) - 1),
-    "beats": ArraySpec("f8", ("songs",), 0, 1e9),
+    "beats": ArraySpec("f8", ("songs",), 0, 1e15),
     "bpm": ArraySpec("f8", ("songs",), 3.5, 6.1e7),  # what the 24 bits of a MIDI tempo can say
     "spelling": ArraySpec("f8", ("unknown ids",), 0, 1e6),
 }

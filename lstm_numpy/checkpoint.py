@@ -153,6 +153,8 @@ def _check(header: Any, arrays: Mapping[str, Array]) -> ModelConfig:
         raise ValueError(f"{len(vocabulary)} tokens do not belong to a network for {config.vocab_size}")
     if len(set(vocabulary)) != len(vocabulary):
         raise ValueError("a token stands twice in its vocabulary")
+    if not all(token.isprintable() for token in vocabulary):
+        raise ValueError("a token of its vocabulary cannot be printed")
     shapes = parameter_shapes(config)
     specs = {name: ArraySpec("f4 f8", shape, -MOST_WEIGHT, MOST_WEIGHT) for name, shape in shapes.items()}
     others = {name: ArraySpec(TRAINING_ARRAYS, np.shape(array)) for name, array in arrays.items() if "/" in name}

@@ -42,7 +42,7 @@ class Fact(NamedTuple):
     """What a JSON value must be."""
 
     kind: type  # int, float (whole numbers count as float), str; dict: of anything
-    least: float = -LARGEST  # of a number, or of a text's length
+    least: float = -LARGEST  # of a number, or of the length of a text
     most: float = LARGEST
     optional: bool = False  # null is allowed
     many: bool = False  # a list of such values
@@ -209,8 +209,5 @@ def _is(value: Any, fact: Fact) -> bool:
     kind: Any = type(value)
     if kind is not fact.kind and not (fact.kind is float and kind is int):
         return False
-    if isinstance(value, dict):
-        return True
-    if isinstance(value, str):
-        return value.isprintable() and fact.least <= len(value) <= fact.most
-    return bool(fact.least <= value <= fact.most)
+    size = len(value) if isinstance(value, str | dict) else value
+    return bool(fact.least <= size <= fact.most)

@@ -98,7 +98,7 @@ def step_backward(
 
 @kernel
 def few_hot_forward(x: Array, Ws: tuple[Array, ...], xWx: Array) -> None:
-    """xWx[n] = Ws[0][x[n, 0]] + Ws[1][x[n, 1]] + ...: a row for the token, and one for each feature (6)."""
+    """xWx[n] = Ws[0][x[n, 0]] + Ws[1][x[n, 1]] + ...: a row for the token, and one for each feature (23)."""
     for n in range(xWx.shape[0]):
         W, row = Ws[0], x[n, 0]
         for k in range(xWx.shape[1]):
@@ -111,7 +111,7 @@ def few_hot_forward(x: Array, Ws: tuple[Array, ...], xWx: Array) -> None:
 
 @kernel
 def few_hot_backward(dz: Array, x: Array, dWs: tuple[Array, ...]) -> None:
-    """dWs[j][x[n, j]] += dz[n]: each row that was picked gets the gradient of the sum that it went into (18)."""
+    """dWs[j][x[n, j]] += dz[n]: each row that was picked gets the gradient of the sum that it went into (24)."""
     for n in range(dz.shape[0]):
         for j in range(len(dWs)):
             dW, row = dWs[j], x[n, j]

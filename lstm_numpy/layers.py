@@ -34,12 +34,12 @@ def input_forward(x: Array, Ws: tuple[Array, ...], V: int, xWx: Array) -> Array:
 
 
 def few_hot_forward(x: Array, Ws: tuple[Array, ...], xWx: Array) -> None:
-    """xWx (..., 4H): the sum of the rows of Ws that x picks.  x is ids (...), or ids and features (..., 1 + F) (6)."""
+    """xWx (..., 4H): the sum of the rows of Ws that x picks.  x is ids (...), or ids and features (..., 1 + F) (23)."""
     kernels.few_hot_forward(x.reshape(-1, len(Ws)), Ws, xWx.reshape(-1, xWx.shape[-1]))
 
 
 def few_hot_backward(dz: Array, x: Array, Ws: tuple[Array, ...], buffers: Buffers) -> tuple[Array, ...]:
-    """The gradients of Ws: each step's dz is added to the rows that it was given.  (18)"""
+    """The gradients of Ws: each step's dz is added to the rows that it was given.  (24)"""
     dWs = tuple(buffers.empty(f"dWx{j}", W.shape, W.dtype) for j, W in enumerate(Ws))
     for dW in dWs:
         dW[:] = 0

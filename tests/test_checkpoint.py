@@ -176,7 +176,7 @@ def test_a_header_that_is_not_as_described_is_refused(tmp_path: Path) -> None:
         (lambda h: {**h, "config": {**h["config"], "input": "pickle"}}, "input"),
         (lambda h: {**h, "vocabulary": ["a", "b", "c"]}, "3 tokens do not belong to a network for 4"),
         (lambda h: {**h, "vocabulary": ["a", "b", "c", "a"]}, "stands twice"),
-        (lambda h: {**h, "vocabulary": ["a", "b", "c", "\x1b[2J"]}, "cannot be"),
+        (lambda h: {**h, "vocabulary": ["a", "b", "c", "\x1b[2J"]}, "cannot be printed"),
         (lambda h: {**h, "training": {"optimizer": 3}}, "two values of one name"),
         (lambda h: {**h, "training": {**h["training"], "optimizer": {"dense.b": 3}}}, "two values of one name"),
         (lambda h: json.dumps({**h, "training": float("nan")}).encode(), "not JSON compliant"),

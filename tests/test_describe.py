@@ -12,6 +12,7 @@ from experiment.songs import RunSongs
 from lstm_numpy import ModelConfig, init_params, loss_and_gradients, save_checkpoint
 from lstm_numpy.batches import Songs
 from midi_io.tokens.context import Context
+from midi_io.vocabulary import Vocabulary
 
 ROOT = Path(__file__).parent.parent
 STEP = ("i", "f", "o", "g", "c", "tanh_c", "h", "rh", "dz", "dh", "dc")
@@ -90,14 +91,14 @@ def test_what_is_no_run_is_one_line_and_status_2(run: Path, capsys: pytest.Captu
 
 def test_features_have_their_names(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     tokens = ("<start>", "<end>", "<unk>", "C4:1", "E4:1", "G4:2")
-    context = Context(tokens, "chord", "clock")
+    context = Context(Vocabulary(tokens, "chord"), "clock")
     songs = Songs.of([[0, 3, 4, 5, 3, 1], [0, 4, 4, 5, 1]])
     rows = context.of_songs(songs.flat, songs.offsets)
     songs = Songs(songs.flat, songs.offsets, rows, context.id_columns)
     RunSongs(songs, np.zeros(2, np.uint8), np.ones(2), np.full(2, 120.0), np.zeros(0)).save(tmp_path / "songs.npz")
     config = ModelConfig(6, 4, context=context.sizes)
     params = init_params(config, np.random.default_rng(0))
-    settings = {"tokens": "chord", "context": "clock"}
+    settings = {"tokens": "chord", "grid": 12, "context": "clock"}
     save_checkpoint(tmp_path / "model.npz", params, config, tokens, {"settings": settings})
     assert main([str(tmp_path)]) == 0
     printed = capsys.readouterr().out

@@ -13,7 +13,9 @@ import numpy as np
 import pytest
 
 from docs import draw, drawings, experiments, stopwatch
+from lstm_numpy import ModelConfig, init_params, kernels, loss_and_gradients, lstm
 from lstm_numpy.gradcheck.bugs import BUGS
+from lstm_numpy.gradcheck.checks import compare, numeric_gradient
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
@@ -129,8 +131,6 @@ def test_every_picture_but_the_microscope_is_drawn(tmp_path: Path, monkeypatch: 
 
 
 def test_a_network_without_gates_has_right_gradients() -> None:
-    from lstm_numpy.gradcheck.checks import compare, numeric_gradient
-
     rng = np.random.default_rng(1)
     params = {name: array.astype(np.float64) for name, array in experiments.tanh_rnn_params(5, 3, rng).items()}
     params["rnn.b"] += rng.normal(0, 0.5, 3)
@@ -145,8 +145,6 @@ def test_a_network_without_gates_has_right_gradients() -> None:
 
 
 def test_in_one_window_nothing_is_truncated() -> None:
-    from lstm_numpy import ModelConfig, init_params, loss_and_gradients
-
     rng = np.random.default_rng(1)
     params = init_params(ModelConfig(9, 4), rng, np.float64)
     ids, targets = rng.integers(0, 9, (2, 12, 3))
@@ -160,8 +158,6 @@ def test_in_one_window_nothing_is_truncated() -> None:
 
 
 def test_the_stopwatch_leaves_the_package_as_it_was() -> None:
-    from lstm_numpy import kernels, lstm
-
     before = dict(vars(kernels))
     clocks, seconds = stopwatch.measure(hidden_size=8, vocab_size=20, steps=2)
     assert vars(kernels) == before

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -130,3 +133,15 @@ def test_the_same_notes_give_the_same_bytes(tmp_path: Path) -> None:
 def test_a_folder_that_is_not_there_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(MidiError, match="cannot be written"):
         draw_piano_roll([Note(60, 0, 1)], tmp_path / "none" / "a.png")
+
+
+def test_a_picture_does_not_depend_on_a_backend_that_is_not_installed(tmp_path: Path) -> None:
+    """Jupyter sets MPLBACKEND for all that is started in it."""
+    code = (
+        "import os, sys; from midi_io import Note; from midi_io.music.picture import draw_piano_roll\n"
+        "draw_piano_roll([Note(60, 0, 1)], sys.argv[1]); assert os.environ['MPLBACKEND'] == 'no_such_backend'"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path / "tune.png")]
+    root = Path(__file__).parents[1]
+    subprocess.run(command, check=True, cwd=root, env={**os.environ, "MPLBACKEND": "no_such_backend"})
+    assert (tmp_path / "tune.png").exists()

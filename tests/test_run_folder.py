@@ -78,7 +78,7 @@ def test_a_run_that_saved_something_stays(tmp_path):
 
 
 def test_the_flags_are_kept_before_anything_else(tmp_path):
-    flags = ["--midi", "my \u266b music", "--lr", "0.1"]
+    flags = ["--midi", "my \u266b\n\udcff music", "--lr", "0.1"]
     with pytest.raises(RunError, match="no run was begun there"):
         RunFolder(tmp_path).argv()
     RunFolder(tmp_path).begin(flags)

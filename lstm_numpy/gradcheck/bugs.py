@@ -161,5 +161,12 @@ BUGS = (
     Bug("kernels.py", "(np.sqrt(average[n]) + epsilon)", "np.sqrt(average[n] + epsilon)",
         "epsilon has slipped into the root, which makes it far larger: sqrt(1e-7) is 3e-4 (21)",
         "lstm1.Wh after 3 steps", "RMSprop"),
+    # Features beside the token.
+    Bug("kernels.py", "dW, row = dWs[j], x[n, j]", "dW, row = dWs[j], min(x[n, j] + j, dWs[j].shape[0] - 1)",
+        "the rows of a feature are counted from the wrong place: its gradients go to the rows of other values (24)",
+        "lstm1.Wx3", "features beside the token, 2 threads"),
+    Bug("kernels.py", "for j in range(len(dWs)):", "for j in range(max(1, len(dWs) - 1)):",
+        "the last feature is forgotten on the way back: its rows never learn (24)",
+        "lstm1.Wx3", "features beside the token, 2 threads"),
 )
 # fmt: on

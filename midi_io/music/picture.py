@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import logging
 import math
+import os
 import warnings
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
@@ -32,8 +33,13 @@ def draw_piano_roll(notes: Iterable[Note], path: StrPath, *, title: str = "", me
     become boxes.  Raises MidiError.
     """
     logging.getLogger("matplotlib").setLevel(logging.ERROR)  # no warning where HOME is not writable
-    import matplotlib
-    from matplotlib.figure import Figure
+    backend = os.environ.pop("MPLBACKEND", None)  # Jupyter names one that may not be installed here
+    try:
+        import matplotlib
+        from matplotlib.figure import Figure
+    finally:
+        if backend is not None:
+            os.environ["MPLBACKEND"] = backend
 
     notes = sorted(notes, key=lambda note: (note.start, note.pitch))
     if not 0.5 <= meter[0] * 4 / meter[1] <= 32:  # a file may give any meter
