@@ -10,6 +10,7 @@ import pytest
 
 from experiment import page
 from experiment.describe import describe
+from experiment.folder import RunError
 from experiment.listening import Finding
 from experiment.page.embed import to_json, unpack
 from experiment.page.learning import keep_tune, kept_tunes
@@ -30,12 +31,11 @@ TUNE = [
 def composer_of(tokens, scheme="note", hidden=8, layers=1, seed=0, kind="none"):
     """A network that has learned nothing, for a vocabulary; kind: what it is told beside its tokens."""
     vocabulary = Vocabulary(("<start>", "<end>", "<unk>", *sorted(set(tokens))), scheme)
-    config = ModelConfig(len(vocabulary), hidden, layers, context=Context(vocabulary, kind).sizes)
+    context = Context(vocabulary, kind)
+    config = ModelConfig(len(vocabulary), hidden, layers, context=context.sizes)
     params = init_params(config, np.random.default_rng(seed), np.float64)
     params["dense.b"][2] = -20  # <unk> is rare
-    return Composer(
-        Path(), Checkpoint(params, config, vocabulary.tokens, {}), vocabulary, 0, Context(vocabulary, "none")
-    )
+    return Composer(Path(), Checkpoint(params, config, vocabulary.tokens, {}), vocabulary, 0, context)
 
 
 def ids_of(composer, tokens):
@@ -52,9 +52,8 @@ def short(request):
 
 def told(composer, ids):
     """What the network is told beside ids, as the batch of one song."""
-    return (
-        {"context": composer.context.of_songs(ids, np.array([0, len(ids)]))[:, None]} if composer.context.sizes else {}
-    )
+    rows = composer.context.of_songs(ids, np.array([0, len(ids)]))
+    return {"context": rows[:, None]} if composer.context.sizes else {}
 
 
 def data_of(path):
@@ -198,6 +197,16 @@ def test_ten_songs_of_3000_tokens_are_less_than_3_megabytes(tmp_path, monkeypatc
     assert "watch" in data_of(tmp_path / "page.html")["tunes"][0]
 
 
+def test_only_tokens_that_are_spoken_of_are_in_a_page(tmp_path):
+    composer = composer_of([f"v{k}" for k in range(1, 128)] + ["C4", "D4"])
+    ids = ids_of(composer, ["C4", "D4"])
+    page.write_page(tmp_path / "page.html", "Few", composer, [PageTune("", "", ids)])
+    tokens = data_of(tmp_path / "page.html")["tokens"]
+    assert {"<start>", "C4", "D4", "<end>"} <= set(tokens.values())
+    assert len(tokens) < 30
+    assert all(composer.vocabulary.tokens[int(k)] == token for k, token in tokens.items())
+
+
 def test_too_many_tunes_are_cut_and_counted(tmp_path, monkeypatch, short):
     composer, ids = short
     monkeypatch.setattr(page, "FOR_TUNES", 100_000)
@@ -227,10 +236,17 @@ def test_tunes_are_kept_while_a_network_learns(tmp_path, short):
     composer, _ = short
     for epoch in (0, 1, 2, 3):
         keep_tune(tmp_path / "learning.npz", epoch, composer, seed=7)
-    assert list(kept_tunes(tmp_path / "learning.npz")) == [0, 1, 3]
+    assert list(kept_tunes(tmp_path / "learning.npz", 99)) == [0, 1, 3]
     keep_tune(tmp_path / "learning.npz", 1, composer, seed=8)  # a resumed run, which goes on from an earlier epoch
-    assert list(kept_tunes(tmp_path / "learning.npz")) == [0, 1]
-    assert kept_tunes(tmp_path / "nothing.npz") == {}
+    assert list(kept_tunes(tmp_path / "learning.npz", 99)) == [0, 1]
+    assert kept_tunes(tmp_path / "nothing.npz", 99) == {}
+
+
+def test_a_kept_tune_of_another_vocabulary_is_refused_in_one_line(tmp_path, short):
+    keep_tune(tmp_path / "learning.npz", 0, short[0], seed=7)
+    with pytest.raises(RunError, match=r"learning\.npz") as error:
+        kept_tunes(tmp_path / "learning.npz", 2)
+    assert "\n" not in str(error.value)
 
 
 def test_the_command_writes_the_page_of_a_run(finished, tmp_path, capsys):

@@ -21,7 +21,7 @@ from experiment.page.embed import to_html, to_json
 from experiment.page.figures import figures
 from experiment.page.followers import find_units, what_is_followed
 from experiment.page.learning import kept_tunes, short_tune
-from experiment.page.reading import PageTune, expectations, read_tune, sounding, watch
+from experiment.page.reading import PageTune, expectations, read_tune, sounding, tokens_of, watch
 from experiment.page.what_if import changes
 from experiment.songs import RunSongs
 from experiment.tunes import Composer, beginning, opening_of, usual_bpm
@@ -33,8 +33,10 @@ Array = npt.NDArray[Any]
 
 LARGEST = 2_900_000  # bytes of a page
 FOR_TUNES = 2_000_000  # of them, for what every tune needs
+MOST_TOKENS = 30_000  # of a tune; what comes after is left out
 WATCHED, MOMENTS, NOTES = 3, 400, 150  # tunes with activations and gradients, and how much of each at most
 UNIT_BYTES = 700_000  # of activations of a tune at most, before they are compressed
+GRADIENT_WORK = 4e7  # notes with gradients, times H * H, at most: a wide network takes long for each
 NAMED_UNITS = 6  # units whose numbers are kept exactly
 WRITTEN, HELD_OUT = 3, 3  # tunes of a run's page
 SAME_SEED = "the same seed"
@@ -62,7 +64,7 @@ def write_page(
 ) -> int:
     """Write one HTML file of less than 3 MB, and return how many of the tunes are in it.  OSError.
 
-    tunes: the first ones are watched, as far as there is room; the last ones are left out where all are too many.
+    tunes: the first ones are watched, as far as there is room; the last ones are left out where they are too many.
     found: units that follow something, offered by name.  changed: what the section "What if" offers.  learned: as
     figures() gives it; None leaves the section out.
     """
@@ -71,22 +73,25 @@ def write_page(
     units = list(dict.fromkeys(finding.unit for finding in found))[:NAMED_UNITS] or [0]
     found = [finding for finding in found if finding.unit in units]
     data: dict[str, Any] = {
-        "title": title, "tokens": composer.vocabulary.tokens, "layers": len(names), "hidden": H, "units": units,
+        "title": title, "tokens": {}, "layers": len(names), "hidden": H, "units": units,
         "found": [finding._asdict() for finding in found], "learned": learned,
         "changes": [change._asdict() for change in changed], "tunes": [],
     }  # fmt: skip
     size = len(to_html(data).encode())
+    tunes = [tune._replace(ids=tune.ids[:MOST_TOKENS]) for tune in tunes]
     for tune in tunes:
         shown = read_tune(composer, tune)
-        size += len(to_json(shown).encode()) + 1
+        tokens = {str(k): composer.vocabulary.tokens[k] for k in tokens_of(shown)}
+        size += len(to_json([shown, tokens]).encode())
         if size > FOR_TUNES and data["tunes"]:
             break
         data["tunes"].append(shown)
+        data["tokens"] |= tokens
     size = len(to_html(data).encode())
+    moments, notes = max(1, min(MOMENTS, UNIT_BYTES // (6 * H))), max(8, min(NOTES, int(GRADIENT_WORK // H**2)))
     for tune, shown in list(zip(tunes, data["tunes"], strict=False))[:WATCHED]:
         if sounding(composer, tune.ids):
-            watched = watch(composer, tune.ids, units, max(1, min(MOMENTS, UNIT_BYTES // (6 * H))), NOTES)
-            watched |= what_is_followed(composer, tune.ids, found)
+            watched = watch(composer, tune.ids, units, moments, notes) | what_is_followed(composer, tune.ids, found)
             size += len(to_json({"watch": watched}))
             if size <= LARGEST:
                 shown["watch"] = watched
@@ -101,7 +106,8 @@ def write_run_page(folder: Path, song: Path | None = None) -> Path:
     """
     composer = Composer.load(folder)
     songs = RunSongs.load(folder / "songs.npz", composer.checkpoint)
-    seed, bpm = composer.checkpoint.training["settings"].get("seed", 1), usual_bpm(songs)
+    seed, bpm = composer.checkpoint.training["settings"].get("seed"), usual_bpm(songs)
+    seed = seed if isinstance(seed, int) and seed >= 0 else 1
     found, held_out = find_units(composer, songs), held_out_tunes(folder, songs)
 
     tunes = []
@@ -114,7 +120,7 @@ def write_run_page(folder: Path, song: Path | None = None) -> Path:
         for number, tune in enumerate(written, start=1)
     ]
     tunes += held_out[:1]
-    for epoch, ids in kept_tunes(folder / "learning.npz").items():
+    for epoch, ids in kept_tunes(folder / "learning.npz", len(composer.vocabulary)).items():
         title = f"after {epoch} epoch{'s' * (epoch > 1)}" if epoch else "before training"
         tunes.append(PageTune(title, "Hear it learn", ids, bpm, SAME_SEED))
     before, nats = len(tunes), mean_nats(composer, held_out)

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from experiment.folder import RunError
 from experiment.tunes import Composer, beginning
+from lstm_numpy.batches import START
 from lstm_numpy.files import ArraySpec, check_arrays, read_arrays, reading, write_arrays
 
 Array = npt.NDArray[Any]
@@ -25,7 +26,9 @@ def keep_tune(path: Path, epoch: int, composer: Composer, seed: int) -> None:
     Training is not changed: the tune has a random generator of its own.
     """
     if epoch in EPOCHS:
-        kept = {before: ids for before, ids in kept_tunes(path).items() if before < epoch}  # a resumed run goes back
+        kept = {
+            before: ids for before, ids in kept_tunes(path, len(composer.vocabulary)).items() if before < epoch
+        }  # a resumed run goes back
         kept[epoch] = short_tune(composer, seed)
         write_arrays(path, {str(epoch): ids.astype(np.uint32) for epoch, ids in kept.items()})
 
@@ -35,14 +38,14 @@ def short_tune(composer: Composer, seed: int) -> Array:
     return composer.write(beginning().ids, np.random.default_rng(seed), length=LENGTH)[0].ids
 
 
-def kept_tunes(path: Path) -> dict[int, Array]:
-    """The ids of each kept tune by its epoch; none where there is no file.  RunError where it is damaged."""
+def kept_tunes(path: Path, V: int) -> dict[int, Array]:
+    """The ids (below V) of each kept tune by its epoch; none where there is no file.  RunError where it is damaged."""
     if not os.path.lexists(path):
         return {}
     with reading(path, RunError):
         arrays = read_arrays(path)
-        check_arrays(
-            arrays, {str(epoch): ArraySpec("u4", (f"ids {epoch}",)) for epoch in EPOCHS if str(epoch) in arrays}
-        )
-        kept = {epoch: arrays[str(epoch)] for epoch in EPOCHS if str(epoch) in arrays}
-    return kept
+        names = {epoch: str(epoch) for epoch in EPOCHS if str(epoch) in arrays}
+        check_arrays(arrays, {name: ArraySpec("u4", (f"ids {name}",), 0, V - 1) for name in names.values()})
+        if any(arrays[name][:1].tolist() != [START] for name in names.values()):
+            raise ValueError("a tune in it does not begin with <start>")
+    return {epoch: arrays[name] for epoch, name in names.items()}

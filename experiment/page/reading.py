@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from experiment.page.embed import pack
+from experiment.page.embed import pack, unpack
 from experiment.tunes import Composer
 from lstm_numpy.batches import END
 from lstm_numpy.layers import input_forward
@@ -82,6 +82,12 @@ def read_tune(composer: Composer, tune: PageTune) -> dict[str, Any]:
         "cost": pack(nats), **what_the_echo_said(composer, tune.ids),
         "best": pack(best.astype(small)), "p": pack(np.rint(p * 65535).astype(np.uint16)),
     }  # fmt: skip
+
+
+def tokens_of(shown: Mapping[str, Any]) -> list[int]:
+    """The ids that are spoken of, in what read_tune gives."""
+    named = [unpack(shown[name]).ravel() for name in ("ids", "best", "echo") if name in shown]
+    return [int(token) for token in np.unique(np.concatenate(named))]
 
 
 def token_beats(vocabulary: Vocabulary, ids: Array) -> list[float]:
