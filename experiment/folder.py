@@ -53,7 +53,7 @@ class RunFolder:
     @property
     def reported(self) -> bool:
         """The run is finished, and all that it writes at its end is there."""
-        return all(file.is_file() for file in (self.summary, self.sample, self.picture))
+        return all(file.is_file() for file in (self.summary, self.sample, self.picture, self.sound, self.page))
 
     def begin(self, argv: Sequence[str]) -> None:
         """Keep the flags of a new run, before anything else is done: run.json.  RunError if the folder is used."""
