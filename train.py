@@ -331,7 +331,7 @@ def train(run: Run, interrupts: Interrupts) -> None:
     windows = run.windows()
     workspace = Workspace(run.config, args.window, windows.fresh.shape[1], args.threads)
     with Log(run.folder, now.params, progress, show_bar=shows_progress(args)) as log:
-        run.folder.summary.unlink(missing_ok=True)  # all that is read was found good
+        run.folder.forget_report()  # all that is read was found good
         if progress.step == 0:
             print(f"network: {sum(p.size for p in now.params.values()):,} parameters, {workspace.threads} threads, "
                   f"{windows.padding_share:.1%} of a batch is padding")  # fmt: skip

@@ -25,6 +25,7 @@ from lstm_numpy.checkpoint import Checkpoint, CheckpointError, load_checkpoint
 from lstm_numpy.parameters import init_params
 from midi_io import SCHEMES, MidiError, Vocabulary, read_song
 from midi_io.notes import melody, pitch_name
+from midi_io.tokens.context import KINDS, Context
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -105,18 +106,20 @@ def load(run: Path, song: Path | None, layer: int | None) -> Subject:
     except CheckpointError as error:
         raise InputError(str(error)) from None
     settings = checkpoint.training.get("settings", {})
-    if settings.get("tokens") not in SCHEMES or not isinstance(settings.get("grid"), int):
-        raise InputError(f"{run}: has no token scheme and grid of its songs; give the folder of a run of train.py")
+    kind = settings.get("context", "none")
+    if settings.get("tokens") not in SCHEMES or not isinstance(settings.get("grid"), int) or kind not in KINDS:
+        raise InputError(f"{run}: does not say how its songs were spelled; give the folder of a run of train.py")
     layers = checkpoint.config.layers
     layer = layers if layer is None else layer
     if not 1 <= layer <= layers:
         raise InputError(f"--layer {layer}: the network of {run} has layers 1 to {layers}")
 
     vocabulary = Vocabulary(checkpoint.vocabulary, settings["tokens"], settings["grid"])
+    context = Context(vocabulary, kind)
 
     def reading(path: Path) -> Reading:
         try:
-            return Reading.of(read_song(path), vocabulary)
+            return Reading.of(read_song(path), vocabulary, context)
         except MidiError as error:
             raise InputError(str(error)) from None
         except ValueError as error:

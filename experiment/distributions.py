@@ -24,10 +24,6 @@ PERCENT = np.array([*_TAIL, *range(1, 100), *(100 - part for part in reversed(_T
 EPOCHS, QUANTILES = ArraySpec("i8", ("E",), 0), ArraySpec("f4", ("E", PERCENT.size))
 
 
-class DistributionsError(RunError):
-    """A file holds no distributions, or cannot be read; the message is one line."""
-
-
 class Distributions:
     """epochs (E,) ints, and of each parameter the quantiles (E, Q) float32: a row for each epoch that was added.
 
@@ -61,9 +57,9 @@ class Distributions:
 
     @classmethod
     def load(cls, path: Path) -> Distributions:
-        """Raises DistributionsError."""
+        """Raises RunError."""
         loaded = cls()
-        with reading(path, DistributionsError):
+        with reading(path, RunError):
             arrays = read_arrays(path)
             parameters = [name for name in arrays if "." in name]
             specs = {"epochs": EPOCHS, "percent": ArraySpec("f8", PERCENT.shape)}
@@ -84,8 +80,8 @@ class Distributions:
         try:
             loaded = cls.load(path)
             if loaded.quantiles.keys() != _with_gates(params).keys():
-                raise DistributionsError(f"{path}: holds no distributions of this network")
-        except DistributionsError as error:
+                raise RunError(f"{path}: holds no distributions of this network")
+        except RunError as error:
             aside = path.with_name(f"{path.name}.damaged")
             path.replace(aside)
             tell(f"{error}; it is now {aside.name}, and a new one begins")

@@ -19,6 +19,7 @@ except ImportError:  # a system without locks on files
     fcntl = None  # type: ignore[assignment]
 
 MOST_TEXT = 2**24  # bytes of a JSON file
+PICTURES = ("learning", "gradients", "gates", "distributions")
 
 
 class RunError(Exception):
@@ -36,11 +37,13 @@ class RunFolder:
         self.distributions, self.songs = path / "distributions.npz", path / "songs.npz"
         self.songs_table, self.skipped = path / "songs.tsv", path / "skipped.tsv"
         self.summary, self.sample, self.picture = path / "summary.json", path / "sample.mid", path / "sample.png"
+        self.sound, self.page, self.learning = path / "sample.wav", path / "index.html", path / "learning.npz"
 
     @property
     def files(self) -> list[Path]:
-        """Every file that is named here, whether it exists or not."""
-        return [file for name, file in vars(self).items() if isinstance(file, Path) and name != "path"]
+        """Every file that a run writes, whether it exists or not."""
+        named = [file for name, file in vars(self).items() if isinstance(file, Path) and name != "path"]
+        return named + [self.path / f"{name}.png" for name in PICTURES]
 
     @property
     def saved(self) -> bool:
@@ -71,6 +74,11 @@ class RunFolder:
         with reading(self.flags, RunError):
             check_facts(facts, {"argv": Fact(str, 0, 4096, many=True)}, "text")
         return list(facts["argv"])
+
+    def forget_report(self) -> None:
+        """The run goes on: it is not reported until a new summary.json and the last file, sample.png, are written."""
+        self.summary.unlink(missing_ok=True)
+        self.picture.unlink(missing_ok=True)
 
     def write_songs_table(self, rows: Sequence[Sequence[object]]) -> None:
         """songs.tsv: of each song in songs.npz its path, the SHA-256 of its file, its split and its targets."""

@@ -41,10 +41,6 @@ GATES = "ifog"
 MOST_BYTES, MOST_HEADER = 2**31, 2**16  # of a .csv file, and of its first line
 
 
-class HistoryError(RunError):
-    """A file is not a history, or cannot be read; the message is one line."""
-
-
 def step_columns(layers: Sequence[str]) -> list[str]:
     """The columns of the history.csv of a network with these layers: ("lstm1", ..., "dense")."""
     norms = [f"{kind}_{layer}" for kind in ("gradient", "update", "weight") for layer in layers]
@@ -63,7 +59,7 @@ class CsvLog:
         """after=None: a new file; an old one of this name is emptied.  Else the file is continued: later rows, with
         more than `after` in the first column, and a row that is cut short, are dropped.
 
-        Nothing is written before the first row or flush.  Raises HistoryError where the file has other columns.
+        Nothing is written before the first row or flush.  Raises RunError where the file has other columns.
         """
         self._path, self._columns, self._next_write = path, list(columns), 0.0
         self._last, self._size = 0, 0  # of the first column; bytes of the file that stay
@@ -112,7 +108,7 @@ def read_log(path: Path, columns: Sequence[str] | None = None) -> dict[str, npt.
     """The columns of a history.csv or epochs.csv by name, each (rows,) float64, NaN where a cell is empty.
 
     columns: those that the file must have (None: those of a history.csv).  A last row that is still being written is
-    left out.  Raises HistoryError.
+    left out.  Raises RunError.
     """
     lines, table = _read(path, columns)
     return dict(zip(lines[0].split(","), table.T.copy(), strict=True))
@@ -120,7 +116,7 @@ def read_log(path: Path, columns: Sequence[str] | None = None) -> dict[str, npt.
 
 def _read(path: Path, columns: Sequence[str] | None) -> tuple[list[str], npt.NDArray[np.float64]]:
     """The complete lines of a .csv file, and the numbers in all but the first."""
-    with reading(path, HistoryError), open_regular(path, MOST_BYTES) as file:
+    with reading(path, RunError), open_regular(path, MOST_BYTES) as file:
         first = file.readline(MOST_HEADER).decode("ascii", "replace")
         header = first.rstrip("\n").split(",")
         if columns is None:
@@ -138,7 +134,7 @@ def _read(path: Path, columns: Sequence[str] | None) -> tuple[list[str], npt.NDA
 
 
 def steady_rate(path: Path) -> float:
-    """Tokens per second while nothing but training happens: the median over the steps.  Raises HistoryError."""
+    """Tokens per second while nothing but training happens: the median over the steps.  Raises RunError."""
     history = read_log(path)
     seconds, tokens = np.diff(history["seconds"], prepend=0), np.diff(history["tokens"], prepend=0)
     return float(np.median(tokens / np.maximum(seconds, 1e-9))) if len(seconds) else 0.0

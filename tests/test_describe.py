@@ -98,7 +98,7 @@ def test_features_have_their_names(tmp_path: Path, capsys: pytest.CaptureFixture
     RunSongs(songs, np.zeros(2, np.uint8), np.ones(2), np.full(2, 120.0), np.zeros(0)).save(tmp_path / "songs.npz")
     config = ModelConfig(6, 4, context=context.sizes)
     params = init_params(config, np.random.default_rng(0))
-    settings = {"tokens": "chord", "grid": 12, "context": "clock"}
+    settings = {"tokens": "chord", "grid": 12, "transpose": 0, "context": "clock"}
     save_checkpoint(tmp_path / "model.npz", params, config, tokens, {"settings": settings})
     assert main([str(tmp_path)]) == 0
     printed = capsys.readouterr().out

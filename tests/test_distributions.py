@@ -16,10 +16,10 @@ from experiment.distributions import (
     QUANTILES,
     Array,
     Distributions,
-    DistributionsError,
     histogram,
     quantiles,
 )
+from experiment.folder import RunError
 from lstm_numpy.files import ArraySpec, read_arrays
 from lstm_numpy.parameters import ModelConfig, init_params
 
@@ -123,7 +123,7 @@ def test_epochs_climb_and_parameters_stay() -> None:
 
 
 def refused(path: Path) -> None:
-    with pytest.raises(DistributionsError, match=r"d\.npz: ") as refusal:
+    with pytest.raises(RunError, match=r"d\.npz: ") as refusal:
         Distributions.load(path)
     assert "\n" not in str(refusal.value)
 

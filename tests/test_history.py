@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from hostile import REPLACEMENTS
 
+from experiment.folder import RunError
 from experiment.history import (
     EPOCH_COLUMNS,
     CsvLog,
-    HistoryError,
     norms_by_layer,
     read_log,
     saturation,
@@ -65,7 +65,7 @@ def test_epochs_have_a_file_of_their_own(tmp_path: Path) -> None:
     epochs.append(epoch=2, step=20, valid_loss=1.125)
     epochs.flush()
     assert read_log(path, EPOCH_COLUMNS)["valid_loss"].tolist() == [1.5, 1.125]
-    with pytest.raises(HistoryError, match="not a history"):
+    with pytest.raises(RunError, match="not a history"):
         read_log(path)
 
 
@@ -166,7 +166,7 @@ def test_what_is_no_history_is_refused_in_one_line_and_not_touched(tmp_path: Pat
     path = tmp_path / "history.csv"
     path.write_bytes(content)
     for read in (lambda: read_log(path), lambda: CsvLog(path, COLUMNS, after=9)):
-        with pytest.raises(HistoryError, match=r"history\.csv: ") as refusal:
+        with pytest.raises(RunError, match=r"history\.csv: ") as refusal:
             read()
         assert "\n" not in str(refusal.value)
     assert path.read_bytes() == content
@@ -176,7 +176,7 @@ def test_what_is_no_history_is_refused_in_one_line_and_not_touched(tmp_path: Pat
 def test_only_a_file_is_read(tmp_path: Path, replace: Any) -> None:
     replace(tmp_path / "history.csv")
     for read in (read_log, lambda path: CsvLog(path, COLUMNS, after=9)):
-        with pytest.raises(HistoryError, match=r"history\.csv: "):
+        with pytest.raises(RunError, match=r"history\.csv: "):
             read(tmp_path / "history.csv")
 
 

@@ -16,6 +16,7 @@ from lstm_numpy.model import forward
 from lstm_numpy.parameters import ModelConfig, init_params
 from midi_io import SCHEMES, Note, Song, Vocabulary, encode, write_song
 from midi_io.notes import pitch_name
+from midi_io.tokens.context import Context
 
 
 def waltz(bars: int, *, upbeat: bool = False, tonic: int = 50, split: tuple[int, ...] = (9,)) -> Song:
@@ -123,9 +124,12 @@ def test_a_finding_is_beyond_chance_has_one_sign_and_was_learned() -> None:
     assert finding._replace(fresh=0.45).verdict == "not learned"
 
 
-@pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a run: a network of 8 units in 2 layers, of which one is set to follow the first beat."""
+@pytest.fixture(scope="module", params=["none", "both"])
+def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a run: a network of 8 units in 2 layers, of which one is set to follow the first beat.
+
+    Once without a context, and once with clock and echo.
+    """
     folder = tmp_path_factory.mktemp("run")
     rows = ["path\tsha256\tsplit\ttokens"]
     counts: dict[str, int] = {}
@@ -136,12 +140,12 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
         counts |= dict.fromkeys(encode(song.notes, "chord", 12), 1)
         rows.append(f"{folder / f'{number}.mid'}\t0\t{('train', 'valid', 'test')[number % 3]}\t20")
     (folder / "songs.tsv").write_text("\n".join(rows) + "\n", encoding="utf-8")
-    vocabulary = Vocabulary.build(counts)
-    config = ModelConfig(len(vocabulary), 8, 2)
+    vocabulary = Vocabulary.build(counts, 1, "chord", 12)
+    config = ModelConfig(len(vocabulary), 8, 2, context=Context(vocabulary, request.param).sizes)
     params = init_params(config, np.random.default_rng(1))
     strikes = ["." in token for token in vocabulary.tokens]  # chords stand on first beats
     params["lstm1.Wx"][:, 3] = np.where(strikes, 6, -6)  # input gate of unit 3
-    settings = {"settings": {"tokens": "chord", "grid": 12}}
+    settings = {"settings": {"tokens": "chord", "grid": 12, "context": request.param}}
     save_checkpoint(folder / "model.npz", params, config, vocabulary.tokens, settings)
     return folder
 

@@ -218,6 +218,17 @@ def test_distributions_show_every_weight_and_bias(figures: dict[str, Any]) -> No
     assert np.count_nonzero(after) > 5
 
 
+def test_features_have_heat_maps_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    distributions, config = Distributions(), ModelConfig(12, 8, context=(58, 8, 8, 12, 12, 13, 13))
+    for epoch in range(3):
+        distributions.add(epoch, init_params(config, np.random.default_rng(epoch)))
+    figure = draw(lambda: distributions_picture(distributions))
+    titles = [axes.get_title("left").split()[0] for axes in figure.axes if axes.get_title("left")]
+    assert titles == list(init_params(config, np.random.default_rng(0)))
+    assert figure.get_figwidth() < 18
+    assert_no_text_covers_another_or_leaves(figure, monkeypatch)
+
+
 @pytest.mark.parametrize(
     "losses",
     [[2.5], [2.5, 2.4], [math.nan] * 5, [2.0, math.inf, math.nan], [0.0, 0.0], list(np.linspace(3, 1, 500))],

@@ -91,11 +91,14 @@ def test_the_flags_are_kept_before_anything_else(tmp_path):
         file.touch()
     with pytest.raises(RunError, match="holds a finished run"):
         folder.begin(flags)
+    folder.forget_report()
+    folder.summary.touch()  # killed here, the run would have the tune of its earlier end
+    assert not folder.reported
 
 
 @pytest.mark.parametrize("replace", [lambda path: path.symlink_to("nowhere"), *REPLACEMENTS])
 def test_nothing_of_the_users_is_overwritten_or_removed(tmp_path, replace):
-    for name in ("model.npz", "songs.npz", "history.csv", "sample.mid", "songs.tsv"):
+    for name in ("model.npz", "songs.npz", "history.csv", "sample.mid", "index.html", "gates.png"):
         path = tmp_path / name
         replace(path)
         with pytest.raises(RunError, match=f"{name}: would be overwritten"), held_folder(tmp_path) as folder:

@@ -21,7 +21,7 @@ import numpy.typing as npt
 from experiment.command.console import one_line
 from experiment.command.interrupts import Interrupts
 from experiment.command.outcome import outcome
-from experiment.distributions import Distributions, DistributionsError, histogram
+from experiment.distributions import Distributions, histogram
 from experiment.folder import RunError, RunFolder, read_json
 from experiment.history import EPOCH_COLUMNS, GATES, read_log
 from experiment.plots import panels
@@ -37,13 +37,9 @@ GATE_COLOURS = dict(zip(GATES, (panels.BLUE, panels.VERMILION, panels.GREEN, pan
 GATE_NAMES = {"i": "input gate", "f": "forget gate", "o": "output gate", "g": "candidate"}
 MEDIAN: dict[str, Any] = {"color": panels.BLACK, "linewidth": 1.4}
 OUTER: dict[str, Any] = {"color": panels.BLACK, "linewidth": 0.9, "linestyle": (0, (4, 2))}
-MOST_EPOCHS = 100  # of a heat map: a column has to be seen
+MOST_EPOCHS, WIDTH = 100, 4  # of a heat map: a column has to be seen; heat maps in a row
 NGRAMS = ("uniform", "unigram", "bigram", "trigram")
 RULE_OF_THUMB = 1e-3  # of update to weight: much more is restless, much less is slow
-
-
-class PlotError(RunError):
-    """There is nothing to draw, or it cannot be drawn; the message is one line."""
 
 
 def draw_run(folder: Path) -> list[Path]:
@@ -71,12 +67,12 @@ def draw_run(folder: Path) -> list[Path]:
             distributions = Distributions.load(files.distributions)
             if len(distributions.epochs):
                 drawings["distributions.png"] = lambda: distributions_picture(distributions)
-        except DistributionsError as error:
+        except RunError as error:
             if not drawings:
                 raise
             print(f"{one_line(str(error))}; distributions.png is left out")
     if not drawings:
-        raise PlotError(f"{folder}: no run is here yet: neither history.csv nor distributions.npz has anything to draw")
+        raise RunError(f"{folder}: no run is here yet: neither history.csv nor distributions.npz has anything to draw")
     for name, draw in drawings.items():
         with panels.style():
             png = io.BytesIO()
@@ -173,7 +169,7 @@ def gates_picture(history: panels.Columns) -> Figure:
 
 
 def distributions_picture(distributions: Distributions) -> Figure:
-    """A heat map over epochs for every weight and bias of each layer: a row for a layer."""
+    """A heat map over epochs for every weight and bias: a row for a layer, or more rows where it has features."""
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
@@ -182,10 +178,11 @@ def distributions_picture(distributions: Distributions) -> Figure:
     for name in distributions.quantiles:
         if name.count(".") == 1:
             layers.setdefault(name.partition(".")[0], []).append(name)
-    width = max(3, *map(len, layers.values()))
-    figure = panels.empty_figure(4.2 * width, 1 + 2.7 * len(layers))
-    grid = figure.subplots(len(layers), width, squeeze=False)
-    for row, names in zip(grid, layers.values(), strict=True):
+    rows = [names[k : k + WIDTH] for names in layers.values() for k in range(0, len(names), WIDTH)]
+    width = max(3, *map(len, rows))
+    figure = panels.empty_figure(4.2 * width, 1 + 2.7 * len(rows))
+    grid = figure.subplots(len(rows), width, squeeze=False)
+    for row, names in zip(grid, rows, strict=True):
         for axes, name in zip(row, names, strict=False):
             _draw_heat_map(axes, distributions, name)
         for axes in row[len(names) :]:
@@ -248,7 +245,7 @@ def _read_ngrams(path: Path) -> dict[str, float]:
     if not os.path.lexists(path):
         return {}
     summary = read_json(path)
-    with reading(path, PlotError):
+    with reading(path, RunError):
         known = {name: float(summary.get(f"{name}_nats_per_token", "nan")) for name in NGRAMS}
     return {name: nats for name, nats in known.items() if 0 < nats < 1000}
 
