@@ -74,6 +74,7 @@ def write_page(
     found = [finding for finding in found if finding.unit in units]
     data: dict[str, Any] = {
         "title": title, "tokens": {}, "layers": len(names), "hidden": H, "units": units,
+        "features": composer.context.names,
         "found": [finding._asdict() for finding in found], "learned": learned,
         "changes": [change._asdict() for change in changed], "tunes": [],
     }  # fmt: skip
@@ -114,12 +115,11 @@ def write_run_page(folder: Path, song: Path | None = None) -> Path:
     if song:
         opening = opening_of(song, composer, 0)
         tunes.append(PageTune(song.stem, "Your song", opening.ids, opening.bpm or bpm))
-    written = composer.write(beginning().ids, np.random.default_rng(seed), WRITTEN)
-    tunes += [
+    written = [
         PageTune(f"new tune {number}", "Written by the network", tune.ids, bpm)
-        for number, tune in enumerate(written, start=1)
+        for number, tune in enumerate(composer.write(beginning().ids, np.random.default_rng(seed), WRITTEN), start=1)
     ]
-    tunes += held_out[:1]
+    tunes += [*written[:1], *held_out[:1], *written[1:]]  # the first ones are watched
     for epoch, ids in kept_tunes(folder / "learning.npz", len(composer.vocabulary)).items():
         title = f"after {epoch} epoch{'s' * (epoch > 1)}" if epoch else "before training"
         tunes.append(PageTune(title, "Hear it learn", ids, bpm, SAME_SEED))

@@ -82,8 +82,9 @@ function drawLearned({ curves, ngrams, weights }) {
     drawing.band(at(1), at(5));
     drawing.band(at(2), at(4));
     drawing.line(at(3), "median");
-    const kind = name.slice(name.indexOf(".") + 1);
-    boxes.append(figure(drawing, name, `${MEANINGS[name] ?? MEANINGS[kind] ?? ""} ${BANDS}`));
+    const kind = name.slice(name.indexOf(".") + 1), feature = data.features[Number(kind.slice(2)) - 1]; // of Wx1, Wx2, ...
+    const told = feature && `What the feature "${feature}" adds to the gates. Read it so: a wide band is listened to.`;
+    boxes.append(figure(drawing, feature ? `${name} (${feature})` : name, `${MEANINGS[name] ?? MEANINGS[kind] ?? told ?? ""} ${BANDS}`));
   }
   if (!boxes.children.length) return;
   charts.append(element("details", { open: innerWidth > 700 }, element("summary", {}, "How the weights are spread, epoch by epoch"), boxes));

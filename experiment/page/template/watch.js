@@ -27,9 +27,10 @@ function showExpectation(tune, place) {
   $("cost-text").textContent = `It came, at a surprise of −ln ${p.toPrecision(3)} = ${tune.cost[place].toFixed(3)} nats.`;
   $("echo-text").hidden = !tune.echo;
   if (tune.echo) {
-    const said = tune.echo[place], right = said === came ? "and so it came" : "and it did not come";
+    const said = tune.echo[place], equal = tune.equal[place];
+    const why = equal ? `the last ${equal} tokens or more stood before, and then this came` : "the tune has just left the passage that the echo follows";
     $("echo-text").textContent = said
-      ? `The echo said ${token(said)}, ${right}: the last ${tune.equal[place]} tokens or more stood before, and that followed them.`
+      ? `The echo said ${token(said)}, ${said === came ? "and so it came" : "and it did not come"}: ${why}.`
       : "The echo said nothing: this passage has not stood before.";
   }
 }
