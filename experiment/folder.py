@@ -76,9 +76,9 @@ class RunFolder:
         return list(facts["argv"])
 
     def forget_report(self) -> None:
-        """The run goes on: it is not reported until a new summary.json and the last file, sample.png, are written."""
+        """The run goes on: it is not reported until a new summary.json and the last file, index.html, are written."""
         self.summary.unlink(missing_ok=True)
-        self.picture.unlink(missing_ok=True)
+        self.page.unlink(missing_ok=True)
 
     def write_songs_table(self, rows: Sequence[Sequence[object]]) -> None:
         """songs.tsv: of each song in songs.npz its path, the SHA-256 of its file, its split and its targets."""

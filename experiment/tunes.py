@@ -234,7 +234,7 @@ def tune_paths(path: Path, count: int, *, force: bool = False, prime: str | None
         raise RunError(f"{path}: cannot be written; name another file with --out, in a folder that exists")
     paths = [path] if count == 1 else [path.with_name(f"{path.stem}-{n}{path.suffix}") for n in range(1, count + 1)]
     for tune in paths:
-        if prime and tune.exists() and os.path.exists(prime) and tune.samefile(prime):
+        if prime and tune.exists() and Path(prime).exists() and tune.samefile(prime):
             raise RunError(f"{prime}: the song of --prime would be overwritten; name another file with --out")
         files = [file for file in (tune, *map(tune.with_suffix, (".png", ".wav", ".html"))) if os.path.lexists(file)]
         if files and not force and not _is_ours(tune):
