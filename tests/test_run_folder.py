@@ -87,7 +87,7 @@ def test_the_flags_are_kept_before_anything_else(tmp_path):
         with pytest.raises(RunError, match="holds an unfinished run, which --resume continues"):
             folder.begin(flags)
     assert folder.argv() == flags
-    for file in (folder.last, folder.summary, folder.sample, folder.picture):
+    for file in (folder.last, folder.summary, folder.sample, folder.picture, folder.sound, folder.page):
         file.touch()
     with pytest.raises(RunError, match="holds a finished run"):
         folder.begin(flags)
