@@ -116,12 +116,15 @@ from tqdm import tqdm
 
 from experiment.command.interrupts import Interrupts, Stopped
 from experiment.command.outcome import FailedError, outcome
-from experiment.comparison import copy_report, music_beside_held_out
+from experiment.comparison import tunes_beside_songs
 from experiment.folder import RunError, RunFolder, held_folder, how_to_go_on, newest_run
 from experiment.history import SampledNorms, steady_rate
 from experiment.log import Log
+from experiment.page import write_run_page
+from experiment.page.learning import keep_tune
 from experiment.plots import draw_run
 from experiment.reading import read_songs
+from experiment.repeats import repeat_table
 from experiment.report import evaluate_part, figures_table, final_figures, heard_songs
 from experiment.songs import SPLITS, RunSongs
 from experiment.state import Schedule, TrainingState
@@ -136,6 +139,7 @@ from lstm_numpy.parameters import ModelConfig, dropout_masks, hold_masks, reset
 from lstm_numpy.speed.machine import useful_threads, versions
 from lstm_numpy.speed.workspace import Workspace
 from midi_io.music.statistics import table
+from midi_io.tokens.context import Context
 from midi_io.vocabulary import Vocabulary
 
 
@@ -172,6 +176,13 @@ class Run:
     vocabulary: Vocabulary
     config: ModelConfig
     training: TrainingState
+
+    @property
+    def composer(self) -> Composer:
+        """The network as it is now, as a writer of tunes."""
+        checkpoint = Checkpoint(self.training.params, self.config, self.vocabulary.tokens, {})
+        context = Context(self.vocabulary, self.args.context)
+        return Composer(self.folder.last, checkpoint, self.vocabulary, self.args.transpose, context)
 
     @property
     def schedule(self) -> Schedule:
@@ -337,6 +348,7 @@ def train(run: Run, interrupts: Interrupts) -> None:
                   f"{windows.padding_share:.1%} of a batch is padding")  # fmt: skip
             print("the first step waits for numba, if the inner loops are not compiled yet")
             with interrupts.held():
+                keep_tune(run.folder.learning, 0, run.composer, args.seed)
                 run.save_last(log)
         try:
             while not run.schedule.is_over(progress):
@@ -357,6 +369,7 @@ def train(run: Run, interrupts: Interrupts) -> None:
                     log.epoch(valid, now.params, now.optimizer.learning_rate)
                     if now.end_epoch(valid.nats_per_token, lower_on_plateau=args.anneal == "plateau"):
                         run.save(run.folder.model, valid_nats_per_token=valid.nats_per_token, epoch=progress.epoch)
+                    keep_tune(run.folder.learning, progress.epoch, run.composer, args.seed)
                     run.save_last(log)
         except Stopped:
             with interrupts.held():
@@ -404,28 +417,27 @@ def report(run: Run) -> str:
     args, folder, progress, songs = run.args, run.folder, run.training.progress, run.songs
     composer = Composer.load(folder.path)
     heard = heard_songs(run.train_songs, run.transposition)
-    figures = final_figures(
-        composer.params, run.config, songs, heard, args.window, args.batch, args.threads,
+    figures, repeats = final_figures(
+        composer.params, run.config, run.vocabulary, songs, heard, args.window, args.batch, args.threads,
         next_only=args.predict == "next",
     )  # fmt: skip
-    music = music_beside_held_out(composer, songs, args.seed)
+    beside = tunes_beside_songs(composer, songs, args.seed)
     folder.write_summary({
         "tokens": args.tokens, "vocabulary": len(run.vocabulary), "songs": len(songs.songs),
         **{f"{part}_tokens": songs.of(part).songs.targets for part in SPLITS},
         "unknown_share": songs.of("valid").unknown_share, **figures,
-        "music": {name: {"generated": one.written, "held_out": one.others} for name, one in music.items()},
+        **beside.summary(), "nats_by_repeat": [row._asdict() for row in repeats],
         "tokens_per_second": steady_rate(folder.history), "padding_share": run.windows().padding_share,
         "epochs": progress.epoch, "best_epoch": progress.best_epoch, "seconds": progress.seconds,
         "threads": args.threads, "transpose": args.transpose, "versions": versions(),
         "command": shlex.join(["python", "train.py", *run.argv]), "settings": settings(args),
     })  # fmt: skip
     print("pictures: " + ", ".join(picture.name for picture in draw_run(folder.path)))
-    tunes = compose(
-        composer, [folder.sample], beginning(), np.random.default_rng(args.seed), bpm=usual_bpm(songs), wav=True
-    )
-    print("\n".join(copy_report(composer, songs, tunes)))
+    compose(composer, [folder.sample], beginning(), np.random.default_rng(args.seed), bpm=usual_bpm(songs), wav=True)
+    write_run_page(folder.path)
     remark = f"(trained in {2 * args.transpose + 1} keys)" if args.transpose else ""
-    return "\n\n".join([table(music), figures_table(figures, remark)])
+    tables = [table(beside.music), beside.text(), repeat_table(repeats), figures_table(figures, remark)]
+    return "\n\n".join([*filter(None, tables), f"to hear it, open {folder.page} in a browser"])
 
 
 if __name__ == "__main__":

@@ -53,7 +53,7 @@ class RunFolder:
     @property
     def reported(self) -> bool:
         """The run is finished, and all that it writes at its end is there."""
-        return all(file.is_file() for file in (self.summary, self.sample, self.picture))
+        return all(file.is_file() for file in (self.summary, self.sample, self.picture, self.sound, self.page))
 
     def begin(self, argv: Sequence[str]) -> None:
         """Keep the flags of a new run, before anything else is done: run.json.  RunError if the folder is used."""
@@ -76,9 +76,9 @@ class RunFolder:
         return list(facts["argv"])
 
     def forget_report(self) -> None:
-        """The run goes on: it is not reported until a new summary.json and the last file, sample.png, are written."""
+        """The run goes on: it is not reported until a new summary.json and the last file, index.html, are written."""
         self.summary.unlink(missing_ok=True)
-        self.picture.unlink(missing_ok=True)
+        self.page.unlink(missing_ok=True)
 
     def write_songs_table(self, rows: Sequence[Sequence[object]]) -> None:
         """songs.tsv: of each song in songs.npz its path, the SHA-256 of its file, its split and its targets."""

@@ -8,6 +8,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from lstm_numpy.batches import Songs
+from lstm_numpy.evaluation import Evaluation
+from midi_io.tokens.context import Context
+from midi_io.tokens.hearing import RUNS
+from midi_io.vocabulary import Vocabulary
+
 Array = npt.NDArray[Any]
 
 LENGTHS = (4, 6, 8, 12, 16, 24, 32, 48)  # tokens
@@ -41,6 +47,13 @@ def nats_by_repeat(
                 RepeatRow(tokens, len(inside) / len(about), float(nats[inside + 1].mean()), float(copied.mean()))
             )
     return rows
+
+
+def repeats_of(vocabulary: Vocabulary, songs: Songs, found: Evaluation) -> list[RepeatRow]:
+    """The rows for some songs that a network has scored, whatever it was told itself."""
+    context = Context(vocabulary, "echo")
+    echo, run, _ = context.of_songs(songs.flat, songs.offsets).T
+    return nats_by_repeat(songs.flat, found.nats, found.scored, echo, run, RUNS)
 
 
 def repeat_table(rows: Sequence[RepeatRow]) -> str:

@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from experiment.repeats import RepeatRow, repeats_of
 from experiment.songs import RunSongs
 from lstm_numpy.baselines import NGrams
 from lstm_numpy.batches import END, Songs, Transposition
 from lstm_numpy.evaluation import Evaluation, evaluate
 from lstm_numpy.parameters import ModelConfig
+from midi_io.vocabulary import Vocabulary
 
 Array = npt.NDArray[Any]
 
@@ -35,6 +37,7 @@ def evaluate_part(
 def final_figures(
     params: Mapping[str, Array],
     config: ModelConfig,
+    vocabulary: Vocabulary,
     songs: RunSongs,
     heard: Songs,
     T: int,
@@ -42,14 +45,17 @@ def final_figures(
     threads: int = 1,
     *,
     next_only: bool = False,
-) -> dict[str, float]:
+) -> tuple[dict[str, float], list[RepeatRow]]:
     """What summary.json says of the valid and test songs: the network's nats beside those of n-grams, and accuracy.
+
+    And what valid tokens cost by the length of the passage before them that the song has repeated.
 
     Each model is scored on the same targets, and pays the same to spell a token that the vocabulary lacks.  heard is
     what the n-grams are counted on: the train songs, as the network heard them.  Nats per beat leave <end> out, and so
     does the sum `..._nats_of_notes`: for measures that are counted in beats or frames.
     """
     figures: dict[str, float] = {}
+    repeats: list[RepeatRow] = []
     ngrams = NGrams(heard, config.vocab_size)
     for name in ("valid", "test"):
         part = songs.of(name)
@@ -58,6 +64,8 @@ def final_figures(
             continue
         figures[f"{name}_nats_per_token"] = found.nats_per_token
         figures[f"{name}_accuracy"] = found.accuracy
+        if name == "valid":
+            repeats = repeats_of(vocabulary, part.songs, found)
         figures[f"{name}_spelling_nats_per_token"] = float(part.spelling_nats[found.scored].mean())
         figures[f"{name}_nats_of_notes"] = float(found.nats[found.scored & (part.songs.flat != END)].sum())
         if not next_only:
@@ -65,7 +73,7 @@ def final_figures(
         for baseline, nats in ngram_nats(ngrams, part).items():
             prefix = "" if name == "valid" else f"{name}_"
             figures[f"{prefix}{baseline}_nats_per_token"] = float(nats[found.scored].mean())
-    return figures
+    return figures, repeats
 
 
 def ngram_nats(ngrams: NGrams, songs: RunSongs) -> dict[str, Array]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 from collections.abc import Sequence
@@ -21,12 +22,13 @@ from lstm_numpy.batches import END, START, UNKNOWN
 from lstm_numpy.checkpoint import Checkpoint, CheckpointError, load_checkpoint
 from lstm_numpy.files import Fact, check_facts, reading
 from lstm_numpy.sampling import Sampling, Tune, generate
+from midi_io.disk import read_bytes
 from midi_io.music.instruments import out_of_range, programs_of
 from midi_io.music.meter import on_bars
 from midi_io.music.picture import draw_piano_roll
 from midi_io.music.sound import render, write_wav
 from midi_io.notes import Note, Song, piano_roll, transpose
-from midi_io.reader import read_song
+from midi_io.reader import MAX_BYTES, read_song
 from midi_io.tokens.context import Context
 from midi_io.tokens.grammar import Grammar
 from midi_io.vocabulary import Vocabulary
@@ -38,6 +40,7 @@ SPELLING = {
     "tokens": Fact(str, 1, 20), "grid": Fact(int, 1, 960), "transpose": Fact(int, 0, 60), "context": Fact(str, 4, 5),
 }  # fmt: skip
 PRIME_TOKENS = 50  # from a random place: the paper's window
+MARK = "written by lstm-numpy"  # in every tune: it tells our files from the user's
 LENGTH = 3000  # tokens, after which a tune that has not ended by itself is cut
 SAMPLING = Sampling(temperature=0.8, top_p=0.95)  # the defaults of generate.py
 
@@ -142,15 +145,25 @@ def random_place(songs: RunSongs, rng: np.random.Generator) -> Opening:
     return Opening(np.array([START, *ids[place : place + PRIME_TOKENS].tolist()]))
 
 
-def opening_of(path: str | os.PathLike[str], composer: Composer, semitones: int) -> Opening:
-    """A MIDI file, moved by some semitones; an unknown token becomes the nearest known one.  Raises MidiError."""
+def opening_of(
+    path: str | os.PathLike[str], composer: Composer, semitones: int = 0, bars: int | None = None
+) -> Opening:
+    """The first bars of a MIDI file (None: all), moved by some semitones.  An unknown token becomes the nearest known.
+
+    The bars are those of the file's meter.  Raises MidiError, and RunError where the file has no note there.
+    """
     song = read_song(path)
-    tokens = composer.vocabulary.encode(transpose(song.notes, semitones))
+    end = math.inf if bars is None else bars * 4 * song.meter[0] / song.meter[1]
+    tokens = composer.vocabulary.encode(transpose([note for note in song.notes if note.start < end], semitones))
+    if not tokens:
+        raise RunError(
+            f"{one_line(os.fspath(path))}: has no notes to begin with; give more --prime-bars, or another song"
+        )
     known = [composer.vocabulary.nearest(token) for token in tokens]
     replaced = sum(token != other for token, other in zip(tokens, known, strict=True))
     print(
-        f"{one_line(os.fspath(path))}: {len(tokens)} tokens, {replaced} of them unknown to the network: "
-        "the nearest known are taken"
+        f"{one_line(os.fspath(path))}: {'all' if bars is None else f'the first {bars} bars'}, {len(tokens)} tokens"
+        + (f"; {replaced} that the network does not know became the nearest known" if replaced else "")
     )
     return Opening(np.array([START, *composer.vocabulary.ids(known)]), song.bpm, song.meter)
 
@@ -167,6 +180,7 @@ def compose(
     rng: np.random.Generator,
     *,
     length: int = LENGTH,
+    bars: int | None = None,
     sampling: Sampling = SAMPLING,
     bpm: float = 120.0,
     instrument: str = "",
@@ -179,7 +193,7 @@ def compose(
     Raises MidiIoError and RunError.
     """
     program = programs_of(instrument)[0] if instrument else None
-    tunes = composer.write(opening.ids, rng, len(paths), length=length, sampling=sampling)
+    tunes = composer.write(opening.ids, rng, len(paths), length=length, bars=bars, sampling=sampling)
     songs = []
     for path, tune in zip(paths, tunes, strict=True):
         notes = composer.notes(tune.ids)
@@ -188,7 +202,7 @@ def compose(
         beats = max((note.start + note.duration for note in notes), default=0)
         notes, meter = (notes, opening.meter) if opening.meter else on_bars(notes)
         songs.append(Song(notes, path.stem, bpm, meter))
-        write_song(songs[-1], path, melody_apart=True)
+        write_song(songs[-1], path, melody_apart=True, comment=MARK)
         print(
             f"{one_line(str(path))}: {len(tune.ids)} tokens, {beats:g} beats, "
             f"{'ended by itself' if tune.ended else 'cut at --length'}; "
@@ -208,13 +222,29 @@ def _show(song: Song, path: Path, wav: bool) -> None:
         write_wav(render(song.notes, bpm=song.bpm), path.with_suffix(".wav"))
 
 
-def tune_paths(path: Path, count: int) -> list[Path]:
-    """tune.mid, or tune-1.mid, tune-2.mid, ... for several.  Raises RunError where they cannot be written."""
+def tune_paths(path: Path, count: int, *, force: bool = False, prime: str | None = None) -> list[Path]:
+    """tune.mid, or tune-1.mid, tune-2.mid, ... for several.
+
+    Raises RunError where they cannot be written, where a file would be lost that this program did not write (unless
+    `force`), and where the tune would take the place of the song `prime` that it begins with.
+    """
     if path.suffix.lower() not in (".mid", ".midi"):
         raise RunError(f"{path}: the name of a MIDI file ends in .mid")
     if not os.access(path.parent, os.W_OK) or path.is_dir():
         raise RunError(f"{path}: cannot be written; name another file with --out, in a folder that exists")
-    return [path] if count == 1 else [path.with_name(f"{path.stem}-{n}{path.suffix}") for n in range(1, count + 1)]
+    paths = [path] if count == 1 else [path.with_name(f"{path.stem}-{n}{path.suffix}") for n in range(1, count + 1)]
+    for tune in paths:
+        if prime and tune.exists() and Path(prime).exists() and tune.samefile(prime):
+            raise RunError(f"{prime}: the song of --prime would be overwritten; name another file with --out")
+        files = [file for file in (tune, *map(tune.with_suffix, (".png", ".wav", ".html"))) if os.path.lexists(file)]
+        if files and not force and not _is_ours(tune):
+            raise RunError(f"{files[0]}: exists and is not from this program; name another file, or give --force")
+    return paths
+
+
+def _is_ours(path: Path) -> bool:
+    """Whether this program wrote a tune; then the picture, the sound and the page beside it are ours, too."""
+    return path.is_file() and MARK.encode() in read_bytes(path, MAX_BYTES)[:1000]
 
 
 def _in_letters_of_the_terminal(roll: str) -> str:

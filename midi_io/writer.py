@@ -25,29 +25,29 @@ def write_notes(notes: Iterable[Note], path: StrPath, *, bpm: float = 120.0) -> 
     write_song(Song(list(notes), bpm=bpm), path)
 
 
-def write_song(song: Song, path: StrPath, *, melody_apart: bool = False) -> None:
+def write_song(song: Song, path: StrPath, *, melody_apart: bool = False, comment: str = "") -> None:
     """Write a song as a MIDI file, whole or not at all; the same song gives the same bytes.
 
     Quantised notes are the same notes when they are read again: the ticks per beat are chosen so that every time
     falls on one.  Each instrument (program, or drum kit on channel 10) has a track; more than 15 programs share
     channels, and change the program before their notes.
     melody_apart: where one instrument plays all but the drums, its melody and its chords get a track and a channel
-    each, so that a player can mute them, or give them other instruments.
+    each, so that a player can mute them, or give them other instruments.  comment: ASCII text for the file.
     Raises MidiError, one line, if the path cannot be written or MIDI cannot hold a note.
     """
     try:
-        data = song_bytes(song, melody_apart=melody_apart)
+        data = song_bytes(song, melody_apart=melody_apart, comment=comment)
     except MidiError as error:
         raise MidiError(f"{printable(path)}: {error}", error.reason) from None
     write_whole(path, data)
 
 
-def song_bytes(song: Song, *, melody_apart: bool = False) -> bytes:
+def song_bytes(song: Song, *, melody_apart: bool = False, comment: str = "") -> bytes:
     """The bytes of the MIDI file that write_song writes.  Raises MidiError (without a file's name)."""
     _check(song)
     division = _ticks_per_beat(song.notes)
     file = mido.MidiFile(type=1, ticks_per_beat=division)
-    file.tracks.append(_conductor(song))
+    file.tracks.append(_conductor(song, comment))
     chords = _below_the_melody(song.notes) if melody_apart else set()
     events: dict[tuple[bool, int, bool], list[tuple[int, int, int, mido.Message]]] = defaultdict(list)
     last_program: dict[int, int] = {}
@@ -101,12 +101,13 @@ def _track(events: list[tuple[int, int, int, mido.Message]]) -> mido.MidiTrack:
     return track
 
 
-def _conductor(song: Song) -> mido.MidiTrack:
+def _conductor(song: Song, comment: str) -> mido.MidiTrack:
     numerator, denominator = song.meter
     title = song.title.encode("utf-8", "replace").decode("latin-1")  # mido writes Latin-1: these are UTF-8's bytes
     return mido.MidiTrack(
         [
             mido.MetaMessage("track_name", name=title),
+            *([mido.MetaMessage("text", text=comment)] if comment else []),
             mido.MetaMessage("set_tempo", tempo=min(round(60e6 / song.bpm), MAX_TEMPO)),
             mido.MetaMessage("time_signature", numerator=numerator, denominator=denominator),
         ]

@@ -36,7 +36,7 @@ ORDER = {
     """,
     "experiment": """
         . command command.console command.interrupts command.arguments
-        parallel folder command.outcome songs history distributions report repeats state log reading tunes comparison
+        parallel folder command.outcome songs history distributions repeats report state log reading tunes comparison
         plots.panels plots describe
         listening page.embed page.learning page.reading page.figures page.followers page.what_if page __main__
     """,

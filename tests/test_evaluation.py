@@ -14,6 +14,7 @@ from lstm_numpy.baselines import NGrams
 from lstm_numpy.batches import Songs, Transposition
 from lstm_numpy.model import token_nats
 from lstm_numpy.parameters import ModelConfig, init_params
+from midi_io.vocabulary import Vocabulary
 
 V, H = 7, 5
 RNG = np.random.default_rng(3)
@@ -23,6 +24,7 @@ SPLIT = np.array([0, 0, 0, 1, 1, 2], np.uint8)
 UNKNOWN = sum((song == 2).sum() for song in SONGS)
 RUN = RunSongs(Songs.of(SONGS), SPLIT, np.arange(6.0), np.full(6, 120.0), RNG.random(UNKNOWN) * 9)
 CONFIG = ModelConfig(V, H, layers=2)
+VOCABULARY = Vocabulary(("<start>", "<end>", "<unk>", "C4", "D4", "E4", "+1"))
 PARAMS = {name: array * 3 for name, array in init_params(CONFIG, RNG, np.float64).items()}
 
 
@@ -84,7 +86,7 @@ def test_nothing_to_score_is_no_error():
 @pytest.mark.parametrize("next_only", [False, True])
 def test_everybody_is_scored_on_the_same_targets_and_pays_for_spelling(next_only):
     T = 6
-    figures = final_figures(PARAMS, CONFIG, RUN, RUN.of("train").songs, T, 3, next_only=next_only)
+    figures, _ = final_figures(PARAMS, CONFIG, VOCABULARY, RUN, RUN.of("train").songs, T, 3, next_only=next_only)
     for name, prefix in (("valid", ""), ("test", "test_")):
         part = RUN.of(name)
         place = np.concatenate([np.arange(len(song)) for song in part.songs])
