@@ -402,7 +402,7 @@ def take_step(run: Run, batch: Batch, workspace: Workspace) -> dict[str, float]:
     now.masks = {name: mask.copy() for name, mask in masks.items() if mask.ndim == 2}  # the workspace draws anew
     progress.add(loss * scored, correct, scored)
     if progress.step == 1:
-        tqdm.write(f"first loss {loss:.3f} (ln V = {math.log(len(run.vocabulary)):.3f})")
+        tqdm.write(f"first loss {loss:.3f} (ln V = ln {len(run.vocabulary)} = {math.log(len(run.vocabulary)):.3f})")
     return {
         "epoch": progress.epoch + 1, "loss": loss, "accuracy": correct / max(scored, 1), "tokens": progress.tokens,
         "learning_rate": now.optimizer.learning_rate, "gradient_norm": norm, **(look.columns(params) if look else {}),
