@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from lstm_numpy.cells import CELLS
 from lstm_numpy.lstm import GATES
 
 Array = npt.NDArray[Any]
@@ -124,12 +125,18 @@ def compare(
     worst = np.unravel_index(difference.argmax(), difference.shape)
     largest = largest or float(max(np.abs(a).max(), np.abs(b).max()))
     error = float(difference[worst]) / largest if difference[worst] else 0.0
-    return Line(name, error, _place(worst, axes.split()), float(a[worst]), float(b[worst]), kinks)
+    return Line(name, error, _place(worst, axes.split(), _gates(name)), float(a[worst]), float(b[worst]), kinks)
 
 
-def _place(entry: tuple[np.intp, ...], axes: list[str]) -> str:
+def _gates(name: str) -> str:
+    """The gates of the cell that an array belongs to, such as "lstm1.Wh"."""
+    cell = name.partition(".")[0].rstrip("0123456789")
+    return CELLS[cell].gates if cell in CELLS else GATES
+
+
+def _place(entry: tuple[np.intp, ...], axes: list[str], gates: str) -> str:
     words = [
-        f"gate {GATES[k // H]} of unit {k % H}" if axis == "gate" else f"{axis} {k}"
+        f"gate {gates[k // H]} of unit {k % H}" if axis == "gate" else f"{axis} {k}"
         for axis, k in zip(axes, entry, strict=False)
     ]
     return f"[{', '.join(map(str, entry))}] {', '.join(words)}" if words else ""
