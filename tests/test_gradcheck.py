@@ -15,7 +15,8 @@ import pytest
 from lstm_numpy.gradcheck import __main__ as gradcheck
 from lstm_numpy.gradcheck import checks as gradient_checks
 from lstm_numpy.gradcheck.bugs import BUGS, Bug, plant
-from lstm_numpy.gradcheck.checks import CASES, CHECKS, Line, build, compare, compare_gradient, numeric_gradient, slope
+from lstm_numpy.gradcheck.checks import CASES, CHECKS, build
+from lstm_numpy.gradcheck.numeric import Line, compare, compare_gradient, numeric_gradient, slope
 
 ROOT = Path(__file__).parent.parent
 

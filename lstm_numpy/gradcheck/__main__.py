@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from lstm_numpy.gradcheck.bugs import BUGS, plant
 
 if TYPE_CHECKING:
-    from lstm_numpy.gradcheck.checks import Line
+    from lstm_numpy.gradcheck.numeric import Line
 
 HEADER = f"  {'':28} {'error':>7}  {'by hand':>18} {'numeric':>18}  {'':5}  where the error is largest"
 GUIDE = """
