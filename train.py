@@ -22,7 +22,7 @@ PAPER = {  # "Music Generation Using LSTM Model" (Wanjari et al.); H is not in t
     "tokens": "paper", "min_count": 1, "hidden": 256, "layers": 1, "input": "scalar", "dropout": 0.75,
     "recurrent_dropout": "rnndrop", "window": 50, "predict": "next", "lr": 1e-4, "anneal": "none",
 }  # fmt: skip
-EPOCHS, NO_END = 24, 10**9
+EPOCHS, NO_END = 20, 10**9
 MAY_CHANGE = ("epochs", "minutes", "quiet", "resume", "out")  # flags that may differ with --resume
 LOOK_EVERY = 25  # steps between two close looks, which take time
 
