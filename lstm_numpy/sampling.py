@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -15,7 +16,7 @@ import numpy.typing as npt
 from threadpoolctl import ThreadpoolController
 
 from lstm_numpy.model import Stepper, forward
-from lstm_numpy.parameters import State
+from lstm_numpy.parameters import each_array
 from lstm_numpy.speed import loops
 from lstm_numpy.speed.buffers import Buffers
 
@@ -127,7 +128,7 @@ def _side_by_side(
     writing = every  # the songs that have not ended: a row of logits and of the state for each
     logits = np.repeat(outputs[-1], count, axis=0)
     buffers = Buffers()
-    stepper = Stepper(params, _rows(state, np.zeros(count, np.intp)), buffers)
+    stepper = Stepper(params, each_array(state, lambda array: np.repeat(array, count, axis=0)), buffers)
     for t in range(n, total):
         if walks:
             before = zip(writing.tolist(), ids[writing, t - 1].tolist(), strict=True)
@@ -142,7 +143,7 @@ def _side_by_side(
         if not going.all():
             lengths[writing[~going]] = t + 1
             writing, chosen = writing[going], chosen[going]
-            stepper = Stepper(params, _rows(stepper.state, going), buffers)
+            stepper = Stepper(params, each_array(stepper.state, itemgetter(going)), buffers)
         if t + 1 == total or not len(writing):
             break
         logits = stepper(chosen, features(chosen, writing) if features else None)
@@ -167,11 +168,6 @@ def _loops_of(ids: Array, known: int) -> tuple[Array, Array]:
     for t in range(1, known):
         loops.extend_loops(ids, np.arange(len(ids)), t, runs, longest)
     return runs, longest
-
-
-def _rows(state: State, rows: Array) -> State:
-    """Copies of some rows (places, or bool for each)."""
-    return {name: type(arrays)(*(array[rows] for array in arrays)) for name, arrays in state.items()}
 
 
 def _choose(logits: Array, uniform: Array, sampling: Sampling) -> tuple[Array, Array]:
