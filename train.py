@@ -22,7 +22,7 @@ PAPER = {  # "Music Generation Using LSTM Model" (Wanjari et al.); H is not in t
     "tokens": "paper", "min_count": 1, "hidden": 256, "layers": 1, "input": "scalar", "dropout": 0.75,
     "recurrent_dropout": "rnndrop", "window": 50, "predict": "next", "lr": 1e-4, "anneal": "none",
 }  # fmt: skip
-EPOCHS, NO_END = 24, 10**9
+EPOCHS, NO_END = 20, 10**9
 MAY_CHANGE = ("epochs", "minutes", "quiet", "resume", "out")  # flags that may differ with --resume
 LOOK_EVERY = 25  # steps between two close looks, which take time
 
@@ -402,7 +402,7 @@ def take_step(run: Run, batch: Batch, workspace: Workspace) -> dict[str, float]:
     now.masks = {name: mask.copy() for name, mask in masks.items() if mask.ndim == 2}  # the workspace draws anew
     progress.add(loss * scored, correct, scored)
     if progress.step == 1:
-        tqdm.write(f"first loss {loss:.3f} (ln V = {math.log(len(run.vocabulary)):.3f})")
+        tqdm.write(f"first loss {loss:.3f} (ln V = ln {len(run.vocabulary)} = {math.log(len(run.vocabulary)):.3f})")
     return {
         "epoch": progress.epoch + 1, "loss": loss, "accuracy": correct / max(scored, 1), "tokens": progress.tokens,
         "learning_rate": now.optimizer.learning_rate, "gradient_norm": norm, **(look.columns(params) if look else {}),

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from lstm_numpy.gradcheck.__main__ import table_row
-from lstm_numpy.gradcheck.checks import compare, numeric_gradient
+from lstm_numpy.gradcheck.numeric import compare, numeric_gradient
 
 T, B, H = 4, 2, 3
 NAMES = ("xWx", "Wh", "b", "h0", "c0")

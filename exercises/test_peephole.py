@@ -10,7 +10,7 @@ import pytest
 
 from lstm_numpy import plain
 from lstm_numpy.gradcheck.__main__ import table_row
-from lstm_numpy.gradcheck.checks import compare, numeric_gradient
+from lstm_numpy.gradcheck.numeric import compare, numeric_gradient
 
 T, B, D, H = 4, 2, 2, 3
 NAMES = ("x", "Wx", "Wh", "b", "p", "h0", "c0")

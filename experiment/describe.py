@@ -72,7 +72,7 @@ def _intermediates(params: Mapping[str, Array], trace: Trace) -> Iterator[tuple[
     """Every array of the trace that is not a part of another, in the order in which the forward pass makes them."""
     for part, values in trace.items():
         for field, array in values._asdict().items():
-            if f"{part}.{field}" == "lstm1.input.dx" and array.size == 0:
+            if field == "dx" and array.size == 0:
                 array = few_hot_input_gradient(params, trace)
             if field not in ("gates", "correct"):
                 yield f"{part}.{field}", array

@@ -66,3 +66,20 @@ def finished(music, tmp_path_factory):
     with contextlib.redirect_stdout(printed):
         assert train.main(["--midi", str(music), "--out", str(folder), *SMALL]) == 0
     return folder, printed.getvalue()
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    """With -m math: which failures a change of the equations explains, and which show a mistake."""
+    failed = terminalreporter.stats.get("failed", [])
+    if "math" not in config.option.markexpr or not failed:
+        return
+    pinned = [report for report in failed if "pinned" in report.keywords]
+    terminalreporter.section("what the failures mean")
+    terminalreporter.line(f"{len(failed) - len(pinned)} prove that forward and backward fit together: they must pass.")
+    for report in failed:
+        if report not in pinned:
+            terminalreporter.line(f"  {report.nodeid}")
+    terminalreporter.line(
+        f"{len(pinned)} hold for today's equations only (stored losses, plain.py, the textbook LSTM, planted bugs): "
+        "after a change of the equations that you want, bring them up to date."
+    )

@@ -30,7 +30,7 @@ ORDER = {
     "lstm_numpy": """
         speed speed.blas . activations plain speed.buffers speed.compiled speed.loops kernels speed.products
         lstm cells layers parameters speed.workspace model optimizer
-        gradcheck gradcheck.checks gradcheck.bugs gradcheck.__main__
+        gradcheck gradcheck.numeric gradcheck.checks gradcheck.bugs gradcheck.__main__
         speed.machine batches baselines evaluation sampling
         files checkpoint
     """,

@@ -36,6 +36,7 @@ def planted(bug: Bug, folder: Path) -> Iterator[ModuleType]:
 
 
 @pytest.mark.math
+@pytest.mark.pinned
 @pytest.mark.parametrize("bug", BUGS, ids=lambda bug: str(1 + BUGS.index(bug)))
 def test_the_checker_finds_the_bug_and_names_it(bug: Bug, tmp_path: Path) -> None:
     with planted(bug, tmp_path) as checks:

@@ -15,7 +15,7 @@ import pytest
 from docs import draw, drawings, experiments, stopwatch
 from lstm_numpy import ModelConfig, init_params, kernels, loss_and_gradients, lstm
 from lstm_numpy.gradcheck.bugs import BUGS
-from lstm_numpy.gradcheck.checks import compare, numeric_gradient
+from lstm_numpy.gradcheck.numeric import compare, numeric_gradient
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -13,8 +14,9 @@ import pytest
 
 from lstm_numpy.gradcheck import __main__ as gradcheck
 from lstm_numpy.gradcheck import checks as gradient_checks
-from lstm_numpy.gradcheck.bugs import BUGS
-from lstm_numpy.gradcheck.checks import CASES, CHECKS, Line, build, compare, numeric_gradient, slope
+from lstm_numpy.gradcheck.bugs import BUGS, Bug, plant
+from lstm_numpy.gradcheck.checks import CASES, CHECKS, build
+from lstm_numpy.gradcheck.numeric import Line, compare, compare_gradient, numeric_gradient, slope
 
 ROOT = Path(__file__).parent.parent
 
@@ -83,6 +85,25 @@ def test_what_counts_as_right() -> None:
     assert not compare("x", [0.0, 1.0], [0.0, math.nan]).right
     with pytest.raises(ValueError, match=r"x has shape \(2,\) by hand, but should have \(1,\)"):
         compare("x", [0.0, 0.0], [0.0])
+
+
+@pytest.mark.math
+def test_a_kink_is_no_mistake_and_a_mistake_beside_a_kink_is_one() -> None:
+    x, weights = np.array([0.0005, -0.5, 0.0, -0.0015]), np.array([1.0, 2.0, 3.0, 4.0])
+
+    def loss() -> float:
+        return float((np.abs(x) * weights + x**2).sum())
+
+    right = np.sign(x) * weights + 2 * x
+    for at_0 in (3.0, -3.0):  # on the kink itself either side is right
+        right[2] = at_0
+        line = compare_gradient("x", right, loss, x)
+        assert line.right
+        assert line.kinks == 3
+    for wrong in ([-1.0, -3.0, 3.0, -4.003], [1.001, -3.0, 2.5, -4.003], [1.001, -2.9, 3.0, -4.003]):
+        assert not compare_gradient("x", np.array(wrong), loss, x).right
+    np.testing.assert_array_equal(x, [0.0005, -0.5, 0, -0.0015])
+    assert compare_gradient("x", 2 * x, lambda: float((x**2).sum()), x).kinks == 0
 
 
 # The command.
@@ -168,3 +189,23 @@ def test_a_table_cut_short_by_its_reader_is_no_error() -> None:
 def test_threads_are_checked_with_parts_of_different_size() -> None:
     case = next(case for case in CASES.values() if case.threads > 1)
     assert case.B % case.threads
+
+
+def test_watching_tells_what_a_change_breaks_and_what_mends_it(tmp_path: Path) -> None:
+    plant(Bug("optimizer.py", "import math\n", "import math\n\n", "nothing", "nothing"), tmp_path)
+    place, right, wrong = tmp_path / "lstm_numpy" / "kernels.py", "i * (one - i)", "i"
+    command = [sys.executable, "-u", "-m", "lstm_numpy.gradcheck", "--watch"]
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    with subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        try:
+            assert "quick checks" in process.stdout.readline()
+            assert "are right." in process.stdout.readline()
+            place.write_text(place.read_text("utf-8").replace(right, wrong), "utf-8")
+            told = [process.stdout.readline() for _ in range(2)]
+            while "quick checks" not in told[-2]:
+                told.append(process.stdout.readline())
+            assert "lstm1.dz[3] gate i" in told[-1]
+            assert "WRONG" in told[-1]
+        finally:
+            process.kill()

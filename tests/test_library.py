@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,26 +11,7 @@ import lstm_numpy
 
 ROOT = Path(__file__).parent.parent
 
-SCRIPT = """
-import numpy as np
-from lstm_numpy import (ModelConfig, RMSprop, Sampling, Songs, clip_by_global_norm, dropout_masks, generate,
-                        init_params, loss_and_gradients, reset, training_batches)
-
-START, END = 0, 1
-songs = Songs.of([[START, *range(2 + k % 3, 12), *range(11, 2, -1), END] for k in range(40)])
-rng = np.random.default_rng(0)
-config = ModelConfig(vocab_size=12, hidden_size=32, dropout=0.1)
-params = init_params(config, rng)
-optimizer = RMSprop(params, learning_rate=1e-2)
-for epoch in range(20):
-    state = None
-    for ids, targets, fresh, _ in training_batches(songs, T=16, B=8, rng=rng):
-        masks = dropout_masks(config, *ids.shape, rng)
-        loss, grads, state, trace = loss_and_gradients(params, ids, targets, reset(state, fresh), masks)
-        clip_by_global_norm(grads, 5.0)
-        optimizer.step(params, grads)
-print(generate(params, [START], 40, rng, end=END, banned=[START], sampling=Sampling(temperature=0.8))[0].ids)
-"""
+SCRIPT = re.findall(r"^```python\n(.*?)^```", (ROOT / "README.md").read_text(encoding="utf-8"), re.M | re.S)[0]
 
 
 def run(script: str) -> str:

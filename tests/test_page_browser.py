@@ -8,6 +8,7 @@ from browser import CHROMIUM, Browser
 from test_page import composer_of, ids_of
 
 from experiment import page
+from experiment.listening import Finding
 from experiment.page.reading import PageTune
 from midi_io import Note, encode
 
@@ -34,13 +35,16 @@ AudioNode.prototype.connect = function (target, ...more) {
 
 @pytest.fixture(scope="module")
 def written(tmp_path_factory):
-    """A page of two tunes, and the page's path."""
+    """A page of two tunes, a unit that follows something, and a change."""
     tokens = encode(NOTES, "note")
-    composer = composer_of(tokens)
+    composer = composer_of(tokens, kind="both")
     ids = ids_of(composer, tokens)
     path = tmp_path_factory.mktemp("page") / "index.html"
     other = np.concatenate([ids[:20], [1]])
-    page.write_page(path, NASTY, composer, [PageTune(NASTY, "Tunes", ids), PageTune("short", "Tunes", other)])
+    tunes = [PageTune(NASTY, "Tunes", ids), PageTune("short", "Tunes", other), PageTune("changed", "What if", ids)]
+    found = [Finding("on the beat", "c", 5, 0.6, 0.5, 0.1, 0.2)]
+    changed = [page.Change(NASTY, 0, 2, 1.25, 1.5)]
+    page.write_page(path, NASTY, composer, tunes, found=found, changed=changed)
     return path
 
 
@@ -138,6 +142,29 @@ def test_another_tune_can_be_opened(opened):
     opened.click("#tunes button:nth-child(2)")
     opened.wait("document.querySelector('#tune-facts').textContent.startsWith('short')")
     assert opened.ask("document.querySelector('#tunes button:nth-child(2)').getAttribute('aria-pressed')") == "true"
+
+
+def test_a_change_is_heard_beside_the_network_as_it_is(opened):
+    assert "cost 1.250 nats a token as it is, and 1.500 with the change" in text(opened, "#changes")
+    assert opened.ask("document.querySelectorAll('#tunes button').length") == 2  # the changed tune stands below
+    opened.click("#changes tbody tr:nth-child(2) button")
+    opened.wait("document.querySelector('#tune-facts').textContent.startsWith('changed')")
+    opened.wait("document.querySelector('#seek').value > 0.2")
+
+
+def test_a_unit_is_offered_by_the_name_of_what_it_follows(opened):
+    assert "on the beat: c of unit 5" in text(opened, "#found")
+    assert 'its c follows "on the beat" (r = 0.50' in text(opened, "#unit-text")
+    opened.ask("const unit = document.querySelector('#unit'); unit.value = 2; unit.dispatchEvent(new Event('change'))")
+    assert text(opened, "#unit-text") == "Unit 2 follows none of the things that were tried."
+
+
+def test_it_tells_what_the_echo_said(opened):
+    assert text(opened, "#echo-text").startswith("The echo said nothing")
+    opened.ask("const seek = document.querySelector('#seek'); seek.value = 20; seek.dispatchEvent(new Event('input'))")
+    opened.click("#play")
+    said = "document.querySelector('#echo-text').textContent"
+    opened.wait(f"/The echo said .*, and so it came: the last [0-9]+ tokens/.test({said})")
 
 
 def test_a_gate_opens_its_equation(opened):

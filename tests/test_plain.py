@@ -8,7 +8,7 @@ import pytest
 from lstm_numpy import ModelConfig, init_params, loss_and_gradients, plain, zero_state
 from lstm_numpy.model import few_hot_input_gradient
 
-pytestmark = pytest.mark.math
+pytestmark = [pytest.mark.math, pytest.mark.pinned]
 
 T, B, V, H = 6, 3, 7, 4
 

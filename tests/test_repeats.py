@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from experiment.repeats import nats_by_repeat, repeat_table
+from experiment.repeats import nats_by_repeat, repeat_table, repeats_of
+from lstm_numpy.batches import Songs
+from lstm_numpy.evaluation import Evaluation
 from midi_io.notes import Note
 from midi_io.tokens import encode
-from midi_io.tokens.context import Context
 from midi_io.tokens.hearing import RUNS
 from midi_io.vocabulary import Vocabulary
 
@@ -36,10 +37,8 @@ def test_a_phrase_that_comes_again_is_found() -> None:
     tokens = encode(phrase + [note._replace(start=note.start + 16) for note in phrase])
     known = Vocabulary.build(dict.fromkeys(tokens, 1))
     flat = known.ids(["<start>", *tokens, "<end>"])
-    context = Context(known, "echo")
-    echo, run, _ = context.of_songs(flat, np.array([0, len(flat)])).T
-    scored = np.arange(len(flat)) > 0
-    rows = nats_by_repeat(flat, np.zeros(len(flat)), scored, echo, run, RUNS)
+    found = Evaluation(np.zeros(len(flat)), np.arange(len(flat)) > 0, 0)
+    rows = repeats_of(known, Songs.of([flat]), found)
     assert sum(row.share for row in rows) == pytest.approx(1)
     assert rows[-1].tokens == 48
     assert rows[-1].copied > 0.9

@@ -12,15 +12,15 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Sequence
-from itertools import groupby
+import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lstm_numpy.gradcheck.bugs import BUGS, plant
 
 if TYPE_CHECKING:
-    from lstm_numpy.gradcheck.checks import Line
+    from lstm_numpy.gradcheck.numeric import Line
 
 HEADER = f"  {'':28} {'error':>7}  {'by hand':>18} {'numeric':>18}  {'':5}  where the error is largest"
 GUIDE = """
@@ -39,30 +39,47 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--bug", type=int, metavar="N", help=f"plant bug N (1 to {len(BUGS)}) in a copy of the package, and check that"
     )
     parser.add_argument("--answer", action="store_true", help="with --bug: tell what the bug is")
+    parser.add_argument(
+        "--watch", action="store_true", help="check again whenever a file of lstm_numpy is saved; stop with Ctrl-C"
+    )
+    parser.add_argument("--quick", action="store_true", help="the checks that find most mistakes, in two seconds")
     args = parser.parse_args(arguments)
+    if args.watch:
+        return watch()
     if args.bug is None and args.answer:
         parser.error("--answer tells about a bug: say which, with --bug N")
     if args.bug is None:
-        return check()
+        return check(quick=args.quick)
     if not 1 <= args.bug <= len(BUGS):
         parser.error(f"--bug is a number from 1 to {len(BUGS)}, not {args.bug}")
     return answer(args.bug) if args.answer else check_with_bug(args.bug)
 
 
-def check() -> int:
+def check(*, quick: bool = False) -> int:
     """Print every comparison; return 0 if all are right, else 1."""
-    from lstm_numpy.gradcheck.checks import CHECKS
+    from lstm_numpy.gradcheck.checks import CHECKS, QUICK
 
     print("The first table has a line for every gate and time step of dz; others show the worst one of a layer's dz.\n")
     lines: list[tuple[str, Line]] = []
-    wrong: list[tuple[str, Line]] = []
-    for title, comparisons in CHECKS.items():
-        section = list(comparisons())
-        wrong_here = [(title, line) for line in section if not line.right]
-        whole = not lines or (wrong_here and not wrong)  # the first table, and the first one with something wrong
-        print(f"{title}\n{HEADER}", *map(table_row, section if whole else worst_dz(section)), "", sep="\n", flush=True)
-        lines += [(title, line) for line in section]
-        wrong += wrong_here
+    for number, (title, comparisons) in enumerate(CHECKS.items()):
+        if quick and title not in QUICK:
+            continue
+        print(f"{title}\n{HEADER}")
+        hidden: list[Line] = []  # lines for dz that are right: of each layer the worst is shown
+        for line in comparisons():
+            lines.append((title, line))
+            if number > 0 and ".dz[" in line.name and line.right:
+                hidden.append(line)
+                continue
+            if hidden:
+                print(table_row(max(hidden, key=badness)))
+                hidden = []
+            print(table_row(line), flush=True)
+        print()
+    wrong = [(title, line) for title, line in lines if not line.right]
+    kinks = sum(line.kinks for _, line in lines)
+    if kinks:
+        print(f"{kinks} entries stand near a kink of the loss, and were checked on one side of it (docs/lstm.md, 7).")
     title, worst = max(wrong or lines, key=lambda entry: badness(entry[1]))
     if not wrong:
         print(f"All {len(lines)} are right.  Largest error: {worst.error:.1e}, {worst.name} ({title}).")
@@ -75,20 +92,55 @@ def check() -> int:
 
 def table_row(line: Line) -> str:
     """name, error, by hand, numeric, verdict, place."""
-    verdict = "ok" if line.right else "WRONG"
+    verdict = "WRONG" if not line.right else "kink" if line.kinks else "ok"
     numbers = f"{line.error:7.0e}  {line.by_hand:18.11g} {line.numeric:18.11g}"
     return f"  {line.name:28} {numbers}  {verdict:5}  {line.where}".rstrip()
-
-
-def worst_dz(section: Iterable[Line]) -> list[Line]:
-    """The lines of a section, but of those for the gates and steps of one layer's dz the worst alone."""
-    groups = groupby(section, key=lambda line: line.name.partition(".dz[")[0] if ".dz[" in line.name else line.name)
-    return [max(group, key=badness) for _, group in groups]
 
 
 def badness(line: Line) -> float:
     """The error; what is not a number is worse than any."""
     return math.inf if math.isnan(line.error) else line.error
+
+
+def watch() -> int:
+    """Check whenever a file is saved: the quick checks first, then all.  Prints what is wrong.  Ends with Ctrl-C."""
+    while True:
+        saved = saved_at()
+        for name, arguments in (("quick checks", ["--quick"]), ("all checks", [])):
+            found = check_in_a_child(arguments, saved)
+            if found is None:  # a file was saved in the middle
+                break
+            status, printed = found
+            verdicts = (" WRONG", " kink ", "are right.")
+            told = [line for line in printed.splitlines() if any(verdict in line for verdict in verdicts)]
+            told = told or printed.splitlines()[-1:]  # what stopped the child, such as a SyntaxError
+            print(f"{time.strftime('%H:%M:%S')}  {name}", *told[:30], sep="\n", flush=True)
+            if status:
+                break
+        while saved_at() == saved:
+            time.sleep(0.1)
+
+
+def check_in_a_child(arguments: Sequence[str], saved: dict[Path, int]) -> tuple[int, str] | None:
+    """The exit status of a check in a new process and what it printed; None if a file is saved before it ends."""
+    environment = {**os.environ, "NUMBA_DISABLE_JIT": "1"}  # to compile would take longer than to check
+    command = [sys.executable, "-m", "lstm_numpy.gradcheck", *arguments]
+    with tempfile.TemporaryFile("w+") as output:
+        with subprocess.Popen(command, stdout=output, stderr=output, env=environment) as child:
+            try:
+                while child.poll() is None:
+                    time.sleep(0.05)
+                    if saved_at() != saved:
+                        return None
+            finally:
+                child.kill()
+        output.seek(0)
+        return child.returncode, output.read()
+
+
+def saved_at() -> dict[Path, int]:
+    """When each file of the package was saved last."""
+    return {path: path.stat().st_mtime_ns for path in Path(__file__).parents[1].rglob("*.py")}
 
 
 def check_with_bug(number: int) -> int:
