@@ -214,14 +214,11 @@ def copied(
     heard its songs in, a copy in another key is a copy.  <start> and <end> count like any other id.
     """
     readings = np.arange(int(songs.flat.max(initial=0)) + 1)[None, :] if readings is None else readings
-    lengths = np.zeros(len(songs.flat), dtype=np.int64)
-    if len(train.flat) and len(songs.flat):
-        read = [np.insert(reading[songs.flat], songs.offsets[1:], -2) for reading in readings.astype(np.int64)]
-        matches = _longest_matches(np.insert(train.flat.astype(np.int64), train.offsets[1:], -2), np.concatenate(read))
-        matches = np.delete(matches.reshape(len(read), -1), songs.offsets[1:] + np.arange(len(songs)), axis=1)
-        left = np.repeat(songs.offsets[1:], np.diff(songs.offsets)) - np.arange(len(lengths))  # to the end of the song
-        lengths = np.minimum(matches.max(axis=0), left)
-    runs = [lengths[begin:end] for begin, end in pairwise(songs.offsets)]
+    # Songs are parted by numbers that stand nowhere else, so that no run reaches over the end of a song.
+    texts = [np.insert(reading[songs.flat].astype(np.int64), songs.offsets[1:], -2) for reading in readings]
+    found = _longest_matches(np.concatenate(texts), np.insert(train.flat.astype(np.int64), train.offsets[1:], -3))
+    longest = found.reshape(len(readings), -1).max(axis=0)
+    runs = [longest[begin + k : end + k] for k, (begin, end) in enumerate(pairwise(songs.offsets))]
     return [CopyReport(int(run.max(initial=0)), {n: _share(run[: max(len(run) - n + 1, 0)] >= n) for n in sizes})
             for run in runs]  # fmt: skip
 
@@ -230,33 +227,22 @@ def _share(found: Array) -> float:
     return float(found.mean()) if len(found) else 0.0
 
 
-def _longest_matches(train: Array, text: Array) -> Array:
-    """For each place of text: how many numbers from there on stand somewhere in train.  All numbers are -2 or more.
+def _longest_matches(text: Array, train: Array) -> Array:
+    """For each place of text: how many numbers from there on stand somewhere in train.  All numbers are -3 or more.
 
-    All suffixes of both are sorted, by doubling the length that is compared.  No suffix of train has more in common
-    with a suffix of text than its two neighbours in that order.
+    Runs of n numbers that stand in both become runs of n + 1: here and there are the places where they begin, and equal
+    runs have equal names.
     """
-    both = np.concatenate([train, text]) + 3  # 0 is what stands behind the end
-    longest_song = int(np.diff(np.flatnonzero(text == -2), prepend=-1).max())
-    ranks = [both]  # ranks[k] orders the suffixes by their first 2^k numbers
-    while 2 ** (len(ranks) - 1) < longest_song:
-        later = np.zeros_like(both)
-        later[: -(2 ** (len(ranks) - 1))] = ranks[-1][2 ** (len(ranks) - 1) :]
-        ranks.append(np.unique(ranks[-1] * (int(ranks[-1].max()) + 1) + later, return_inverse=True)[1] + 1)
-    ranks = [np.append(rank, 0) for rank in ranks]
-
-    order = np.argsort(ranks[-1][:-1], kind="stable")
-    of_train = order < len(train)
-    place = np.arange(len(order))
-    before = np.maximum.accumulate(np.where(of_train, place, -1))
-    after = np.minimum.accumulate(np.where(of_train, place, len(order))[::-1])[::-1]
-    begin, matches = order[~of_train], np.zeros(len(text), dtype=np.int64)
-    for neighbour in (before[~of_train], after[~of_train]):
-        there = (neighbour >= 0) & (neighbour < len(order))
-        other = order[np.where(there, neighbour, 0)]
-        length = np.zeros(len(begin), dtype=np.int64)
-        for k in reversed(range(len(ranks))):
-            a, b = (np.minimum(start + length, len(order)) for start in (begin, other))
-            length += (ranks[k][a] == ranks[k][b]).astype(np.int64) << k
-        matches[begin - len(train)] = np.maximum(matches[begin - len(train)], np.where(there, length, 0))
-    return matches
+    longest, n = np.zeros(len(text), np.int64), 0
+    here, there = np.arange(len(text)), np.arange(len(train))
+    name_here, name_there = np.zeros_like(here), np.zeros_like(there)
+    base = 4 + int(max(text.max(initial=0), train.max(initial=0)))
+    while len(here):
+        longest[here] = n
+        longer = np.concatenate([name_here * base + text[here + n] + 3, name_there * base + train[there + n] + 3])
+        names = np.unique(longer, return_inverse=True)[1]
+        name_here, name_there = names[: len(here)], names[len(here) :]
+        stay, stay_there = np.isin(name_here, name_there), np.isin(name_there, name_here)
+        here, there, name_here, name_there = here[stay], there[stay_there], name_here[stay], name_there[stay_there]
+        n += 1
+    return longest

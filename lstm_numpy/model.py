@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from lstm_numpy import layers
 from lstm_numpy.cells import Cell, cell_of
-from lstm_numpy.parameters import Array, Arrays, State, input_weights, layer_names
+from lstm_numpy.parameters import Array, Arrays, State, each_array, input_weights, layer_names
 from lstm_numpy.speed.buffers import Buffers
 from lstm_numpy.speed.workspace import Trace, Workspace
 
@@ -29,13 +29,12 @@ class Layer(NamedTuple):
 
     name: str
     cell: Cell
-    Ws: tuple[Array, ...]  # (D, gates * H) Wx; and for features (size, gates * H) Wx1, Wx2, ...
+    Ws: dict[str, Array]  # by name: Wx (D, gates * H), and for features Wx1, Wx2, ... (size, gates * H)
     xWx: Array  # (T, B, gates * H)  # noqa: N815
     weights: Any  # the cell's weights and masks
     masks: Any
     output_mask: Array | None  # (T, B, H) dropout of the output
     trace: Any
-    h: Array  # (T, B, H) trace.h[1:], what the layer gives
     step: Callable[[int], None]
     buffers: Buffers
 
@@ -47,24 +46,24 @@ class Stack:
         self, params: Mapping[str, Array], T: int, B: int, state: State | None, masks: Mapping[str, Array],
         buffers: Buffers,
     ) -> None:  # fmt: skip
-        self.W, self.b = params["dense.W"], params["dense.b"]
-        self.T, self.V, dtype = T, self.b.size, self.b.dtype
+        self.W, self.b, self.T, self.buffers = params["dense.W"], params["dense.b"], T, buffers
+        (H, self.V), dtype = self.W.shape, self.W.dtype
         self.logits = buffers.empty("logits", (T, B, self.V), dtype)
-        self.inputs: dict[str, Array] = {}  # what each layer was given in the last run
+        self.trace: dict[str, Any] = {}  # every intermediate of the last run by name
         self.layers: list[Layer] = []
         for name in layer_names(params):
-            cell, room, H = cell_of(name), buffers.within(name), self.W.shape[0]
+            cell, room, Ws = cell_of(name), buffers.within(name), input_weights(params, name)
             ones, zeros = room.full("ones", 1, (B, H), dtype), room.full("zeros", 0, (B, H), dtype)
-            Ws, weights = tuple(input_weights(params, name).values()), weights_of(params, name)
-            cell_masks = masks_of(masks, name, ones)
+            weights = cell.weights(*(params[f"{name}.{field}"] for field in cell.weights._fields))
+            cell_masks = cell.masks(*(masks.get(f"{name}.{field}", ones) for field in cell.masks._fields))
             first = state[name] if state else cell.state(*(zeros for _ in cell.state._fields))
-            xWx = room.empty("xWx", (T, B, Ws[0].shape[1]), dtype)
+            xWx = room.empty("xWx", (T, B, len(cell.gates) * H), dtype)
             trace, step = cell.steps(xWx, weights, first, cell_masks, room)
             mask = masks.get(f"{name}.output")
-            self.layers.append(Layer(name, cell, Ws, xWx, weights, cell_masks, mask, trace, trace.h[1:], step, room))
+            self.layers.append(Layer(name, cell, Ws, xWx, weights, cell_masks, mask, trace, step, room))
 
     def run(self, x: Array) -> Array:
-        """All time steps: from the first layer's input x to logits (T, B, V)."""
+        """All time steps, from x to logits (T, B, V).  x is what few_hot gives, or numbers (T, B, D)."""
         return self._run(x, slice(None), range(self.T), self.logits)
 
     def run_step(self, x: Array, t: int) -> Array:
@@ -72,16 +71,41 @@ class Stack:
         return self._run(x, t, (t,), self.logits[0])
 
     def _run(self, x: Array, rows: slice | int, times: Iterable[int], logits: Array) -> Array:
+        not_yet = np.empty(0, self.b.dtype)
         for layer in self.layers:
-            x = self.inputs[layer.name] = layers.input_forward(x, layer.Ws, self.V, layer.xWx[rows])
+            x = layers.input_forward(x, tuple(layer.Ws.values()), self.V, layer.xWx[rows])  # xWx = x @ Wx         (6)
+            self.trace[f"{layer.name}.input"], self.trace[layer.name] = InputTrace(x, not_yet), layer.trace
             for t in times:
-                layer.step(t)
-            x = layer.h[rows]
+                layer.step(t)  # (1) to (5)
+            x = layer.trace.h[1:][rows]
             if layer.output_mask is not None:
-                x = layers.dropout_forward(x, layer.output_mask[rows], layer.buffers)
-        self.inputs["dense"] = x
-        layers.dense_forward(x, self.W, self.b, logits)
+                x = layers.dropout_forward(x, layer.output_mask[rows], layer.buffers)  # y = h * mask              (7)
+        self.trace["dense.input"] = InputTrace(x, not_yet)
+        layers.dense_forward(x, self.W, self.b, logits)  # logits = y @ W + b                                      (8)
         return logits
+
+    def backward(self, dlogits: Array) -> Arrays:
+        """The gradients of all parameters, by name, after `run`; fills the d... of `trace`."""
+        grads: Arrays = {}
+        y = self.trace["dense.input"].x
+        dy, grads["dense.W"], grads["dense.b"] = layers.dense_backward(
+            dlogits, y, self.W, self.buffers.within("dense")
+        )  # (19)
+        self.trace["dense.input"] = InputTrace(y, dy)
+        for layer in reversed(self.layers):
+            name, room, x = layer.name, layer.buffers, self.trace[f"{layer.name}.input"].x
+            if layer.output_mask is not None:
+                dy = layers.dropout_backward(dy, layer.output_mask, room)  # (7)
+            trace, d_weights = layer.cell.backward(dy, layer.weights, layer.masks, layer.trace, room)  # (11) to (17)
+            self.trace[name] = trace
+            grads.update({f"{name}.{field}": gradient for field, gradient in d_weights._asdict().items()})
+            if x.dtype.kind in "iu":
+                d_rows = layers.few_hot_backward(trace.dz, x, tuple(layer.Ws.values()), room)  # (24)
+                grads.update(zip(layer.Ws, d_rows, strict=True))
+            else:
+                dy, grads[f"{name}.Wx"] = layers.linear_backward(trace.dz, x, layer.Ws[f"{name}.Wx"], room)  # (18)
+                self.trace[f"{name}.input"] = InputTrace(x, dy)
+        return grads
 
     def state(self, t: int) -> State:
         """What the sequences carry after t steps: views."""
@@ -89,70 +113,6 @@ class Stack:
             layer.name: layer.cell.state(*(getattr(layer.trace, field)[t] for field in layer.cell.state._fields))
             for layer in self.layers
         }
-
-    def start_again(self) -> None:
-        """The state after the last step becomes that before the first."""
-        for first, last in zip(self.state(0).values(), self.state(self.T).values(), strict=True):
-            for row, last_row in zip(first, last, strict=True):
-                row[:] = last_row
-
-    def trace(self) -> dict[str, Any]:
-        """Every intermediate by name; gradients are empty until stack_backward has filled them."""
-        found: dict[str, Any] = {}
-        for layer in self.layers:
-            found[f"{layer.name}.input"] = InputTrace(self.inputs[layer.name], np.empty(0, self.b.dtype))
-            found[layer.name] = layer.trace
-        return {**found, "dense.input": InputTrace(self.inputs["dense"], np.empty(0, self.b.dtype))}
-
-
-def weights_of(params: Mapping[str, Array], layer: str) -> Any:
-    """The weights of a layer's cell."""
-    weights = cell_of(layer).weights
-    return weights(*(params[f"{layer}.{field}"] for field in weights._fields))
-
-
-def masks_of(masks: Mapping[str, Array], layer: str, ones: Array) -> Any:
-    """The masks of a layer's cell; ones where there is none."""
-    fields = cell_of(layer).masks
-    return fields(*(masks.get(f"{layer}.{field}", ones) for field in fields._fields))
-
-
-def stack_forward(
-    params: Mapping[str, Array], x: Array, state: State | None, masks: Mapping[str, Array], buffers: Buffers
-) -> tuple[Array, State, dict[str, Any]]:
-    """All layers, for one part of a batch.  x is what few_hot gives, or numbers (T, B, D)."""
-    T, B = x.shape[:2]
-    stack = Stack(params, T, B, state, masks, buffers)
-    logits = stack.run(x)
-    last = {name: type(arrays)(*(array.copy() for array in arrays)) for name, arrays in stack.state(T).items()}
-    return logits, last, stack.trace()
-
-
-def stack_backward(
-    params: Mapping[str, Array], masks: Mapping[str, Array], dlogits: Array, trace: dict[str, Any], buffers: Buffers
-) -> Arrays:
-    """The gradients of all parameters for one part of a batch; fills the d... of `trace`."""
-    grads: Arrays = {}
-    x = trace["dense.input"].x
-    dy, grads["dense.W"], grads["dense.b"] = layers.dense_backward(
-        dlogits, x, params["dense.W"], buffers.within("dense")
-    )
-    trace["dense.input"] = InputTrace(x, dy)
-    for name in reversed(layer_names(params)):
-        cell, room, x = cell_of(name), buffers.within(name), trace[f"{name}.input"].x
-        if f"{name}.output" in masks:
-            dy = layers.dropout_backward(dy, masks[f"{name}.output"], room)
-        ones = room.full("ones", 1, dy.shape[1:], dy.dtype)
-        step, d_weights = cell.backward(dy, weights_of(params, name), masks_of(masks, name, ones), trace[name], room)
-        grads.update({f"{name}.{field}": gradient for field, gradient in d_weights._asdict().items()})
-        Ws = input_weights(params, name)
-        if x.dtype.kind in "iu":
-            grads.update(zip(Ws, layers.few_hot_backward(step.dz, x, tuple(Ws.values()), room), strict=True))
-        else:
-            dy, grads[f"{name}.Wx"] = layers.linear_backward(step.dz, x, Ws[f"{name}.Wx"], room)
-            trace[f"{name}.input"] = InputTrace(x, dy)
-        trace[name] = step
-    return {name: grads[name] for name in params}
 
 
 class Stepper:
@@ -170,7 +130,9 @@ class Stepper:
     def __call__(self, ids: Array, context: Array | None = None) -> Array:
         """ids (B,), and features (B, F) if the network has any, to logits (B, V), valid until the next call."""
         if self._t == self.ROWS:
-            self._stack.start_again()
+            for first, last in zip(self._stack.state(0).values(), self.state.values(), strict=True):
+                for row, last_row in zip(first, last, strict=True):
+                    row[:] = last_row
             self._t = 0
         self._t += 1
         return self._stack.run_step(few_hot(ids, context), self._t - 1)
@@ -199,14 +161,12 @@ def forward(
     workspace: Workspace | None = None,
 ) -> tuple[Array, State, Trace]:
     """ids (T, B) to logits (T, B, V), the state after the last step, and the trace.  Arguments as below."""
-    _check(params, ids, None, state, masks, context, workspace)
-    x = few_hot(ids, context)
 
-    def part(lanes: slice, buffers: Buffers) -> tuple[Array, State, dict[str, Any]]:
-        return stack_forward(params, _lanes(x, lanes), _state_of(state, lanes), _masks_of(masks, lanes), buffers)
+    def part(stack: Stack, x: Array, targets: Array) -> Any:
+        return stack.run(x), stack.trace
 
-    logits, states, traces = zip(*_run(part, ids, workspace), strict=True)
-    return (logits[0] if len(logits) == 1 else np.concatenate(logits, axis=1)), _joined(states), Trace(traces)
+    (logits, traces), last = _in_parts(part, params, ids, None, state, masks, context, workspace)
+    return (logits[0] if len(logits) == 1 else np.concatenate(logits, axis=1)), last, Trace(traces)
 
 
 def token_nats(
@@ -219,16 +179,13 @@ def token_nats(
     workspace: Workspace | None = None,
 ) -> tuple[Array, int, State]:
     """Evaluation: -ln p(target) in nats (T, B), 0 where the target is -1; how many predictions are right; the state."""
-    _check(params, ids, targets, state, None, context, workspace)
-    x = few_hot(ids, context)
 
-    def part(lanes: slice, buffers: Buffers) -> tuple[Array, int, State]:
-        logits, last_state, _ = stack_forward(params, _lanes(x, lanes), _state_of(state, lanes), {}, buffers)
-        score, _ = layers.cross_entropy_forward(logits, _lanes(targets, lanes), buffers.within("loss"))
-        return score.nats, score.correct, last_state
+    def part(stack: Stack, x: Array, targets: Array) -> Any:
+        score, _ = layers.cross_entropy_forward(stack.run(x), targets, stack.buffers.within("loss"))
+        return score.nats, score.correct
 
-    nats, correct, states = zip(*_run(part, ids, workspace), strict=True)
-    return np.concatenate(nats, axis=1), sum(correct), _joined(states)
+    (nats, correct), last = _in_parts(part, params, ids, targets, state, None, context, workspace)
+    return np.concatenate(nats, axis=1), sum(correct), last
 
 
 def loss_and_gradients(
@@ -253,24 +210,20 @@ def loss_and_gradients(
     until its next use.  Raises ValueError for ids or targets that are no integers or outside of the vocabulary, for
     shapes and names that do not fit, and for a workspace of another network.
     """
-    _check(params, ids, targets, state, masks, context, workspace)
-    x = few_hot(ids, context)
     scored = int(np.count_nonzero(targets >= 0))
 
-    def part(lanes: slice, buffers: Buffers) -> tuple[float, Arrays, State, dict[str, Any]]:
-        its_x, its_targets = _lanes(x, lanes), _lanes(targets, lanes)
-        its_state, its_masks = _state_of(state, lanes), _masks_of(masks, lanes)
-        logits, last_state, trace = stack_forward(params, its_x, its_state, its_masks, buffers)
-        score, loss = layers.cross_entropy_forward(logits, its_targets, buffers.within("loss"))
-        loss = layers.cross_entropy_backward(loss, its_targets, scored, buffers.within("loss"))
-        grads = stack_backward(params, its_masks, loss.dlogits, trace, buffers)
-        return float(score.nats.sum(dtype=np.float64)), grads, last_state, {**trace, "loss": loss, "score": score}
+    def part(stack: Stack, x: Array, targets: Array) -> Any:
+        buffers = stack.buffers.within("loss")
+        score, loss = layers.cross_entropy_forward(stack.run(x), targets, buffers)  # -ln p(target)                (9)
+        loss = layers.cross_entropy_backward(loss, targets, scored, buffers)  # dlogits                           (10)
+        grads = stack.backward(loss.dlogits)
+        return float(score.nats.sum(dtype=np.float64)), grads, {**stack.trace, "loss": loss, "score": score}
 
-    nats, grads, states, traces = zip(*_run(part, ids, workspace), strict=True)
+    (nats, grads, traces), last = _in_parts(part, params, ids, targets, state, masks, context, workspace)
     for more in grads[1:]:  # the gradient of the batch is the sum over its parts, each divided by all that is scored
         for name in params:
             grads[0][name] += more[name]
-    return sum(nats) / max(scored, 1), grads[0], _joined(states), Trace(traces)
+    return sum(nats) / max(scored, 1), {name: grads[0][name] for name in params}, last, Trace(traces)
 
 
 def few_hot_input_gradient(params: Mapping[str, Array], trace: Trace) -> Array:
@@ -282,29 +235,33 @@ def few_hot_input_gradient(params: Mapping[str, Array], trace: Trace) -> Array:
 # A batch is cut into parts by its lanes: the second axis of (T, B), the last but one of states and masks.
 
 
-def _run(part: Any, ids: Array, workspace: Workspace | None) -> list[Any]:
-    return workspace.run(part, ids.shape) if workspace else [part(slice(None), Buffers())]
+def _in_parts(
+    part: Callable[[Stack, Array, Array], Any], params: Mapping[str, Array], ids: Array, targets: Array | None,
+    state: State | None, masks: Mapping[str, Array] | None, context: Array | None, workspace: Workspace | None,
+) -> tuple[Iterable[Any], State]:  # fmt: skip
+    """Call part(stack, x, targets) for each part of a batch.  Each of its results, of all parts; and the last state.
 
+    ValueError where the arguments do not fit together.
+    """
+    _check(params, ids, targets, state, masks, context, workspace)
+    T, x = len(ids), few_hot(ids, context)
 
-def _lanes(integers: Array, lanes: slice) -> Array:
-    return np.ascontiguousarray(integers[:, lanes], dtype=np.intp)
+    def cut(lanes: slice, buffers: Buffers) -> Any:
+        its_x, its_targets = (
+            np.ascontiguousarray(whole[:, lanes], dtype=np.intp) for whole in (x, ids if targets is None else targets)
+        )
+        its_state = state and each_array(state, lambda array: array[lanes])
+        its_masks = {name: mask[..., lanes, :] for name, mask in (masks or {}).items()}
+        stack = Stack(params, T, its_x.shape[1], its_state, its_masks, buffers)
+        return part(stack, its_x, its_targets), each_array(stack.state(T), np.copy)
 
-
-def _masks_of(masks: Mapping[str, Array] | None, lanes: slice) -> Arrays:
-    return {name: mask[..., lanes, :] for name, mask in (masks or {}).items()}
-
-
-def _state_of(state: State | None, lanes: slice) -> State | None:
-    return state and {name: type(arrays)(*(array[lanes] for array in arrays)) for name, arrays in state.items()}
-
-
-def _joined(states: Sequence[State]) -> State:
-    if len(states) == 1:
-        return states[0]
-    return {
+    results = workspace.run(cut, ids.shape) if workspace else [cut(slice(None), Buffers())]
+    found, states = zip(*results, strict=True)
+    last = {
         name: type(arrays)(*map(np.concatenate, zip(*(state[name] for state in states), strict=True)))
         for name, arrays in states[0].items()
     }
+    return zip(*found, strict=True), last
 
 
 def _check(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, TypeAlias
 
@@ -124,7 +124,12 @@ def reset(state: State | None, fresh: Array) -> State | None:
     None stands for zeros in every lane, and stays None.
     """
     carried = ~fresh[:, None]
-    return state and {layer: type(arrays)(*(array * carried for array in arrays)) for layer, arrays in state.items()}
+    return state and each_array(state, lambda array: array * carried)
+
+
+def each_array(state: State, change: Callable[[Array], Array]) -> State:
+    """A state in which each array is what `change` makes of it."""
+    return {layer: type(arrays)(*map(change, arrays)) for layer, arrays in state.items()}
 
 
 # Dropout.

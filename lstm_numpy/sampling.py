@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -15,7 +16,7 @@ import numpy.typing as npt
 from threadpoolctl import ThreadpoolController
 
 from lstm_numpy.model import Stepper, forward
-from lstm_numpy.parameters import State
+from lstm_numpy.parameters import each_array
 from lstm_numpy.speed import loops
 from lstm_numpy.speed.buffers import Buffers
 
@@ -26,7 +27,6 @@ Context: TypeAlias = Callable[[int, int], Callable[[Array, Array], Array]]
 LONGEST_PERIOD = 16  # ids: what repeats after more is a phrase, and music repeats its phrases
 SHORTEST_LOOP = 8  # ids: a chord struck four times is no loop yet
 _COLDEST, _HOTTEST = 1e-20, 1e20  # beyond, nothing changes any more but that float32 overflows
-_READ_AT_ONCE, _DRAWN_AT_ONCE = 256, 256
 _SIDE_BY_SIDE = 32  # songs that share a batch; a fixed number, so that sums are rounded alike on every machine
 
 
@@ -89,117 +89,101 @@ def generate(
     finite.
     """
     prime = np.atleast_1d(np.asarray(prime, dtype=np.intp))
-    sampling, params = sampling or Sampling(), _without(params, banned)
+    sampling, dense_b = sampling or Sampling(), params["dense.b"].copy()
+    dense_b[list(banned)] = -np.inf
+    params = {**params, "dense.b": dense_b}
     seeds = rng.integers(2**63, size=count).tolist()
     # One BLAS thread: a step's products are too small to be shared out, and their sums are the same on any machine.
     with ThreadpoolController().limit(limits=1, user_api="blas"):
         tunes: list[Tune] = []
         for k in range(0, count, _SIDE_BY_SIDE):
-            songs = _Songs(prime, len(prime) + length, seeds[k : k + _SIDE_BY_SIDE], walk, context)
-            if k == 0:
-                logits, state = _read(params, prime, songs.prime_features)
-            tunes += songs.write(params, logits, state, sampling, end)
+            some = seeds[k : k + _SIDE_BY_SIDE]
+            tunes += _side_by_side(params, prime, length, some, sampling, end, walk, context)
     return tunes
 
 
-class _Songs:
-    """Some songs that are written side by side."""
+def _side_by_side(
+    params: Mapping[str, Array], prime: Array, length: int, seeds: Sequence[int], sampling: Sampling, end: int,
+    walk: Walk | None, context: Context | None,
+) -> list[Tune]:  # fmt: skip
+    """One song for each seed."""
+    count, n, total = len(seeds), len(prime), len(prime) + length
+    every = np.arange(count)
+    ids = np.empty((count, total), dtype=np.intp)
+    ids[:, :n] = prime
+    lengths, entropy_sums = np.full(count, total), np.zeros(count)
+    uniform = np.stack([np.random.default_rng(seed).random(length) for seed in seeds])
+    runs, longest = _loops_of(ids, n)
 
-    def __init__(
-        self, prime: Array, total: int, seeds: Sequence[int], walk: Walk | None, context: Context | None
-    ) -> None:
-        count, self.n = len(seeds), len(prime)
-        self.ids = np.empty((count, total), dtype=np.intp)
-        self.ids[:, : self.n] = prime
-        self.lengths, self.entropy_sums = np.full(count, total), np.zeros(count)
-        self.draws, self.loops = _Draws(seeds), _Loops(self.ids, self.n)
-        self.walks = [walk() for _ in seeds] if walk else []
-        for along in self.walks:
-            for i in prime[:-1].tolist():
-                along(i)
-        self.context = context(count, total) if context else None
-        self.prime_features = None  # (n, 1, F)
-        if self.context and len(prime):
-            every = np.arange(count)
-            self.prime_features = np.stack([self.context(np.full(count, i), every)[:1] for i in prime])
+    walks = [walk() for _ in seeds] if walk else []
+    for along in walks:
+        for i in prime[:-1].tolist():
+            along(i)
+    features = context(count, total) if context else None
+    told = None
+    if features and n:
+        told = np.stack([features(np.full(count, i), every)[:1] for i in prime])  # (n, 1, F)
 
-    def write(
-        self, params: Mapping[str, Array], logits: Array, state: State, sampling: Sampling, end: int
-    ) -> list[Tune]:
-        """All of them, from the logits (1, V) of the first id and the state (1, H) before it."""
-        count, total = self.ids.shape
-        logits = np.repeat(logits, count, axis=0)
-        writing = np.arange(count)  # the songs that have not ended: a row of logits and of the state for each
-        entropies, buffers = np.empty(count), Buffers()
-        stepper = Stepper(params, _rows(state, np.zeros(count, np.intp)), buffers)
-        for t in range(self.n, total):
-            if self.walks:
-                before = zip(writing.tolist(), self.ids[writing, t - 1].tolist(), strict=True)
-                np.copyto(logits, -np.inf, where=~np.array([self.walks[song](i) for song, i in before]))
-            if sampling.repeats:
-                self.loops.forbid(logits, writing, t, sampling.repeats)
-            chosen = _choose(logits, self.draws.at(t - self.n, writing), sampling, entropies)
-            ended = loops.note_down(chosen, entropies, writing, t, end, self.ids, self.entropy_sums)
-            self.loops.extend(writing, t)
-            if ended:
-                going = chosen != end
-                self.lengths[writing[~going]] = t + 1
-                writing, chosen = writing[going], chosen[going]
-                stepper = Stepper(params, _rows(stepper.state, going), buffers)
-            if t + 1 == total or not len(writing):
-                break
-            logits = stepper(chosen, self.context(chosen, writing) if self.context else None)
-        return [self._written(k, end) for k in range(count)]
+    outputs, state, _ = forward(params, prime[:, None], context=told)
+    writing = every  # the songs that have not ended: a row of logits and of the state for each
+    logits = np.repeat(outputs[-1], count, axis=0)
+    buffers = Buffers()
+    stepper = Stepper(params, each_array(state, lambda array: np.repeat(array, count, axis=0)), buffers)
+    for t in range(n, total):
+        if walks:
+            before = zip(writing.tolist(), ids[writing, t - 1].tolist(), strict=True)
+            np.copyto(logits, -np.inf, where=~np.array([walks[song](i) for song, i in before]))
+        if sampling.repeats:
+            loops.forbid_loops(logits, ids, writing, t, runs, sampling.repeats, SHORTEST_LOOP)
+        chosen, entropies = _choose(logits, uniform[writing, t - n], sampling)
+        ids[writing, t] = chosen
+        entropy_sums[writing] += entropies
+        loops.extend_loops(ids, writing, t, runs, longest)
+        going = chosen != end
+        if not going.all():
+            lengths[writing[~going]] = t + 1
+            writing, chosen = writing[going], chosen[going]
+            stepper = Stepper(params, each_array(stepper.state, itemgetter(going)), buffers)
+        if t + 1 == total or not len(writing):
+            break
+        logits = stepper(chosen, features(chosen, writing) if features else None)
 
-    def _written(self, k: int, end: int) -> Tune:
-        m, written = int(self.lengths[k]), int(self.lengths[k]) - self.n
-        ended = bool(written > 0 and self.ids[k, m - 1] == end)
-        entropy = float(self.entropy_sums[k]) / max(written, 1)
-        return Tune(self.ids[k, :m].copy(), ended, entropy, int(self.loops.longest[k]))
+    ended = np.ones(count, dtype=bool)
+    ended[writing] = False
+    mean_entropies = entropy_sums / np.maximum(lengths - n, 1)
+    return [
+        Tune(ids[k, : lengths[k]].copy(), bool(ended[k]), float(mean_entropies[k]), int(longest[k]))
+        for k in range(count)
+    ]
 
 
 def longest_loop(ids: Array) -> int:
     """The same figure for a song that stands already: see Tune."""
-    loops = _Loops(np.asarray(ids, dtype=np.intp)[None, :], len(ids))
-    return int(loops.longest[0])
+    return int(_loops_of(np.asarray(ids, dtype=np.intp)[None, :], len(ids))[1][0])
 
 
-def _without(params: Mapping[str, Array], banned: Sequence[int]) -> dict[str, Array]:
-    """Parameters that give these ids a logit of -inf, whatever the input."""
-    b = params["dense.b"].copy()
-    b[list(banned)] = -np.inf
-    return {**params, "dense.b": b}
+def _loops_of(ids: Array, known: int) -> tuple[Array, Array]:
+    """What repeats in the first `known` ids of each song: runs and longest, as loops.extend_loops keeps them."""
+    runs, longest = np.zeros((len(ids), LONGEST_PERIOD + 1), np.intp), np.zeros(len(ids), np.intp)
+    for t in range(1, known):
+        loops.extend_loops(ids, np.arange(len(ids)), t, runs, longest)
+    return runs, longest
 
 
-def _read(params: Mapping[str, Array], prime: Array, features: Array | None) -> tuple[Array, State]:
-    """Read the prime and its features (n, 1, F): the logits (1, V) of what follows, and the state (1, H)."""
-    state: State | None = None
-    for begin in range(0, max(len(prime), 1), _READ_AT_ONCE):
-        part = slice(begin, begin + _READ_AT_ONCE)
-        context = None if features is None else features[part]
-        outputs, state, _ = forward(params, prime[part, None], state, context=context)
-    assert state is not None
-    return outputs[-1], state
-
-
-def _rows(state: State, rows: Array) -> State:
-    """Copies of some rows (places, or bool for each)."""
-    return {name: type(arrays)(*(array[rows] for array in arrays)) for name, arrays in state.items()}
-
-
-def _choose(logits: Array, uniform: Array, sampling: Sampling, entropies: Array) -> Array:
-    """An id for each row of logits (rows, V), which are overwritten; uniform: (rows,) numbers from [0, 1)."""
-    if not loops.shift_rows(logits):
+def _choose(logits: Array, uniform: Array, sampling: Sampling) -> tuple[Array, Array]:
+    """For each row of logits (rows, V) an id, and the entropy in nats; uniform: (rows,) numbers from [0, 1)."""
+    largest = logits.max(axis=1, keepdims=True)
+    if not np.isfinite(largest).all():
         raise ValueError("no token may follow, or the network's output is not finite")
-    p = np.exp(logits)
+    logits = logits - largest
+    p, entropies, chosen = np.exp(logits), np.empty(len(logits)), np.empty(len(logits), dtype=np.intp)
     loops.entropy_rows(logits, p, entropies)
     if sampling.temperature == 0:
-        return np.asarray(np.argmax(logits, axis=1))
+        return np.argmax(logits, axis=1), entropies
     if (sampling.temperature, sampling.top_k, sampling.top_p) != (1, 0, 1):
         p = np.exp(narrowed(logits, sampling))
-    chosen = np.empty(len(p), dtype=np.intp)
     loops.draw_rows(p, uniform, chosen)
-    return chosen
+    return chosen, entropies
 
 
 def narrowed(logits: Array, sampling: Sampling) -> Array:
@@ -215,37 +199,3 @@ def narrowed(logits: Array, sampling: Sampling) -> Array:
         needed = np.count_nonzero(up_to_it - falling < sampling.top_p * up_to_it[:, -1:], axis=1)
         logits[p < falling[np.arange(len(p)), needed - 1, None]] = -np.inf
     return logits
-
-
-class _Draws:
-    """Numbers from [0, 1) for every song, from a generator of its own."""
-
-    def __init__(self, seeds: Sequence[int]) -> None:
-        self._generators = [np.random.default_rng(seed) for seed in seeds]
-        self._numbers = np.empty((_DRAWN_AT_ONCE, len(seeds)))
-
-    def at(self, step: int, songs: Array) -> Array:
-        """(songs,): each song's number for a step; steps are asked for in order."""
-        row = step % _DRAWN_AT_ONCE
-        if row == 0:
-            for song in songs.tolist():
-                self._numbers[:, song] = self._generators[song].random(_DRAWN_AT_ONCE)
-        return np.asarray(self._numbers[row].take(songs))
-
-
-class _Loops:
-    """Songs of ids (songs, length), of which each has the same number of ids so far, and what repeats in them."""
-
-    def __init__(self, ids: Array, known: int) -> None:
-        self.ids = ids
-        self.runs = np.zeros((len(ids), LONGEST_PERIOD + 1), dtype=np.intp)  # how long an id has been that p before it
-        self.longest = np.zeros(len(ids), dtype=np.intp)
-        for t in range(1, known):
-            self.extend(np.arange(len(ids)), t)
-
-    def extend(self, songs: Array, t: int) -> None:
-        loops.extend_loops(self.ids, songs, t, self.runs, self.longest)
-
-    def forbid(self, logits: Array, songs: Array, t: int, repeats: int) -> None:
-        """Take from the logits what would go on with a loop as id t."""
-        loops.forbid_loops(logits, self.ids, songs, t, self.runs, repeats, SHORTEST_LOOP)

@@ -7,8 +7,7 @@ import pytest
 
 from lstm_numpy import ModelConfig, dropout_masks, forward, init_params, loss_and_gradients, parameters
 from lstm_numpy.kernels import threshold_mask
-from lstm_numpy.lstm import LSTMState, RecurrentMasks, lstm_forward
-from lstm_numpy.model import weights_of
+from lstm_numpy.lstm import LSTMState, LSTMWeights, RecurrentMasks, lstm_forward
 from lstm_numpy.parameters import hold_masks
 from lstm_numpy.speed.buffers import Buffers
 from lstm_numpy.speed.workspace import Workspace
@@ -104,7 +103,8 @@ def cells(m: float, s: float, keep: float = 0.25, T: int = 50, B: int = 4, H: in
     state = LSTMState(np.zeros((B, H)), rng.normal(0, 0.5, (B, H)))
     masks = RecurrentMasks(m * kept, s * kept, np.ones((B, H)))
     xWx = params["lstm1.Wx"][rng.integers(0, 10, (T, B))]
-    c = lstm_forward(xWx, weights_of(params, "lstm1"), state, masks, Buffers()).c
+    weights = LSTMWeights(params["lstm1.Wh"], params["lstm1.b"])
+    c = lstm_forward(xWx, weights, state, masks, Buffers()).c
     return np.sqrt((c**2).mean(axis=(1, 2)))
 
 

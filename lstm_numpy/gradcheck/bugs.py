@@ -117,11 +117,11 @@ BUGS = (
     # The state.
     Bug("lstm.py", "h[0], c[0] = state", "h[0], c[0] = state.h, 0",
         "the cell that is carried in is not used: every window begins with an empty one", "lstm1.dc[0]"),
-    Bug("model.py", "arrays in stack.state(T).items()", "arrays in stack.state(T - 1).items()",
+    Bug("model.py", "each_array(stack.state(T), np.copy)", "each_array(stack.state(T - 1), np.copy)",
         "a stale state: what is carried out is the state before the last step",
         "lstm2.h carried", "one sequence in two windows"),
     # Dropout.
-    Bug("model.py", 'dy = layers.dropout_backward(dy, masks[f"{name}.output"], room)', "dy = dy.copy()",
+    Bug("model.py", "dy = layers.dropout_backward(dy, layer.output_mask, room)", "dy = dy.copy()",
         "the mask is left out of the backward pass: dropped units learn, though they did nothing (7)",
         "lstm2.dz[3] gate i", "2 layers, dropout, 3 targets not scored"),
     Bug("layers.py", "np.multiply(dy, mask, out", "np.multiply(dy, mask > 0, out",
@@ -143,8 +143,8 @@ BUGS = (
         "the gradient of the initial state does not pass the mask through which the state went (11)",
         "lstm2.dh[0]", "scalar input, 2 layers, variational dropout"),
     # Threads.
-    Bug("model.py", "layers.cross_entropy_backward(loss, its_targets, scored, buffers",
-        "layers.cross_entropy_backward(loss, its_targets, int((its_targets >= 0).sum()), buffers",
+    Bug("model.py", "layers.cross_entropy_backward(loss, targets, scored, buffers",
+        "layers.cross_entropy_backward(loss, targets, int((targets >= 0).sum()), buffers",
         "each thread divides by the targets that it scored itself, not by those of the whole batch",
         "loss.dlogits", "3 sequences in 2 threads, 4 targets not scored"),
     Bug("model.py", "grads[0][name] += more[name]", "grads[0][name] = (grads[0][name] + more[name]) / 2",

@@ -99,6 +99,14 @@ def mean_nats(logits: Array, targets: Array) -> float:
     return float(-log_softmax(logits)[scored, targets[scored]].sum() / max(scored.sum(), 1))
 
 
+def stack_loss(
+    params: Mapping[str, Array], x: Array, state: parameters.State | None, masks: Arrays, targets: Array
+) -> float:
+    """The loss when x is what the first of these layers is given."""
+    T, B = x.shape[:2]
+    return mean_nats(model.Stack(params, T, B, state, masks, Buffers()).run(x), targets)
+
+
 def network_lines(case: Case) -> Iterator[Line]:
     """Every gradient of a network, in the order in which the backward pass finds them: from the loss to the input."""
     config, params, ids, targets, state, masks, context = build(case)
@@ -109,8 +117,7 @@ def network_lines(case: Case) -> Iterator[Line]:
     logits = trace["loss"].logits
 
     def loss_above(layers: Mapping[str, Array], x: Array) -> float:
-        """The loss when x is what the first of these layers is given."""
-        return mean_nats(model.stack_forward(layers, x, state, masks, Buffers())[0], targets)
+        return stack_loss(layers, x, state, masks, targets)
 
     yield compare("loss", loss, mean_nats(logits, targets))
     yield compare_gradient(
@@ -194,7 +201,7 @@ def clip_lines() -> Iterator[Line]:
     _, params, ids, targets, state, masks, _ = build(Case())
 
     def loss() -> float:
-        return mean_nats(model.stack_forward(params, ids, state, masks, Buffers())[0], targets)
+        return stack_loss(params, ids, state, masks, targets)
 
     numeric = {name: numeric_gradient(loss, parameter) for name, parameter in params.items()}
     norm = math.sqrt(sum((gradient**2).sum() for gradient in numeric.values()))
@@ -238,7 +245,7 @@ def full_size_lines(hidden_size: int = 256, vocab_size: int = 500) -> Iterator[L
     masks = parameters.dropout_masks(config, T, 2, rng, dtype=np.float64)
 
     def loss() -> float:
-        return mean_nats(model.stack_forward(params, ids, None, masks, Buffers())[0], targets)
+        return stack_loss(params, ids, None, masks, targets)
 
     with threadpool_limits(1, user_api="blas"):  # so few rows are not worth a second thread
         _, grads, _, _ = model.loss_and_gradients(params, ids, targets, None, masks)

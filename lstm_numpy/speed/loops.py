@@ -65,21 +65,6 @@ def transpose_into_blocks(WT: Array, blocks: Array) -> None:
 
 
 @kernel
-def shift_rows(logits: Array) -> bool:
-    """Subtract its largest from each row, so that exp cannot overflow.  False for NaN, and if no largest is finite."""
-    for n in range(logits.shape[0]):
-        largest, not_numbers = logits[n, 0], 0
-        for v in range(logits.shape[1]):
-            largest = max(largest, logits[n, v])
-            not_numbers += logits[n, v] != logits[n, v]
-        if not_numbers or not np.isfinite(largest):
-            return False
-        for v in range(logits.shape[1]):
-            logits[n, v] -= largest
-    return True
-
-
-@kernel
 def entropy_rows(logits: Array, p: Array, entropies: Array) -> None:
     """With p = exp(logits), not yet divided by their sum Z: -sum of p/Z ln(p/Z) is ln Z - sum of p * logits / Z."""
     for n in range(p.shape[0]):
@@ -105,17 +90,6 @@ def draw_rows(p: Array, uniform: Array, chosen: Array) -> None:
                 left -= p[n, v]
                 if left < 0:
                     break
-
-
-@kernel
-def note_down(chosen: Array, entropies: Array, songs: Array, t: int, end: int, ids: Array, entropy_sums: Array) -> int:
-    """ids[songs[n], t] = chosen[n], and its entropy is added up.  Returns how many of the chosen are `end`."""
-    ended = 0
-    for n in range(chosen.size):
-        ids[songs[n], t] = chosen[n]
-        entropy_sums[songs[n]] += entropies[n]
-        ended += chosen[n] == end
-    return ended
 
 
 @kernel
