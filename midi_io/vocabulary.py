@@ -102,12 +102,9 @@ def _distance(word: Word, other: Word) -> tuple[float, float, float]:
     """How far two words of one kind are apart: share of pitches not in common, semitones, beats (or MIDI numbers)."""
     ours, theirs = set(word.pitches), set(other.pitches)
     apart = 1 - len(ours & theirs) / max(len(ours | theirs), 1)
-    semitones = _semitones(ours, theirs) if apart == 1 and ours else 0.0
+    semitones = 0.0
+    if apart == 1 and ours:  # the mean distance from each pitch of the two chords to the nearest of the other
+        there = [min(abs(pitch - near) for near in theirs) for pitch in ours]
+        back = [min(abs(pitch - near) for near in ours) for pitch in theirs]
+        semitones = (sum(there) + sum(back)) / (len(ours) + len(theirs))
     return apart, semitones, abs(float(word.value) - float(other.value))
-
-
-def _semitones(ours: set[int], theirs: set[int]) -> float:
-    """The mean distance from each pitch of two chords to the nearest of the other chord."""
-    there = [min(abs(pitch - other) for other in theirs) for pitch in ours]
-    back = [min(abs(pitch - other) for other in ours) for pitch in theirs]
-    return (sum(there) + sum(back)) / (len(ours) + len(theirs))

@@ -49,14 +49,12 @@ class Grammar:
 
         def allowed(token_id: int) -> Mask:
             nonlocal here
-            here = here.next.get(token_id) or self._go(here, int(token_id))
+            if token_id not in here.next:
+                here.next[token_id] = self._place(self._rules.after(here.state, self._words[token_id]))
+            here = here.next[token_id]
             return here.mask
 
         return allowed
-
-    def _go(self, here: _Place, token_id: int) -> _Place:
-        here.next[token_id] = self._place(self._rules.after(here.state, self._words[token_id]))
-        return here.next[token_id]
 
     def _place(self, state: Hashable) -> _Place:
         if state not in self._places:
