@@ -106,7 +106,6 @@ import contextlib
 import io
 import math
 import shlex
-import warnings
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -145,7 +144,6 @@ from midi_io.vocabulary import Vocabulary
 
 def main(argv: Sequence[str]) -> int:
     args = parse_arguments(argv)
-    warnings.simplefilter("ignore", RuntimeWarning)  # numbers that are not finite end the run with a line of its own
     saved = "nothing was saved"
 
     def one_run(interrupts: Interrupts) -> None:
@@ -237,7 +235,7 @@ class Run:
         try:
             save_checkpoint(path, self.training.params, self.config, self.vocabulary.tokens, facts)
         except CheckpointError as error:
-            raise FailedError(f"{error}; what was saved before stands") from None
+            raise FailedError(str(error)) from None
 
 
 def settings(args: argparse.Namespace) -> dict[str, Any]:

@@ -52,7 +52,7 @@ def main() -> None:
             "folder to ids, tokens chord": corpus,
             "folder to ids, tokens note": lambda: corpus(scheme="note"),
             f"mido, {CORES} processes": lambda: list(pool.map(read_with_mido, [paths[k::CORES] for k in range(CORES)])),
-            f"folder to ids, {CORES} processes": lambda: corpus(CORES, executor=pool),
+            f"folder to ids, {CORES} processes": lambda: corpus(CORES),
         }
         for name, attribute in (("symusic", "Score"), ("pretty_midi", "PrettyMIDI"), ("music21", "converter.parse")):
             with suppress(ImportError):

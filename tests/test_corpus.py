@@ -1,13 +1,9 @@
 import hashlib
-import json
-import math
 import os
 import signal
 import subprocess
 import sys
-import threading
 import time
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
@@ -48,7 +44,7 @@ def read(folder, **options):
 
 def content(corpus):
     """Everything of a corpus, for comparing."""
-    songs = [(s.path, s.sha256, s.title, s.bpm, s.meter, s.ids.tolist()) for s in corpus.songs]
+    songs = [(s.path, s.sha256, s.bpm, s.ids.tolist()) for s in corpus.songs]
     return songs, corpus.tokens, corpus.skipped
 
 
@@ -60,7 +56,7 @@ def test_a_folder_becomes_songs_of_ids_in_the_order_of_names(folder):
     names = [Path(song.path).relative_to(folder).as_posix() for song in corpus.songs]
     assert names == ["c.kar", "z.smf", "a/one.MID", "a/zero.midi", "b/two.mid", "b/deep/er/x.rmi"]
     song = corpus.songs[0]
-    assert (song.title, song.bpm, song.meter) == ("Tune 3", 90.0, (3, 4))
+    assert song.bpm == 90.0
     assert song.sha256 == hashlib.sha256((folder / "c.kar").read_bytes()).hexdigest()
     for song in corpus.songs:
         assert [corpus.tokens[i] for i in song.ids] == encode(read_notes(song.path), "note", 12)
@@ -360,7 +356,8 @@ def test_the_cache_notices_a_changed_file_even_of_the_same_size_and_time(folder,
     time.sleep(0.02)  # a clock tick of the file system
     path.write_bytes(data.replace(b"Tune 3", b"Tune X"))
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
-    assert read(folder, cache=tmp_path / "cache").songs[0].title == "Tune X"
+    song = read(folder, cache=tmp_path / "cache").songs[0]
+    assert song.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def test_the_cache_notices_changed_options_and_a_changed_program(folder, tmp_path, reads, monkeypatch):
@@ -378,52 +375,15 @@ def test_anything_in_the_cache_may_be_deleted_or_damaged(folder, tmp_path):
     cache = tmp_path / "cache"
     expected = content(read(folder, cache=cache))
     [entry] = cache.iterdir()
-    for damage in (entry.read_bytes()[:-30], b"", b"PK\x03\x04", np.arange(9).tobytes()):
+    whole = entry.read_bytes()
+    flipped = [whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :] for place in (0, 40, len(whole) - 1)]
+    for damage in (whole[:-30], b"", b"PK\x03\x04", np.arange(9).tobytes(), *flipped):
         entry.write_bytes(damage)
         assert content(read(folder, cache=cache)) == expected
     entry.unlink()
     os.mkfifo(entry)
     assert content(read(folder, cache=cache)) == expected
     assert content(read(folder, cache=cache)) == expected
-
-
-FORGERIES = {
-    "deep": lambda about: "[" * 100_000,
-    "no list": lambda about: {},
-    "a song less": lambda about: [about[0], about[1][1:], about[2]],
-    "an unknown token": lambda about: [["X9", *about[0][1:]], *about[1:]],
-    "a token that is none": lambda about: [[5, *about[0][1:]], *about[1:]],
-    "too few tokens": lambda about: [about[0][:-1], *about[1:]],
-    **{
-        f"{field}: {value}": lambda about, field=field, value=value: [
-            about[0],
-            [[*about[1][0][:field], value, *about[1][0][field + 1 :]], *about[1][1:]],
-            about[2],
-        ]
-        for field, values in enumerate(
-            [
-                (1, -1),
-                (10**30, 2.0),
-                (7,),
-                (None,),
-                ([],),
-                (math.nan, 0.0, "90"),
-                ([4, 0], [4], "44", None, [4.0, 4]),
-            ]
-        )
-        for value in values
-    },
-}
-
-
-@pytest.mark.parametrize("forge", FORGERIES.values(), ids=FORGERIES)
-def test_a_forged_entry_of_the_cache_is_read_anew(folder, tmp_path, forge):
-    expected = content(read(folder, cache=tmp_path / "cache"))
-    [entry] = (tmp_path / "cache").iterdir()
-    about, _, ids = entry.read_bytes().partition(b"\n")
-    forged = forge(json.loads(about))
-    entry.write_bytes((forged if isinstance(forged, str) else json.dumps(forged)).encode() + b"\n" + ids)
-    assert content(read(folder, cache=tmp_path / "cache")) == expected
 
 
 def test_a_fault_that_may_pass_is_not_remembered(folder, tmp_path, monkeypatch):
@@ -484,31 +444,6 @@ def test_processes_give_the_same_corpus_as_one(folder, monkeypatch):
     monkeypatch.setattr("midi_io.corpus.BATCH_FILES", 2)
     expected = content(read(folder))
     assert content(read_corpus([folder], workers=2, progress=False)) == expected
-
-
-def test_any_executor_may_do_the_work(folder, monkeypatch):
-    """As a cluster's would: the results come late, and in the wrong order."""
-    monkeypatch.setattr("midi_io.corpus.BATCH_FILES", 1)
-
-    class Backwards(Executor):
-        def __init__(self):
-            self.submitted = []
-
-        def submit(self, function, /, *args, **kwargs):
-            future = Future()
-            self.submitted.append((future, function, args))
-            threading.Timer(0.02, self.work).start()
-            return future
-
-        def work(self):
-            future, function, args = self.submitted.pop()
-            future.set_result(function(*args))
-
-    expected = content(read(folder))
-    assert content(read(folder, executor=Backwards())) == expected
-    with ThreadPoolExecutor(3) as threads:
-        assert content(read(folder, executor=threads)) == expected
-        assert threads.submit(int).result() == 0  # it belongs to the caller, and still works
 
 
 def dies_of(parent, item):

@@ -157,12 +157,10 @@ def test_equal_songs_stay_on_one_side() -> None:
     assert 15 <= len(valid) <= 20
     assert 7 <= len(test) <= 10
     again = split_songs(keys, [0.2, 0.1], np.random.default_rng(5))
-    assert all(np.array_equal(*parts) for parts in zip((train, valid, test), again, strict=True))
+    assert [train, valid, test] == again
 
 
 def test_a_part_gets_a_song_while_there_are_enough() -> None:
     sizes = [[len(part) for part in split_songs("abcd"[:n], [0.1], np.random.default_rng(0))] for n in range(1, 5)]
     assert sizes == [[1, 0], [1, 1], [2, 1], [3, 1]]
     assert [len(part) for part in split_songs("aaaa", [0.5, 0], np.random.default_rng(0))] == [4, 0, 0]
-    with pytest.raises(ValueError, match="something remains"):
-        split_songs("abc", [0.5, 0.5], np.random.default_rng(0))

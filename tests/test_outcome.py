@@ -2,7 +2,6 @@
 
 import os
 import signal
-from concurrent.futures import BrokenExecutor
 
 import pytest
 
@@ -41,7 +40,6 @@ def test_wrong_input_is_status_2_and_says_nothing_of_what_was_saved(error, capsy
         (OSError(28, "No space left on device", "runs/1/last.npz"), "runs/1/last.npz: No space left on device"),
         (MemoryError(), "not enough memory"),
         (ModuleNotFoundError("No module named 'mido'"), "No module named 'mido'; pip install -r requirements.txt"),
-        (BrokenExecutor(), "a worker process has died"),
     ],
 )
 def test_a_failure_is_status_1_and_says_what_was_saved(error, words, capsys):

@@ -131,13 +131,20 @@ def test_any_piece_has_figures(piece: list[Note]) -> None:
 
 
 def test_the_table_says_where_generated_pieces_differ() -> None:
-    tunes = [figures(transpose(line(*C_MAJOR) + CHORD, shift)) for shift in (0, 2, 5)]
-    noise = [figures(line(*range(60, 72))), figures([])]
+    tunes = [figures(transpose(line(*C_MAJOR) + CHORD, shift)) for shift in range(10)]
+    noise = [figures(line(*range(60, 72))) for _ in range(10)] + [figures([])]
     lines = {row[2:40].strip(): row[40:] for row in table(compare(noise, tunes)).splitlines()[1:]}
     assert lines["notes in the key"].split() == ["58.3%", "±", "0.0%", "100.0%", "±", "0.0%", "lower"]
     assert lines["length in beats"].split()[-1] == "higher"
     assert lines["melody: 8 notes heard before"].split() == ["0%", "±", "0%", "0%", "±", "0%"]
     assert lines["chords that begin on a strong beat"].split() == ["-", "100%", "±", "0%"]
+
+
+def test_few_pieces_get_no_verdict() -> None:
+    noise = [figures(line(*range(60, 72)))] * 9
+    compared = compare(noise, [figures(line(*C_MAJOR) + CHORD)] * 30)
+    assert compared["in_key"].written != compared["in_key"].others
+    assert not any(one.verdict for one in compared.values())
 
 
 def test_nothing_to_compare() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from collections.abc import Callable
 
 from experiment.command.console import lasting_output, one_line
@@ -23,6 +24,7 @@ def outcome(program: str, command: Callable[[Interrupts], None], saved: Callable
     as one line, "PROGRAM: error: ...".  saved() says what was saved; it ends the line where the input was right.
     An error that only a mistake in the program can cause is raised.
     """
+    warnings.simplefilter("ignore", RuntimeWarning)  # numbers that are not finite have a line of their own
     with lasting_output():
         try:
             with Interrupts() as interrupts:

@@ -9,18 +9,17 @@ from __future__ import annotations
 import os
 import zlib
 from collections import Counter
-from collections.abc import Collection, Generator, Iterable, Iterator, Sequence
-from concurrent.futures import Executor
+from collections.abc import Collection, Generator, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from tqdm import tqdm
 
-from midi_io.corpus.batch import Batch, Cache, Ids, Options, read_batch, smallest
+from midi_io.corpus.batch import Batch, Cache, CorpusSong, Options, read_batch
 from midi_io.corpus.files import (
     CorpusError,
     FoundFile,
@@ -38,19 +37,6 @@ __all__ = ["Corpus", "CorpusError", "CorpusSong", "Skipped", "read_corpus", "wri
 
 BATCH_FILES, BATCH_BYTES = 128, 1_000_000  # at most
 WORTH_PROCESSES = 3_000_000  # bytes: less is read here before other processes have started
-
-
-class CorpusSong(NamedTuple):
-    """One song: its file, the title, tempo and meter that the file gives, and its ids in Corpus.tokens."""
-
-    path: str
-    sha256: str  # of the file
-    content: str  # SHA-256 of the tokens: the same for the same music in another file
-    title: str
-    bpm: float
-    meter: tuple[int, int]
-    high_bytes: int  # data bytes above 127, of which 7 bits were read
-    ids: Ids
 
 
 @dataclass(frozen=True)
@@ -92,7 +78,6 @@ def read_corpus(
     max_bytes: int = MAX_BYTES,
     cache: Path | None = None,
     workers: int = 1,
-    executor: Executor | None = None,
     progress: bool = True,
 ) -> Corpus:
     """Read the MIDI files of some folders.  The same files give the same corpus, with any number of workers.
@@ -103,7 +88,6 @@ def read_corpus(
     max_songs: stop after so many songs, a fair sample of the files.  max_bytes: skip larger files.
     cache: a folder to keep results in; None: keep nothing.
     workers: processes to read with.  More than 1 needs a script with `if __name__ == "__main__":`.
-    executor: read with this one (a cluster's, perhaps) instead; it is not shut down.
 
     Raises CorpusError, one line, if there is nothing to read, nothing usable, or no place for the cache.
     """
@@ -123,7 +107,7 @@ def read_corpus(
     options = Options(scheme, grid, None if programs is None else tuple(sorted(set(programs))), drums, max_bytes)
     with (
         tqdm(total=len(files), desc="reading", unit=" files", disable=not progress) as bar,
-        closing(_read_batches(list(_cut(files)), options, cache, executor, workers, bar)) as batches,
+        closing(_read_batches(list(_cut(files)), options, cache, workers, bar)) as batches,
     ):
         songs, tokens = _merge(batches, skipped, max_songs)
     if not songs:
@@ -143,67 +127,50 @@ def _kinds(skipped: Iterable[Skipped]) -> str:
 
 
 def _merge(
-    batches: Iterable[tuple[Sequence[FoundFile], Batch]], skipped: list[Skipped], max_songs: int | None
+    batches: Iterable[Batch], skipped: list[Skipped], max_songs: int | None
 ) -> tuple[list[CorpusSong], list[str]]:
     """Songs with one list of tokens.  Of files with the same music the first is kept; skipped gets the others."""
     index: dict[str, int] = {}
     first: dict[str, str] = {}  # the SHA-256 of a song's tokens: where it was first found
     songs: list[CorpusSong] = []
-    for files, batch in batches:
-        skipped += [Skipped(files[place].path, kind, reason) for place, kind, reason in batch.skipped]
-        table = np.array([index.setdefault(token, len(index)) for token in batch.tokens], np.uint32)
-        ids = smallest(table[batch.ids], len(index))
-        end = 0
-        for place, length, content, sha256, title, bpm, meter, high_bytes in batch.songs:
-            start, end = end, end + length
-            path = files[place].path
-            if first.setdefault(content, path) == path:
-                songs.append(CorpusSong(path, sha256, content, title, bpm, meter, high_bytes, ids[start:end]))
-                if len(songs) == max_songs:
-                    return songs, list(index)
-            else:
-                skipped.append(Skipped(path, "found twice", f"is the same music as {printable(first[content])}"))
+    for batch in batches:
+        skipped += batch.skipped
+        new_id = np.array([index.setdefault(token, len(index)) for token in batch.tokens])
+        for song in batch.songs:
+            where = first.setdefault(song.content, song.path)
+            if where != song.path:
+                skipped.append(Skipped(song.path, "found twice", f"is the same music as {printable(where)}"))
+                continue
+            songs.append(song._replace(ids=new_id[song.ids].astype(np.min_scalar_type(len(index)))))
+            if len(songs) == max_songs:
+                return songs, list(index)
     return songs, list(index)
 
 
 def _read_batches(
-    batches: list[list[FoundFile]],
-    options: Options,
-    folder: Path | None,
-    executor: Executor | None,
-    workers: int,
-    bar: tqdm[Any],
-) -> Generator[tuple[list[FoundFile], Batch], None, None]:
+    batches: list[list[FoundFile]], options: Options, folder: Path | None, workers: int, bar: tqdm[Any]
+) -> Generator[Batch, None, None]:
     """Every batch in its order, from the cache, or read by the workers."""
     cache = Cache(folder, options) if folder else None
     read = cache.read if cache else partial(read_batch, options=options)
     kept = [cache is not None and cache.entry(batch).exists() for batch in batches]
     missing = [batch for batch, known in zip(batches, kept, strict=True) if not known]
-    if executor:
-        results = (batch for batch in executor.map(read, missing))
-    else:
-        much = sum(file.size for batch in missing for file in batch) >= WORTH_PROCESSES
-        results = in_processes(read, missing, workers if much else 1)
-    with closing(results):
+    much = sum(file.size for batch in missing for file in batch) >= WORTH_PROCESSES
+    with closing(in_processes(read, missing, workers if much else 1)) as results:
         for batch, known in zip(batches, kept, strict=True):
             loaded = cache.load(batch) if cache and known else next(results)
             bar.update(len(batch))
-            yield batch, loaded or read(batch)  # an entry may be damaged
+            yield loaded or read(batch)  # an entry may be damaged
 
 
 def _cut(files: Iterable[FoundFile]) -> Iterator[list[FoundFile]]:
     """Cut a list of files into batches, at places that follow from the names: a new file changes one batch only."""
     batch: list[FoundFile] = []
-    size = 0
     for file in files:
         batch.append(file)
-        size += file.size
-        if (
-            size >= BATCH_BYTES
-            or len(batch) == BATCH_FILES
-            or zlib.crc32(os.fsencode(file.path.rpartition(os.sep)[2])) % 64 == 0
-        ):
+        full = len(batch) == BATCH_FILES or sum(file.size for file in batch) >= BATCH_BYTES
+        if full or zlib.crc32(os.fsencode(Path(file.path).name)) % 64 == 0:
             yield batch
-            batch, size = [], 0
+            batch = []
     if batch:
         yield batch

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
+import os
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -19,13 +19,11 @@ import mido
 import numpy as np
 import numpy.typing as npt
 
-from midi_io.corpus.files import CorpusError, FoundFile
+from midi_io.corpus.files import CorpusError, FoundFile, Skipped
 from midi_io.disk import MidiError, printable, read_bytes, write_whole
 from midi_io.notes import Note
 from midi_io.reader import parse_song
-from midi_io.tokens import encode, parse
-
-Ids = npt.NDArray[np.unsignedinteger[Any]]
+from midi_io.tokens import encode
 
 SHORTEST_SONG = 8  # tokens: less is a test tone or a jingle
 MAX_ENTRY = 32_000_000  # bytes of a batch in the cache
@@ -42,35 +40,31 @@ class Options(NamedTuple):
     max_bytes: int
 
 
-class BatchSong(NamedTuple):
-    """A song of a batch."""
+class CorpusSong(NamedTuple):
+    """One song: its file, the tempo that the file gives, and its ids in the tokens of its Batch or Corpus."""
 
-    place: int  # of its file in the batch
-    tokens: int  # how many
-    content: str  # SHA-256 of its tokens
-    sha256: str  # of its file
-    title: str
+    path: str
+    sha256: str  # of the file
+    content: str  # SHA-256 of the tokens: the same for the same music in another file
     bpm: float
-    meter: tuple[int, int]
-    high_bytes: int
+    high_bytes: int  # data bytes above 127, of which 7 bits were read
+    ids: npt.NDArray[np.unsignedinteger[Any]]
 
 
 class Batch(NamedTuple):
     """What was found in some files."""
 
     tokens: list[str]  # what the ids stand for
-    ids: Ids  # those of all songs, one after the other
-    songs: list[BatchSong]
-    skipped: list[tuple[int, str, str]]  # place of the file in the batch, kind, reason
+    songs: list[CorpusSong]
+    skipped: list[Skipped]
 
 
 def read_batch(files: Sequence[FoundFile], options: Options) -> Batch:
     """Read MIDI files."""
     index: dict[str, int] = {}
-    ids: list[int] = []
-    songs: list[BatchSong] = []
-    skipped: list[tuple[int, str, str]] = []
-    for place, file in enumerate(files):
+    songs: list[CorpusSong] = []
+    skipped: list[Skipped] = []
+    for file in files:
         try:
             data = read_bytes(file.path, options.max_bytes)
             song = parse_song(data)
@@ -78,21 +72,16 @@ def read_batch(files: Sequence[FoundFile], options: Options) -> Batch:
             if len(tokens) < SHORTEST_SONG:
                 raise MidiError(f"has {len(tokens)} tokens; a song has {SHORTEST_SONG} or more", "too short")
         except MidiError as error:
-            skipped.append((place, error.reason, str(error)))
+            skipped.append(Skipped(file.path, error.reason, str(error)))
             continue
-        ids += [index.setdefault(token, len(index)) for token in tokens]
         content, sha256 = (hashlib.sha256(text).hexdigest() for text in ("\n".join(tokens).encode(), data))
-        songs.append(BatchSong(place, len(tokens), content, sha256, song.title, song.bpm, song.meter, song.high_bytes))
-    return Batch(list(index), smallest(np.array(ids, np.int64), len(index)), songs, skipped)
-
-
-def smallest(ids: npt.NDArray[Any], count: int) -> Ids:
-    """Ids below `count` in the smallest unsigned type that holds them."""
-    return ids.astype(np.min_scalar_type(max(count - 1, 0)), copy=False)
+        ids = np.array([index.setdefault(token, len(index)) for token in tokens], np.uint32)
+        songs.append(CorpusSong(file.path, sha256, content, song.bpm, song.high_bytes, ids))
+    return Batch(list(index), songs, skipped)
 
 
 class Cache:
-    """A folder of batches, each under a name that no other files, options or program would give it.
+    """A folder of batches.  An entry is a SHA-256 of what follows, a line of JSON, and the ids of all its songs.
 
     Raises CorpusError if there can be no such folder.
     """
@@ -112,49 +101,39 @@ class Cache:
 
     def entry(self, files: Sequence[FoundFile]) -> Path:
         """Where the batch of these files is, or will be."""
-        stamps = "\n".join([file.stamp for file in files])
-        return self.folder / f"{hashlib.sha256(self._program + stamps.encode()).hexdigest()}.batch"
+        stamps = os.fsencode("\n".join([f"{file.path} {file.stamp}" for file in files]))
+        return self.folder / f"{hashlib.sha256(self._program + stamps).hexdigest()}.batch"
 
     def load(self, files: Sequence[FoundFile]) -> Batch | None:
         """The batch of these files; None if it is not there, or damaged."""
-        with suppress(Exception):  # whatever is wrong with an entry, the files can be read
-            return self._checked(read_bytes(self.entry(files), MAX_ENTRY), len(files))
-        return None
+        try:
+            data = read_bytes(self.entry(files), MAX_ENTRY)
+        except MidiError:
+            return None
+        if hashlib.sha256(data[32:]).digest() != data[:32]:
+            return None
+        about, _, flat = data[32:].partition(b"\n")
+        tokens, rows, lengths, skipped = json.loads(about)
+        ids = np.split(np.frombuffer(flat, np.min_scalar_type(len(tokens))), np.cumsum(lengths)[:-1])
+        songs = [CorpusSong._make([*row, its_ids]) for row, its_ids in zip(rows, ids, strict=False)]
+        return Batch(tokens, songs, [Skipped(*row) for row in skipped])
 
     def read(self, files: Sequence[FoundFile]) -> Batch:
         """Read the files, and keep the batch.  A cache that cannot be written costs time, and nothing else."""
-        batch = read_batch(files, self.options)
-        data = json.dumps([batch.tokens, batch.songs, batch.skipped]).encode() + b"\n" + batch.ids.tobytes()
-        if len(data) <= MAX_ENTRY and not any(kind in NOT_KEPT for _, kind, _ in batch.skipped):
+        batch = tokens, songs, skipped = read_batch(files, self.options)
+        about = [tokens, [song[:-1] for song in songs], [len(song.ids) for song in songs], skipped]
+        flat = b"".join([song.ids.astype(np.min_scalar_type(len(tokens))).tobytes() for song in songs])
+        data = json.dumps(about).encode() + b"\n" + flat
+        if len(data) + 32 <= MAX_ENTRY and not any(kind in NOT_KEPT for _, kind, _ in skipped):
             with suppress(MidiError):
-                write_whole(self.entry(files), data)
+                write_whole(self.entry(files), hashlib.sha256(data).digest() + data)
         return batch
-
-    def _checked(self, data: bytes, files: int) -> Batch:
-        """The batch in the bytes of an entry.  Raises any exception if this is none of so many files."""
-        about, _, flat = data.partition(b"\n")
-        tokens, rows, skipped = json.loads(about)
-        ids = np.frombuffer(flat, np.min_scalar_type(max(len(tokens) - 1, 0)))
-        songs = [BatchSong(*row)._replace(meter=tuple(row[-2])) for row in rows]
-        for token in tokens:
-            parse(token, self.options.scheme)
-        if not (
-            len(ids) == sum(song.tokens for song in songs)
-            and (ids < len(tokens)).all()
-            and all([*map(type, song)] == [int, int, str, str, str, float, tuple, int] for song in songs)
-            and all([*map(type, row)] == [int, str, str] for row in skipped)
-            and sorted([song.place for song in songs] + [row[0] for row in skipped]) == [*range(files)]
-            and all(math.isfinite(song.bpm) and song.bpm > 0 for song in songs)
-            and all([*map(type, song.meter)] == [int, int] and min(song.meter) > 0 for song in songs)
-        ):
-            raise ValueError("this is no batch of these files")
-        return Batch(tokens, ids, songs, skipped)
 
 
 def _chosen(notes: list[Note], options: Options) -> list[Note]:
     if not notes:
         raise MidiError("has no notes", "no notes")
-    wanted = set(range(128) if options.programs is None else options.programs)
+    wanted = range(128) if options.programs is None else options.programs
     chosen = [note for note in notes if (options.drums if note.drum else note.program in wanted)]
     if not chosen or (options.programs is not None and all(note.drum for note in chosen)):
         raise MidiError("has no note of the chosen instruments", "other instruments")

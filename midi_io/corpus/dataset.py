@@ -84,11 +84,11 @@ def _counts(part: SplitPart, transpose: int) -> dict[str, int]:
     for number in numbers:
         occurrences += np.bincount(corpus.songs[number].ids, minlength=len(occurrences))
     counts: dict[str, int] = {}
-    for number in np.flatnonzero(occurrences):
+    for k in np.flatnonzero(occurrences):
         for semitones in range(-transpose, transpose + 1):
-            token = transpose_token(corpus.tokens[number], semitones, corpus.scheme)
+            token = transpose_token(corpus.tokens[k], semitones, corpus.scheme)
             if token is not None:
-                counts[token] = counts.get(token, 0) + int(occurrences[number])
+                counts[token] = counts.get(token, 0) + int(occurrences[k])
     return counts
 
 

@@ -96,31 +96,25 @@ def choose_by_genre(files: Sequence[FoundFile], table: StrPath, genres: Collecti
     lines that begin with # are skipped.  Raises CorpusError for a table that cannot be read, an unknown genre,
     or if no file is left.
     """
-    genres_of: dict[str, list[str]] = {}
+    genres_of: dict[str, set[str]] = {}
     for line in _lines(table, "table of genres"):
         track, *names = line.split("\t")
-        genres_of[track.strip()] = [name.strip() for name in names if name.strip()]
+        genres_of[track.strip()] = {name.strip() for name in names} - {""}
     known = Counter(name for names in genres_of.values() for name in names)
-    spelled = {name.casefold(): name for name in known}
     where = printable(table)
     if not known:
         raise CorpusError(f"{where}: holds no line of the form TRACK_ID<tab>genre")
+    asked = {genre.casefold() for genre in genres}
     for genre in genres:
-        if genre.casefold() not in spelled:
+        if genre.casefold() not in map(str.casefold, known):
             most = ", ".join(printable(name) for name, _ in known.most_common(20))
             raise CorpusError(f"{where}: has no genre {printable(genre)}; it has {most}")
-    wanted = {spelled[genre.casefold()] for genre in genres} if genres else set(known)
-    chosen = []
-    identified = 0
-    for file in files:
-        ids = _TRACK_ID.findall(file.path)
-        identified += bool(ids)
-        if ids and wanted.intersection(genres_of.get(ids[-1], ())):
-            chosen.append(file)
+    wanted = {name for name in known if not asked or name.casefold() in asked}
+    tracks = [_TRACK_ID.findall(file.path) for file in files]
+    chosen = [file for file, ids in zip(files, tracks, strict=True) if ids and genres_of.get(ids[-1], set()) & wanted]
     if not chosen:
-        raise CorpusError(
-            f"{where}: none of {len(files):,} files is of these genres ({identified:,} hold a track's id)"
-        )
+        some = sum(map(bool, tracks))
+        raise CorpusError(f"{where}: none of {len(files):,} files is of these genres ({some:,} hold a track's id)")
     return chosen
 
 
@@ -157,6 +151,5 @@ def _lines(path: StrPath, what: str) -> list[str]:
         text = os.fsdecode(read_bytes(path, MAX_LIST))  # names of files need not be UTF-8
     except MidiError as error:
         raise CorpusError(f"{printable(path)}: this {what} {error}") from None
-    return [
-        line for line in text.split("\n") if line.strip() and not line.startswith("#") for line in [line.rstrip("\r")]
-    ]
+    lines = [line.rstrip("\r") for line in text.split("\n")]
+    return [line for line in lines if line.strip() and not line.startswith("#")]

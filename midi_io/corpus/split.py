@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from midi_io.corpus import Corpus, CorpusError
 
@@ -17,7 +16,7 @@ class SplitPart(NamedTuple):
     """Some songs of a corpus."""
 
     corpus: Corpus
-    numbers: Sequence[int] | npt.NDArray[Any]
+    numbers: Sequence[int]
 
 
 def split_corpora(
@@ -44,17 +43,12 @@ def split_corpora(
     return [train, *(given.get(name, part) for name, part in zip(("valid", "test"), held_out, strict=True))]
 
 
-def split_songs(
-    keys: Sequence[Hashable], shares: Sequence[float], rng: np.random.Generator
-) -> list[npt.NDArray[np.int64]]:
+def split_songs(keys: Sequence[Hashable], shares: Sequence[float], rng: np.random.Generator) -> list[list[int]]:
     """Split songs, never windows: a part for each of `shares` (0..1 of the songs), and before them what remains.
 
     keys: one for each song; songs with equal keys (the SHA-256 of their tokens, say) stay in one part.  Each part, the
     first included, gets at least one song while there are enough different ones.  Returns sorted song numbers.
-    Raises ValueError if nothing would remain.
     """
-    if not all(0 <= share < 1 for share in shares) or sum(shares) >= 1:
-        raise ValueError("split: shares are from 0 to less than 1, and something remains")
     alike: dict[Hashable, list[int]] = {}
     for song, key in enumerate(keys):
         alike.setdefault(key, []).append(song)
@@ -65,6 +59,5 @@ def split_songs(
         part: list[int] = []
         while share and len(shuffled) > 1 and (not part or len(part) + len(shuffled[-1]) <= share * len(keys)):
             part += shuffled.pop()
-        parts.append(part)
-    remaining = [song for group in shuffled for song in group]
-    return [np.array(sorted(part), dtype=np.int64) for part in (remaining, *parts)]
+        parts.append(sorted(part))
+    return [sorted(song for group in shuffled for song in group), *parts]

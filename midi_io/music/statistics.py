@@ -17,6 +17,7 @@ from midi_io.music.meter import PATTERNS, PLACES, find_meter, on_strong_beats
 from midi_io.notes import Note, melody
 
 PHRASE = 8  # bars
+FEWEST = 10  # pieces on each side, below which a difference means nothing
 RUN = 8  # notes: what is heard again after so many is heard as a repetition
 MAJOR = (0, 2, 4, 5, 7, 9, 11)  # the white keys; every mode is one of the twelve places of this scale
 
@@ -158,11 +159,15 @@ class Comparison(NamedTuple):
 
     written: tuple[float, float] | None
     others: tuple[float, float] | None
+    pieces: int  # that have the figure, on the side with fewer
 
     @property
     def verdict(self) -> str:
-        """higher or lower, where the means are further apart than one standard deviation of the others."""
-        if self.written is None or self.others is None:
+        """higher or lower, where the means are further apart than one standard deviation of the others.
+
+        No word where one side has fewer than FEWEST pieces: too few to say anything.
+        """
+        if self.written is None or self.others is None or self.pieces < FEWEST:
             return ""
         apart = self.written[0] - self.others[0]
         return ("higher" if apart > 0 else "lower") if abs(apart) > self.others[1] + 1e-9 else ""
@@ -170,12 +175,12 @@ class Comparison(NamedTuple):
 
 def compare(written: Sequence[Mapping[str, float]], others: Sequence[Mapping[str, float]]) -> dict[str, Comparison]:
     """The figures of generated pieces beside those of others, by the names of ROWS."""
-    return {name: Comparison(_spread(written, name), _spread(others, name)) for name in ROWS}
-
-
-def _spread(pieces: Sequence[Mapping[str, float]], name: str) -> tuple[float, float] | None:
-    values = np.array([piece[name] for piece in pieces if not math.isnan(piece[name])])
-    return (float(values.mean()), float(values.std())) if len(values) else None
+    rows = {}
+    for name in ROWS:
+        values = [[piece[name] for piece in pieces if not math.isnan(piece[name])] for pieces in (written, others)]
+        spreads = [(float(np.mean(side)), float(np.std(side))) if side else None for side in values]
+        rows[name] = Comparison(spreads[0], spreads[1], min(map(len, values)))
+    return rows
 
 
 def table(compared: Mapping[str, Comparison], written: str = "generated", others: str = "held out") -> str:
