@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +13,9 @@ import numpy.typing as npt
 from lstm_numpy import kernels
 from lstm_numpy.cells import CELLS, cell_of
 from lstm_numpy.speed.buffers import Buffers
+
+if TYPE_CHECKING:
+    from lstm_numpy.speed.workspace import Workspace
 
 Array: TypeAlias = npt.NDArray[Any]
 Arrays: TypeAlias = dict[str, Array]  # parameters, their gradients, or dropout masks, by name
@@ -137,12 +140,6 @@ def each_array(state: State, change: Callable[[Array], Array]) -> State:
 _DRAWN_AT_ONCE = 2**15  # units of a mask
 
 
-class MaskMemory(Protocol):
-    """What dropout_masks needs of a Workspace."""
-
-    masks: Buffers
-
-
 def dropout_masks(
     config: ModelConfig,
     T: int,
@@ -150,7 +147,7 @@ def dropout_masks(
     rng: np.random.Generator,
     *,
     dtype: npt.DTypeLike = np.float32,
-    workspace: MaskMemory | None = None,
+    workspace: Workspace | None = None,
 ) -> Arrays:
     """The masks of one training step: "lstm1.output" (T, B, H), and "lstm1.m", "lstm1.s", "lstm1.r" (B, H) as needed.
 

@@ -41,7 +41,7 @@ class Buffers:
         """An array of one value, which nobody writes to: filled once."""
         array = self._arrays.get(name)
         if array is None or array.shape != shape or array.dtype != dtype:
-            array = self._arrays[name] = _empty(shape, np.dtype(dtype))
+            array = self.empty(name, shape, dtype)
             array[:] = value
         return array
 
