@@ -105,9 +105,6 @@ if __name__ == "__main__":
 import contextlib
 import io
 import math
-import shlex
-from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -116,30 +113,24 @@ from tqdm import tqdm
 from experiment.command.interrupts import Interrupts, Stopped
 from experiment.command.outcome import FailedError, outcome
 from experiment.comparison import tunes_beside_songs
-from experiment.folder import RunError, RunFolder, held_folder, how_to_go_on, newest_run
-from experiment.history import SampledNorms, steady_rate
+from experiment.folder import RunError, RunFolder, held_folder, how_to_go_on, newest_run, parsed_again
+from experiment.history import SampledNorms
 from experiment.log import Log
 from experiment.page import write_run_page
-from experiment.page.learning import keep_tune
 from experiment.plots import draw_run
-from experiment.reading import read_songs
-from experiment.repeats import repeat_table
-from experiment.report import evaluate_part, figures_table, final_figures, heard_songs
-from experiment.songs import SPLITS, RunSongs
-from experiment.state import Schedule, TrainingState
+from experiment.reading import read_songs, restore
+from experiment.report import final_figures, final_tables, heard_songs, summary
+from experiment.run import Run
+from experiment.state import TrainingState
 from experiment.tunes import Composer, beginning, compose, usual_bpm
-from lstm_numpy.batches import Batch, Songs, Transposition, Windows, paper_windows, training_batches
-from lstm_numpy.checkpoint import Checkpoint, CheckpointError, load_checkpoint, save_checkpoint
-from lstm_numpy.evaluation import Evaluation
-from lstm_numpy.files import Fact, check_facts, reading
+from lstm_numpy.batches import Batch
+from lstm_numpy.checkpoint import CheckpointError, load_checkpoint
+from lstm_numpy.files import reading
 from lstm_numpy.model import loss_and_gradients
 from lstm_numpy.optimizer import clip_by_global_norm, cosine
 from lstm_numpy.parameters import ModelConfig, dropout_masks, hold_masks, reset
-from lstm_numpy.speed.machine import useful_threads, versions
+from lstm_numpy.speed.machine import useful_threads
 from lstm_numpy.speed.workspace import Workspace
-from midi_io.music.statistics import table
-from midi_io.tokens.context import Context
-from midi_io.vocabulary import Vocabulary
 
 
 def main(argv: Sequence[str]) -> int:
@@ -153,7 +144,7 @@ def main(argv: Sequence[str]) -> int:
             try:
                 with contextlib.redirect_stdout(io.StringIO() if args.quiet else sys.stdout):
                     run = (resume if args.resume else begin)(args, argv, folder)
-                    train(run, interrupts)
+                    train(run, interrupts, show_bar=shows_progress(args))
                     result = report(run)
                 print(result)
             finally:
@@ -161,86 +152,6 @@ def main(argv: Sequence[str]) -> int:
                     saved = f"to go on: {how_to_go_on(folder.path)}"
 
     return outcome("train.py", one_run, lambda: saved)
-
-
-@dataclass
-class Run:
-    """One run: its flags, its songs, and its network with all that training changes."""
-
-    args: argparse.Namespace
-    argv: list[str]  # the command line that it was begun with
-    folder: RunFolder
-    songs: RunSongs
-    vocabulary: Vocabulary
-    config: ModelConfig
-    training: TrainingState
-
-    @property
-    def composer(self) -> Composer:
-        """The network as it is now, as a writer of tunes."""
-        checkpoint = Checkpoint(self.training.params, self.config, self.vocabulary.tokens, {})
-        context = Context(self.vocabulary, self.args.context)
-        return Composer(self.folder.last, checkpoint, self.vocabulary, self.args.transpose, context)
-
-    @property
-    def schedule(self) -> Schedule:
-        return Schedule(self.args.epochs, self.args.minutes, self.args.patience)
-
-    @cached_property
-    def train_songs(self) -> Songs:
-        return self.songs.of("train").songs
-
-    @cached_property
-    def transposition(self) -> Transposition | None:
-        """Where the train songs may be moved to."""
-        if not self.args.transpose:
-            return None
-        shifts = range(-self.args.transpose, self.args.transpose + 1)
-        return Transposition.of(self.train_songs, self.vocabulary.transposition_table(shifts))
-
-    def windows(self) -> Windows:
-        """What is read in the present epoch, in its order: this follows from the seed and the epoch's number."""
-        args, order = self.args, np.random.default_rng([self.args.seed, 3, self.training.progress.epoch])
-        if args.predict == "every":
-            return training_batches(self.train_songs, args.window, args.batch, order, self.transposition)
-        if self.train_songs.targets_per_song.max() < args.window:
-            raise RunError(f"--predict next: no train song has more than {args.window} tokens; give a smaller --window")
-        return paper_windows(self.train_songs, args.window, args.batch, order)
-
-    def evaluate(self) -> Evaluation:
-        """How well the network predicts the valid songs as it is now; the train songs where no valid song can be scored."""
-        args = self.args
-        for name in ("valid", "train"):
-            found = evaluate_part(
-                self.training.params, self.config, self.songs.of(name), args.window, args.batch, args.threads,
-                next_only=args.predict == "next",
-            )  # fmt: skip
-            if found.scored.any():
-                break
-        return found
-
-    def share_done(self, windows: Windows) -> float:
-        """How much of the run is done, from 0 to 1."""
-        return self.schedule.share_done(self.training.progress, len(windows))
-
-    def save_last(self, log: Log) -> None:
-        """All that it takes to go on: first the files that the log writes, then last.npz."""
-        log.flush()
-        self.save(self.folder.last, **self.training.saved())
-        log.say(f"saved step {self.training.progress.step}")
-
-    def save(self, path: Path, **facts: Any) -> None:
-        """The weights and some facts, in one piece or not at all."""
-        facts |= {"argv": self.argv, "settings": settings(self.args), "songs_sha256": self.songs.sha256()}
-        try:
-            save_checkpoint(path, self.training.params, self.config, self.vocabulary.tokens, facts)
-        except CheckpointError as error:
-            raise FailedError(str(error)) from None
-
-
-def settings(args: argparse.Namespace) -> dict[str, Any]:
-    """What a run is begun with, and continues with."""
-    return {name: value for name, value in sorted(vars(args).items()) if name not in ("out", "resume", "quiet")}
 
 
 def begin(args: argparse.Namespace, argv: Sequence[str], folder: RunFolder) -> Run:
@@ -258,105 +169,74 @@ def begin(args: argparse.Namespace, argv: Sequence[str], folder: RunFolder) -> R
     print("\n".join(read.lines))
     if read.songs.of("valid").songs.targets_per_song.max(initial=0) < (args.window if args.predict == "next" else 1):
         print("no song of valid can be scored: the model is chosen by its loss on the train songs")
-    if args.transpose:
-        print(f"transposition: train songs are moved by -{args.transpose}..{args.transpose} semitones, others never")
     config = ModelConfig(
-        len(read.vocabulary),
-        args.hidden,
-        args.layers,
-        args.dropout,
-        args.recurrent_dropout,
-        args.input,
+        len(read.vocabulary), args.hidden, args.layers, args.dropout, args.recurrent_dropout, args.input,
         context=read.context.sizes,
-    )
+    )  # fmt: skip
     training = TrainingState.fresh(config, args.lr, args.seed)
-    return Run(args, list(argv), folder, read.songs, read.vocabulary, config, training)
+    return Run(settings(args), list(argv), folder, read.songs, read.vocabulary, config, training)
+
+
+def settings(args: argparse.Namespace) -> dict[str, Any]:
+    """The flags that a run is begun with, and continues with."""
+    return {name: value for name, value in sorted(vars(args).items()) if name not in ("out", "resume", "quiet")}
 
 
 def shows_progress(args: argparse.Namespace) -> bool:
     return not args.quiet and sys.stderr.isatty()
 
 
-# Going on where a run stopped.
-
-
 def resume(args: argparse.Namespace, argv: Sequence[str], folder: RunFolder) -> Run:
+    """The run in a folder, where it stopped.  args are the flags given now, argv the same as text."""
     saved = load_checkpoint(folder.last) if folder.saved else None
-    begun = begun_with(folder, saved)
-    before, asked = kept_arguments(begun, folder), parse_arguments([*begun, *argv])
+    begun = folder.argv(saved.training if saved else None)
+    before, asked = parsed_again(parse_arguments, begun, folder.path), parse_arguments([*begun, *argv])
     for name, value in vars(before).items():
         if name not in MAY_CHANGE and getattr(asked, name) != value:
             flag = f"--{name.replace('_', '-')}"
             raise RunError(f"{flag} was different when the run in {folder.path} was begun; leave it out to go on")
-    if any(getattr(asked, name) != getattr(before, name) for name in ("epochs", "minutes")):
+    if (asked.epochs, asked.minutes) != (before.epochs, before.minutes):
         begun = [*begun, *argv]
     if saved is None:
         return begin(asked, begun, folder)
-    with reading(folder.last, CheckpointError):
-        training = TrainingState.restored(saved.params, saved.config, saved.training)
-        vocabulary = Vocabulary(saved.vocabulary, asked.tokens, asked.grid)
-        _ = vocabulary.words  # each token is one of the scheme
-    songs = RunSongs.load(folder.songs, saved)
-    run = Run(asked, begun, folder, songs, vocabulary, saved.config, training)
+
+    songs, vocabulary, training = restore(folder, saved, asked.tokens, asked.grid)
+    run = Run(settings(asked), begun, folder, songs, vocabulary, saved.config, training)
     if folder.reported and run.schedule.is_over(training.progress):
         raise RunError(f"{folder.path}: this run is finished; begin a new one, or give more --epochs to go on")
     with reading(folder.last, CheckpointError):
         windows = run.windows()
         training.check_place(windows.fresh.shape[1], len(windows))
-    if training.progress.epoch:  # the best model so far, which the report needs
-        best = load_checkpoint(folder.model)
-        if best.config != saved.config or best.vocabulary != saved.vocabulary:
-            raise RunError(f"{folder.model}: is a model of another network than {folder.last.name}")
     print(f"going on after step {training.progress.step} of {folder.path}")
     return run
-
-
-def begun_with(folder: RunFolder, saved: Checkpoint | None) -> list[str]:
-    """The flags that a run was begun with.  RunError where none was begun."""
-    if saved is None:
-        return folder.argv()
-    with reading(folder.last, CheckpointError):
-        check_facts({"argv": saved.training.get("argv")}, {"argv": Fact(str, 0, 4096, many=True)}, "training")
-    return list(saved.training["argv"])
-
-
-def kept_arguments(argv: Sequence[str], folder: RunFolder) -> argparse.Namespace:
-    """Flags that a run's folder holds, parsed again.  RunError for flags that the command line could not have given."""
-    try:
-        with contextlib.redirect_stderr(io.StringIO()) as told, contextlib.redirect_stdout(told):
-            return parse_arguments(argv)
-    except SystemExit:
-        fault = told.getvalue().splitlines()[0].removeprefix("train.py: error: ")
-        raise RunError(f"{folder.path}: the flags that this run was begun with cannot be: {fault}") from None
 
 
 # Training: one epoch after the other, one window after the other.
 
 
-def train(run: Run, interrupts: Interrupts) -> None:
-    args, now, progress = run.args, run.training, run.training.progress
-    if run.schedule.is_over(progress):
+def train(run: Run, interrupts: Interrupts, *, show_bar: bool) -> None:
+    flags, now, progress, schedule = run.settings, run.training, run.training.progress, run.schedule
+    if schedule.is_over(progress):
         return
     windows = run.windows()
-    workspace = Workspace(run.config, args.window, windows.fresh.shape[1], args.threads)
-    with Log(run.folder, now.params, progress, show_bar=shows_progress(args)) as log:
+    workspace = Workspace(run.config, flags["window"], windows.fresh.shape[1], flags["threads"])
+    with Log(run.folder, now.params, progress, show_bar=show_bar) as log:
         run.folder.forget_report()  # all that is read was found good
         if progress.step == 0:
             print(f"network: {sum(p.size for p in now.params.values()):,} parameters, {workspace.threads} threads, "
                   f"{windows.padding_share:.1%} of a batch is padding")  # fmt: skip
             print("the first step waits for numba, if the inner loops are not compiled yet")
             with interrupts.held():
-                keep_tune(run.folder.learning, 0, run.composer, args.seed)
                 run.save_last(log)
         try:
-            while not run.schedule.is_over(progress):
+            while not schedule.is_over(progress):
                 windows = run.windows()
                 if progress.batch == 0:
                     now.begin_epoch(run.config, workspace.B)
-                while not run.schedule.epoch_is_over(progress, len(windows)):
+                while not schedule.epoch_is_over(progress, len(windows)):
                     with interrupts.held():
-                        if args.anneal == "cosine":
-                            now.optimizer.learning_rate = args.lr * cosine(run.share_done(windows))
+                        if flags["anneal"] == "cosine":
+                            now.optimizer.learning_rate = flags["lr"] * cosine(run.share_done(windows))
                         row = take_step(run, windows[progress.batch], workspace)
                         row["seconds"] = progress.seconds = log.seconds
                         log.step(row, run.share_done(windows))
@@ -365,9 +245,8 @@ def train(run: Run, interrupts: Interrupts) -> None:
                 valid = run.evaluate()  # changes nothing, so a signal may end it at any moment
                 with interrupts.held():
                     log.epoch(valid, now.params, now.optimizer.learning_rate)
-                    if now.end_epoch(valid.nats_per_token, lower_on_plateau=args.anneal == "plateau"):
+                    if now.end_epoch(valid.nats_per_token, lower_on_plateau=flags["anneal"] == "plateau"):
                         run.save(run.folder.model, valid_nats_per_token=valid.nats_per_token, epoch=progress.epoch)
-                    keep_tune(run.folder.learning, progress.epoch, run.composer, args.seed)
                     run.save_last(log)
         except Stopped:
             with interrupts.held():
@@ -377,7 +256,7 @@ def train(run: Run, interrupts: Interrupts) -> None:
 
 def take_step(run: Run, batch: Batch, workspace: Workspace) -> dict[str, float]:
     """Read one window in every lane, and learn from it.  Returns the step's row of history.csv."""
-    args, now, params, progress = run.args, run.training, run.training.params, run.training.progress
+    now, params, progress = run.training, run.training.params, run.training.progress
 
     state = reset(now.state, batch.fresh)
     masks = dropout_masks(run.config, workspace.T, workspace.B, now.dropout, workspace=workspace)
@@ -386,13 +265,13 @@ def take_step(run: Run, batch: Batch, workspace: Workspace) -> dict[str, float]:
         params, batch.ids, batch.targets, state, masks, context=batch.context, workspace=workspace
     )
     look = SampledNorms(params, grads, trace) if progress.step % LOOK_EVERY == 0 else None
-    norm = clip_by_global_norm(grads, args.clip)
+    norm = clip_by_global_norm(grads, run.settings["clip"])
     if math.isfinite(loss) and math.isfinite(norm):
         now.optimizer.step(params, grads)
     if not all(map(math.isfinite, (loss, norm, *(p.sum() for p in params.values())))):
         raise FailedError(
             f"step {progress.step + 1} gives NaN or infinity (loss {loss:.4g}, gradient norm {norm:.4g}); try a "
-            f"smaller --lr than {args.lr:g}, or a smaller --clip than {args.clip:g}"
+            f"smaller --lr than {run.settings['lr']:g}, or a smaller --clip than {run.settings['clip']:g}"
         )
 
     scored, correct = int(np.count_nonzero(batch.targets >= 0)), trace["score"].correct
@@ -407,35 +286,30 @@ def take_step(run: Run, batch: Batch, workspace: Workspace) -> dict[str, float]:
     }  # fmt: skip
 
 
-# The end: the best weights, their score beside the n-grams', pictures, and a tune.
+# The end: the best weights, their score beside the n-grams', pictures, a tune, and the page.
 
 
 def report(run: Run) -> str:
     """Write what is left to be written, and return the final tables."""
-    args, folder, progress, songs = run.args, run.folder, run.training.progress, run.songs
+    flags, folder, songs = run.settings, run.folder, run.songs
     composer = Composer.load(folder.path)
     heard = heard_songs(run.train_songs, run.transposition)
     figures, repeats = final_figures(
-        composer.params, run.config, run.vocabulary, songs, heard, args.window, args.batch, args.threads,
-        next_only=args.predict == "next",
+        composer.params, run.config, run.vocabulary, songs, heard, *run.sizes, next_only=run.next_only,
     )  # fmt: skip
-    beside = tunes_beside_songs(composer, songs, args.seed)
-    folder.write_summary({
-        "tokens": args.tokens, "vocabulary": len(run.vocabulary), "songs": len(songs.songs),
-        **{f"{part}_tokens": songs.of(part).songs.targets for part in SPLITS},
-        "unknown_share": songs.of("valid").unknown_share, **figures,
-        **beside.summary(), "nats_by_repeat": [row._asdict() for row in repeats],
-        "tokens_per_second": steady_rate(folder.history), "padding_share": run.windows().padding_share,
-        "epochs": progress.epoch, "best_epoch": progress.best_epoch, "seconds": progress.seconds,
-        "threads": args.threads, "transpose": args.transpose, "versions": versions(),
-        "command": shlex.join(["python", "train.py", *run.argv]), "settings": settings(args),
-    })  # fmt: skip
+    beside = tunes_beside_songs(composer, songs, flags["seed"])
+    folder.write_summary(summary(
+        flags, run.argv, songs, run.training.progress, figures, repeats, beside, folder.history,
+        vocabulary=len(run.vocabulary), padding_share=run.windows().padding_share,
+    ))  # fmt: skip
     print("pictures: " + ", ".join(picture.name for picture in draw_run(folder.path)))
-    compose(composer, [folder.sample], beginning(), np.random.default_rng(args.seed), bpm=usual_bpm(songs), wav=True)
+    compose(
+        composer, [folder.sample], beginning(), np.random.default_rng(flags["seed"]), bpm=usual_bpm(songs), wav=True
+    )
     write_run_page(folder.path)
-    remark = f"(trained in {2 * args.transpose + 1} keys)" if args.transpose else ""
-    tables = [table(beside.music), beside.text(), repeat_table(repeats), figures_table(figures, remark)]
-    return "\n\n".join([*filter(None, tables), f"to hear it, open {folder.page} in a browser"])
+    return (
+        f"{final_tables(figures, repeats, beside, flags['transpose'])}\n\nto hear it, open {folder.page} in a browser"
+    )
 
 
 if __name__ == "__main__":

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import os
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from experiment.command.console import one_line
 from lstm_numpy.files import Fact, check_facts, read_whole, reading, write_whole
@@ -18,6 +19,7 @@ try:
 except ImportError:  # a system without locks on files
     fcntl = None  # type: ignore[assignment]
 
+Parsed = TypeVar("Parsed")
 MOST_TEXT = 2**24  # bytes of a JSON file
 PICTURES = ("learning", "gradients", "gates", "distributions")
 
@@ -66,13 +68,13 @@ class RunFolder:
         self.begun_here = True
         self._write_json(self.flags, {"argv": list(argv)})
 
-    def argv(self) -> list[str]:
-        """The flags that the run was begun with.  RunError where no run was begun."""
-        if not self.flags.exists():
+    def argv(self, saved: Mapping[str, Any] | None = None) -> list[str]:
+        """The flags that the run was begun with: in `saved`, or else in run.json.  RunError where none are."""
+        if saved is None and not self.flags.exists():
             raise RunError(f"{self.path}: no run was begun there, so there is none to go on with; leave --resume out")
-        facts = read_json(self.flags)
-        with reading(self.flags, RunError):
-            check_facts(facts, {"argv": Fact(str, 0, 4096, many=True)}, "text")
+        facts: dict[str, Any] = read_json(self.flags) if saved is None else {"argv": saved.get("argv")}
+        with reading(self.flags if saved is None else self.last, RunError):
+            check_facts(facts, {"argv": Fact(str, 0, 4096, many=True)}, "flags")
         return list(facts["argv"])
 
     def forget_report(self) -> None:
@@ -100,6 +102,16 @@ def read_json(path: Path) -> dict[str, Any]:
         if not isinstance(found, dict):
             raise ValueError("not a file of this program: it holds no dict")
     return found
+
+
+def parsed_again(parse: Callable[[Sequence[str]], Parsed], argv: Sequence[str], folder: Path) -> Parsed:
+    """Flags that a run's folder holds, parsed.  RunError for flags that the command line could not have given."""
+    try:
+        with contextlib.redirect_stderr(io.StringIO()) as told, contextlib.redirect_stdout(told):
+            return parse(argv)
+    except SystemExit:
+        fault = told.getvalue().splitlines()[0].partition("error: ")[2]
+        raise RunError(f"{folder}: the flags that this run was begun with cannot be: {fault}") from None
 
 
 @contextlib.contextmanager

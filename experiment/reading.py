@@ -9,8 +9,10 @@ import numpy as np
 
 from experiment.folder import RunError, RunFolder
 from experiment.songs import SPLITS, RunSongs
+from experiment.state import TrainingState
 from lstm_numpy.batches import Songs
-from lstm_numpy.checkpoint import CONFIG
+from lstm_numpy.checkpoint import CONFIG, Checkpoint, CheckpointError, load_checkpoint
+from lstm_numpy.files import reading
 from lstm_numpy.speed.machine import cores
 from midi_io.corpus import read_corpus, write_skipped
 from midi_io.corpus.dataset import Dataset, build_dataset, cache_folder, programs_named
@@ -73,8 +75,22 @@ def read_songs(
     songs.save(folder.songs)
     folder.write_songs_table(_table(data, songs))
     write_skipped([skipped for corpus in corpora for skipped in corpus.skipped], folder.skipped)
-    lines = [corpus.report() for corpus in corpora] + list(_description(songs, scheme))
+    lines = [corpus.report() for corpus in corpora] + list(_description(songs, scheme, transpose))
     return SongsRead(songs, data.vocabulary, told, lines)
+
+
+def restore(folder: RunFolder, saved: Checkpoint, scheme: str, grid: int) -> tuple[RunSongs, Vocabulary, TrainingState]:
+    """What a run needs to go on after its last.npz, `saved`.  CheckpointError or RunError unless its files fit."""
+    with reading(folder.last, CheckpointError):
+        training = TrainingState.restored(saved.params, saved.config, saved.training)
+        vocabulary = Vocabulary(saved.vocabulary, scheme, grid)
+        _ = vocabulary.words  # each token is one of the scheme
+    songs = RunSongs.load(folder.songs, saved)
+    if training.progress.epoch:  # the best model so far, which the report needs
+        best = load_checkpoint(folder.model)
+        if best.config != saved.config or best.vocabulary != saved.vocabulary:
+            raise RunError(f"{folder.model}: is a model of another network than {folder.last.name}")
+    return songs, vocabulary, training
 
 
 def _table(data: Dataset, songs: RunSongs) -> list[Sequence[object]]:
@@ -84,10 +100,12 @@ def _table(data: Dataset, songs: RunSongs) -> list[Sequence[object]]:
     ]
 
 
-def _description(songs: RunSongs, scheme: str) -> Iterator[str]:
+def _description(songs: RunSongs, scheme: str, transpose: int) -> Iterator[str]:
     for name in SPLITS:
         part = songs.of(name)
         unknown = f", {part.unknown_share:.1%} unknown" if part.songs.targets else ""
         yield f"{name:5} {len(part.songs):7,} songs {part.songs.targets:10,} tokens{unknown}"
     if songs.of("valid").unknown_share > 0.1 and scheme != "note":
         yield "more than 10 % of the valid tokens are unknown; --tokens note spells chords note by note and knows all"
+    if transpose:
+        yield f"transposition: train songs are moved by -{transpose}..{transpose} semitones, others never"

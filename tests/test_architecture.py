@@ -17,7 +17,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 LONGEST = 350  # lines: what can be read in one go
-LONGER = {"train.py": 560}  # it reads from top to bottom as the story of a run, flags and all
+LONGER = {"train.py": 350}  # it reads from top to bottom as the story of a run, flags and all
 
 # Each module imports only modules that stand before it.  A folder's own name is its __init__.py.
 ORDER = {
@@ -36,9 +36,9 @@ ORDER = {
     """,
     "experiment": """
         . command command.console command.interrupts command.arguments
-        parallel folder command.outcome songs history distributions repeats report state log reading tunes comparison
+        parallel folder command.outcome songs history distributions repeats state log reading tunes comparison report
         plots.panels plots describe
-        listening page.embed page.learning page.reading page.figures page.followers page.what_if page __main__
+        listening page.embed page.learning page.reading page.figures page.followers page.what_if page run __main__
     """,
 }
 ALLOWED = {  # and nothing else; sys.stdlib_module_names is always there

@@ -1,0 +1,97 @@
+"""One run while it trains: its settings, its songs, its network, and how they are saved."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from experiment.command.outcome import FailedError
+from experiment.folder import RunFolder
+from experiment.log import Log
+from experiment.page.learning import keep_tune
+from experiment.report import evaluate_part
+from experiment.songs import RunSongs, epoch_windows, transposition_of
+from experiment.state import Schedule, TrainingState
+from experiment.tunes import Composer
+from lstm_numpy.batches import Songs, Transposition, Windows
+from lstm_numpy.checkpoint import CheckpointError, save_checkpoint
+from lstm_numpy.evaluation import Evaluation
+from lstm_numpy.parameters import ModelConfig
+from midi_io.vocabulary import Vocabulary
+
+
+@dataclass
+class Run:
+    """One run: its settings, its songs, and its network with all that training changes."""
+
+    settings: dict[str, Any]  # the value of each flag of train.py, by name
+    argv: list[str]  # the command line that it was begun with
+    folder: RunFolder
+    songs: RunSongs
+    vocabulary: Vocabulary
+    config: ModelConfig
+    training: TrainingState
+
+    @property
+    def sizes(self) -> tuple[int, int, int]:
+        """Steps in a window, songs in a batch, threads."""
+        return self.settings["window"], self.settings["batch"], self.settings["threads"]
+
+    @property
+    def next_only(self) -> bool:
+        """Only the token after each window is scored."""
+        return bool(self.settings["predict"] == "next")
+
+    @property
+    def schedule(self) -> Schedule:
+        return Schedule(self.settings["epochs"], self.settings["minutes"], self.settings["patience"])
+
+    @cached_property
+    def train_songs(self) -> Songs:
+        return self.songs.of("train").songs
+
+    @cached_property
+    def transposition(self) -> Transposition | None:
+        return transposition_of(self.train_songs, self.vocabulary, self.settings["transpose"])
+
+    def windows(self) -> Windows:
+        """What is read in the present epoch, in its order: this follows from the seed and the epoch's number."""
+        order = np.random.default_rng([self.settings["seed"], 3, self.training.progress.epoch])
+        return epoch_windows(self.train_songs, *self.sizes[:2], order, self.transposition, next_only=self.next_only)
+
+    def share_done(self, windows: Windows) -> float:
+        """How much of the run is done, from 0 to 1."""
+        return self.schedule.share_done(self.training.progress, len(windows))
+
+    def evaluate(self) -> Evaluation:
+        """The valid songs, scored by the network as it is now; the train songs where no valid song can be scored."""
+        for name in ("valid", "train"):
+            part = self.songs.of(name)
+            found = evaluate_part(self.training.params, self.config, part, *self.sizes, next_only=self.next_only)
+            if found.scored.any():
+                break
+        return found
+
+    def save_last(self, log: Log) -> None:
+        """All that it takes to go on: first the other files, then last.npz."""
+        now, flags = self.training, self.settings
+        if now.progress.batch == 0:  # an epoch has ended, or none has begun
+            writer = Composer.of(
+                self.folder.last, now.params, self.config, self.vocabulary, flags["transpose"], flags["context"]
+            )
+            keep_tune(self.folder.learning, now.progress.epoch, writer, flags["seed"])
+        log.flush()
+        self.save(self.folder.last, **now.saved())
+        log.say(f"saved step {now.progress.step}")
+
+    def save(self, path: Path, **facts: Any) -> None:
+        """The weights and some facts, in one piece or not at all."""
+        facts |= {"argv": self.argv, "settings": self.settings, "songs_sha256": self.songs.sha256()}
+        try:
+            save_checkpoint(path, self.training.params, self.config, self.vocabulary.tokens, facts)
+        except CheckpointError as error:
+            raise FailedError(str(error)) from None
