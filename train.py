@@ -20,7 +20,7 @@ from lstm_numpy.speed.blas import prefer_avx512
 TUNES = Path(__file__).resolve().parent / "songs" / "tunes"
 PAPER = {  # "Music Generation Using LSTM Model" (Wanjari et al.); H is not in the paper
     "tokens": "paper", "min_count": 1, "hidden": 256, "layers": 1, "input": "scalar", "dropout": 0.75,
-    "recurrent_dropout": "rnndrop", "window": 50, "predict": "next", "lr": 1e-4, "anneal": "none",
+    "recurrent_dropout": "rnndrop", "window": 50, "predict": "next", "lr": 1e-4, "anneal": "none", "context": "none",
 }  # fmt: skip
 EPOCHS, NO_END = 20, 10**9
 MAY_CHANGE = ("epochs", "minutes", "quiet", "resume", "out")  # flags that may differ with --resume

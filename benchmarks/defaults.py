@@ -48,7 +48,7 @@ def main() -> None:
     for change in CHANGES:
         with tempfile.TemporaryDirectory() as scratch:
             out = Path(scratch, "run")
-            command = [sys.executable, str(TRAIN), *change.split(), *budget, "--out", str(out)]
+            command = [sys.executable, str(TRAIN), "--context", "none", *change.split(), *budget, "--out", str(out)]
             command += ["--epochs", "10000", "--patience", "10000", "--quiet"]  # only the time ends a run
             subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
             found = json.loads((out / "summary.json").read_text())

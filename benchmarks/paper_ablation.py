@@ -34,7 +34,7 @@ from midi_io.tokens import parse
 Array = npt.NDArray[Any]
 
 BEFORE = 50  # events that a target has before it: the paper's window
-DROPOUT = ["--dropout", "0.3", "--recurrent-dropout", "none"]
+DROPOUT = ["--context", "none", "--dropout", "0.3", "--recurrent-dropout", "none"]
 LADDER = [  # each row is the one above with one more flag changed
     ("the paper's settings", ["--preset", "paper", "--min-count", "2"]),
     ("a token is one of V, not the number id / V", ["--input", "onehot"]),

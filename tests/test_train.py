@@ -201,7 +201,7 @@ def test_the_papers_settings_are_a_preset_that_flags_change():
     paper = train.parse_arguments(["--preset", "paper"])
     assert (paper.tokens, paper.window, paper.predict, paper.input) == ("paper", 50, "next", "scalar")
     assert (paper.layers, paper.recurrent_dropout, paper.dropout, paper.lr) == (1, "rnndrop", 0.75, 1e-4)
-    assert (paper.hidden, paper.min_count, paper.transpose, paper.anneal) == (256, 1, 0, "none")
+    assert (paper.hidden, paper.min_count, paper.transpose, paper.anneal, paper.context) == (256, 1, 0, "none", "none")
     mine = train.parse_arguments(["--lr", "0.01", "--preset", "paper", "--window", "20"])
     assert (mine.lr, mine.window, mine.tokens) == (0.01, 20, "paper")
 
