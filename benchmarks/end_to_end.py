@@ -88,7 +88,7 @@ def evaluation_rate(args: argparse.Namespace, run: Path) -> float:
     songs = RunSongs.load(run / "songs.npz").of("train").songs
     started = time.perf_counter()
     evaluate(params, config, songs, args.window, args.batch, CORES)
-    return songs.songs.targets / (time.perf_counter() - started)
+    return songs.targets / (time.perf_counter() - started)
 
 
 if __name__ == "__main__":

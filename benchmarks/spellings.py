@@ -15,7 +15,6 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterable
-from functools import partial
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -23,16 +22,18 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from contest import table
 
 import train
-from midi_io import corpus, tokens
+from experiment import reading
+from midi_io import tokens
 from midi_io.notes import Note
 from midi_io.tokens import note as note_tokens
+from midi_io.tokens.words import NAMES
 
 FOLDERS = ("tunes", "ensembles")
-SPELLINGS = {"only what changes": note_tokens.encode_note}  # and encode_all, below
+SPELLINGS = {"only what changes": note_tokens.NOTE.encode}  # and encode_all, below
 
 
 def encode_all(notes: Iterable[Note], grid: int) -> list[str]:
-    """As note_tokens.encode_note, with instrument, velocity and duration before every note.  It is decoded the same."""
+    """As NOTE.encode, with instrument, velocity and duration before every note.  It is decoded the same."""
     spelled, now = [], 0
     for note in sorted(notes, key=lambda note: (note.start, note.drum, note.program, note.pitch)):
         onset = round(note.start * grid)
@@ -41,7 +42,7 @@ def encode_all(notes: Iterable[Note], grid: int) -> list[str]:
             now = onset
         spelled += [f"{'kit' if note.drum else 'i'}{note.program}", f"v{note.velocity}"]
         spelled += note_tokens._sum(":", round(note.duration * grid), grid)
-        spelled.append(f"drum{note.pitch}" if note.drum else note_tokens.NAMES[note.pitch])
+        spelled.append(f"drum{note.pitch}" if note.drum else NAMES[note.pitch])
     return spelled
 
 
@@ -55,11 +56,11 @@ def main() -> int:
     args = parser.parse_args()
     if args.run:
         spelling, folder, out = args.run
-        tokens.encode_note = SPELLINGS[spelling]
-        corpus.read_corpus = partial(corpus.read_corpus, workers=1)  # in this process, which spells like that
+        tokens.SCHEMES["note"] = note_tokens.NOTE._replace(encode=SPELLINGS[spelling])
+        reading.cores = lambda: 1  # songs are read in this process, which spells like that
         songs = str(Path(train.__file__).parent / "songs" / folder)
         flags = ["--epochs", "10000", "--minutes", f"{args.minutes:g}", "--patience", "10000", "--quiet"]
-        return train.main(["--midi", songs, "--tokens", "note", "--out", out, *flags])
+        return train.main(["--midi", songs, "--context", "none", "--out", out, *flags])
 
     print(f"`python benchmarks/spellings.py --minutes {args.minutes:g}`\n")
     rows = []
