@@ -26,7 +26,7 @@ def flags() -> Parser:
     add("--force", action="store_true", help="write over files that this program did not write")
     add("--out", type=some_text, metavar="FILE.mid", help="default: RUN/tune.mid; with --count, tune-1.mid, tune-2.mid, ...")
     add("--count", type=whole(1, 10_000), default=1, metavar="N", help=f"tunes to write {is_set}")
-    add("--length", type=whole(1, 10**6), default=3000, metavar="N", help=f"a tune that has not ended by itself ends after N tokens {is_set}")
+    add("--length", type=whole(1, 10**6), default=3000, metavar="N", help=f"a tune that has not ended by itself ends after N new tokens {is_set}")
     add("--seed", type=whole(0), default=1, metavar="N", help=f"the same seed writes the same file {is_set}")
 
     add = parser.add_argument_group("beginning").add_argument

@@ -58,10 +58,12 @@ class Composer:
 
     @classmethod
     def load(cls, run: Path) -> Composer:
-        """From a run's folder (its best model) or from one of its checkpoints.  Raises CheckpointError."""
+        """From a run's folder (its best model) or from one of its checkpoints.  Raises CheckpointError and RunError."""
         path = run / "model.npz" if run.is_dir() else run
         if run.is_dir() and not os.path.lexists(path):
             path = run / "last.npz"  # the run has not finished an epoch yet
+            if not os.path.lexists(path):
+                raise RunError(f"{run}: no run is there; train one first: python train.py")
         checkpoint = load_checkpoint(path)
         with reading(path, CheckpointError):
             settings = checkpoint.training.get("settings")
