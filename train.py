@@ -77,7 +77,7 @@ def flags() -> Parser:
 
     add = parser.add_argument_group("run").add_argument
     add("--out", type=some_text, metavar="DIR", help="the run's folder (default: runs/1, runs/2, ...; with --resume: the newest)")
-    add("--resume", action="store_true", help="continue the run in --out; other flags must be those that it was begun with, but for --epochs, --minutes and --quiet")
+    add("--resume", action="store_true", help="continue the run in --out; other flags must be those that it was begun with, except --epochs, --minutes and --quiet")
     add("--quiet", action="store_true", help="print the result only")
     # fmt: on
     return parser

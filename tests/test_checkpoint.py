@@ -145,7 +145,7 @@ def test_every_field_of_the_network_is_described() -> None:
 
 
 def rewritten(path: Path, header: Any = None, arrays: Mapping[str, Any] | None = None) -> Path:
-    """The same file but for its header, or its arrays."""
+    """The same file except its header, or its arrays."""
     content = dict(arrays or read_arrays(path))
     if header is not None:
         text = header if isinstance(header, bytes) else json.dumps(header, indent=1, sort_keys=True).encode()

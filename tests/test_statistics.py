@@ -44,7 +44,7 @@ def test_what_lies_below_the_melody_is_no_melody() -> None:
 
 
 def test_form_is_counted_in_bars() -> None:
-    """Sixteen bars of 3/4 with a chord at each bar line; the second eight are the first but for the last."""
+    """Sixteen bars of 3/4 with a chord at each bar line; the second eight are the first except the last."""
     bars = [[60 + k, 64 + k, 67 + k] for k in range(8)]
     bars = [*bars, *bars[:7], [60, 60, 60]]
     notes = [note for k, bar in enumerate(bars) for note in line(*bar, start=3.0 * k)]
