@@ -2,7 +2,7 @@
 
     python benchmarks/defaults.py --minutes 2
 
-Rows with the same tokens compare by nats per token.  Nats per beat compare all, with one exception: chord tokens leave out
+Rows with the same tokens compare by nats per token.  Nats per beat compare all, except: chord tokens leave out
 velocity and the length of each note, so they have less to predict.
 """
 

@@ -89,7 +89,7 @@ class Context:
         """A walk (see Grammar.walk) on which a song ends over its tonic, and after a number of bars where one is given.
 
         The end may follow where the bass that sounds is the tonic of the notes so far.  With `bars`, time does not go
-        beyond so many bars, and the end follows only where the last of them is full, or full except for the upbeat, which
+        beyond so many bars, and the end follows only where the last of them is full, or full without the upbeat, which
         is no bar itself.  Where nothing else could follow, the end may.  Raises ValueError for less than one bar.
         """
         if bars is not None and bars < 1:
