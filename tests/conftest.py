@@ -11,6 +11,10 @@ import train
 from experiment.command.interrupts import SIGNALS
 from midi_io import Note, Song, write_song
 
+for _number in SIGNALS:  # a shell that starts the tests in the background has switched some of them off
+    if signal.getsignal(_number) is signal.SIG_IGN:
+        signal.signal(_number, signal.default_int_handler if _number == signal.SIGINT else signal.SIG_DFL)
+
 SMALL = ("--tokens", "chord", "--hidden", "8", "--window", "16", "--batch", "4", "--threads", "1", "--epochs", "2")
 
 
