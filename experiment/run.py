@@ -41,6 +41,11 @@ class Run:
         """Steps in a window, songs in a batch, threads."""
         return self.settings["window"], self.settings["batch"], self.settings["threads"]
 
+    @cached_property
+    def songs_sha256(self) -> str:
+        """Found once: the songs do not change, and a run saves often."""
+        return self.songs.sha256()
+
     @property
     def next_only(self) -> bool:
         """Only the token after each window is scored."""
@@ -90,7 +95,7 @@ class Run:
 
     def save(self, path: Path, **facts: Any) -> None:
         """The weights and some facts, in one piece or not at all."""
-        facts |= {"argv": self.argv, "settings": self.settings, "songs_sha256": self.songs.sha256()}
+        facts |= {"argv": self.argv, "settings": self.settings, "songs_sha256": self.songs_sha256}
         try:
             save_checkpoint(path, self.training.params, self.config, self.vocabulary.tokens, facts)
         except CheckpointError as error:
