@@ -52,8 +52,8 @@ def nats_by_repeat(
 def repeats_of(vocabulary: Vocabulary, songs: Songs, found: Evaluation) -> list[RepeatRow]:
     """The rows for some songs that a network has scored, whatever it was told itself."""
     context = Context(vocabulary, "echo")
-    echo, run, _ = context.of_songs(songs.flat, songs.offsets).T
-    return nats_by_repeat(songs.flat, found.nats, found.scored, echo, run, RUNS)
+    column = dict(zip(context.names, context.of_songs(songs.flat, songs.offsets).T, strict=True))
+    return nats_by_repeat(songs.flat, found.nats, found.scored, column["echo"], column["run"], RUNS)
 
 
 def repeat_table(rows: Sequence[RepeatRow]) -> str:
