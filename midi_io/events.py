@@ -12,7 +12,7 @@ import re
 import struct
 from collections.abc import Iterator
 from functools import lru_cache
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple
 
 import mido
 
@@ -25,13 +25,11 @@ _SYSTEM_DATA = {0xF1: 1, 0xF2: 2, 0xF3: 1, 0xF6: 0, 0xF8: 0, 0xFA: 0, 0xFB: 0, 0
 _NUMBER = rb"[\x80-\xff]{0,3}[\x00-\x7f]"  # of variable length: seven bits a byte, four bytes at most
 _NUMBER_AT = re.compile(_NUMBER)
 _CHUNK_NAME_AT = re.compile(rb"[ -~]{4}")
+_DATA_BYTES = {0xA0: 2, 0xB0: 2, 0xC0: 1, 0xD0: 1, 0xE0: 2}  # of the channel messages that are no notes
 _MESSAGE_AT = {  # a delta time and a channel message, by the number of data bytes that may come without a status
     running: re.compile(rb"(%b)([\x80-\xbf\xe0-\xef][\x00-\x7f]{2}|[\xc0-\xdf][\x00-\x7f]%b)" % (_NUMBER, data))
     for running, data in {0: rb"", 1: rb"|[\x00-\x7f]", 2: rb"|[\x00-\x7f]{2}"}.items()
 }
-
-
-_DATA_BYTES = {0xA0: 2, 0xB0: 2, 0xC0: 1, 0xD0: 1, 0xE0: 2}  # of the channel messages that are no notes
 
 
 class Track(NamedTuple):
@@ -53,7 +51,7 @@ def split_file(data: bytes) -> tuple[int, Iterator[Track]]:
     if at < 0:
         raise MidiError("is not a MIDI file (no MThd)", "not MIDI") if data else MidiError("is empty", "empty")
     if len(data) < at + 14:
-        _cut_short()
+        raise _cut_short()
     size, format_, count, division = struct.unpack_from(">LHHH", data, at + 4)
     if size < 6 or format_ > 2 or division == 0:
         raise MidiError(f"has an impossible header (length {size}, format {format_}, {division} ticks per beat)")
@@ -67,7 +65,7 @@ def _tracks(data: bytes, position: int, count: int) -> Iterator[Track]:
         if not _CHUNK_NAME_AT.match(data, position) and not b"MTrk".startswith(data[position : position + 4]):
             raise MidiError(f"has no track at byte {position:,}, where one should begin")
         if len(data) < position + 8:
-            _cut_short()
+            raise _cut_short()
         name, size = struct.unpack_from(">4sL", data, position)
         position += 8
         if name == b"MTrk":
@@ -75,7 +73,7 @@ def _tracks(data: bytes, position: int, count: int) -> Iterator[Track]:
             high = high or next(iter(track.high), 0)
             exact &= track.exact
             if high and not exact:
-                _too_high(high)
+                raise _too_high(high)
             yield track
             position = track.after
             found += 1
@@ -84,7 +82,7 @@ def _tracks(data: bytes, position: int, count: int) -> Iterator[Track]:
     if not found:
         raise MidiError("has no track" if count else "has a header that counts no tracks", "no tracks")
     if position > len(data):
-        _cut_short()
+        raise _cut_short()
 
 
 def _track(data: bytes, position: int, end: int) -> Track:
@@ -99,28 +97,21 @@ def _track(data: bytes, position: int, end: int) -> Track:
     limit = end if believed else len(data)
     events: list[tuple[int, Any]] = []
     high: list[int] = []
-    tick = 0
-    status = b""
-    message_at = _MESSAGE_AT[0]
+    tick, status, message_at = 0, b"", _MESSAGE_AT[0]
     while position < limit:
-        found = message_at.match(data, position, limit)
-        if found:
-            position = found.end()
+        if found := message_at.match(data, position, limit):
             delta, message = found.groups()
-            tick += _value(delta)
+            position = found.end()
             if message[0] < 0x80:
                 message = status + message
-            elif message[0] != status:
-                status = message[:1]
-                message_at = _MESSAGE_AT[len(message) - 1]
-            if message[0] & 0xF0 in _CHANNEL_EVENTS:
-                events.append((tick, _decoded(message)))
-            continue
-        delta, position = _number(data, position, limit)
+        else:
+            delta, position = _number(data, position, limit)
+            message = _seven_bits(data[position : min(position + 3, limit)], status)
+            if message:
+                high.append(position)
+                position += len(message) - (data[position] < 0x80)
         tick += _value(delta)
-        if message := _seven_bits(data[position : min(position + 3, limit)], status):
-            high.append(position)
-            position += len(message) - (data[position] < 0x80)
+        if message:
             status, message_at = message[:1], _MESSAGE_AT[len(message) - 1]
             if message[0] & 0xF0 in _CHANNEL_EVENTS:
                 events.append((tick, _decoded(message)))
@@ -134,7 +125,7 @@ def _track(data: bytes, position: int, end: int) -> Track:
         if _matters(kind, content):
             events.append((tick, mido.MetaMessage.from_bytes([0xFF, kind, len(content), *content])))
     if not believed:
-        _cut_short()
+        raise _cut_short()
     return Track(events, high, True, end)
 
 
@@ -148,15 +139,13 @@ def _seven_bits(data: bytes, status: bytes) -> bytes:
 def _other_event(data: bytes, position: int, limit: int, runs: bool) -> tuple[int, bytes, int]:
     """The event at `position` that is no channel message: its meta type (-1: none), its content, where it ends."""
     if position >= limit:
-        _cut_short()
+        raise _cut_short()
     status = data[position]
-    kind = -1
-    start = position + 1
+    kind, start = -1, position + 1
     if status == 0xFF:
         if start >= limit:
-            _cut_short()
-        kind = data[start]
-        start += 1
+            raise _cut_short()
+        kind, start = data[start], start + 1
     if status in (0xFF, 0xF0, 0xF7):
         digits, start = _number(data, start, limit)
         length = _value(digits)
@@ -167,11 +156,11 @@ def _other_event(data: bytes, position: int, limit: int, runs: bool) -> tuple[in
     elif status < 0x80 and not runs:
         raise MidiError(f"has data without a status at byte {position:,}")
     elif position + 2 >= limit:  # a channel message, so that only its data can be the reason why it did not match
-        _cut_short()
+        raise _cut_short()
     else:
-        _too_high(position)
+        raise _too_high(position)
     if start + length > limit:
-        _cut_short()
+        raise _cut_short()
     return kind, data[start : start + length], start + length
 
 
@@ -194,25 +183,21 @@ def _decoded(message: bytes) -> Any:
 @lru_cache(maxsize=1 << 12)
 def _value(number: bytes) -> int:
     """The value of a variable-length number."""
-    value = 0
-    for byte in number:
-        value = value << 7 | byte & 0x7F
-    return value
+    return sum((byte & 0x7F) << 7 * place for place, byte in enumerate(reversed(number)))
 
 
 def _number(data: bytes, position: int, limit: int) -> tuple[bytes, int]:
     """The bytes of the variable-length number at `position`, and where it ends."""
-    number = _NUMBER_AT.match(data, position, limit)
-    if number:
+    if number := _NUMBER_AT.match(data, position, limit):
         return number[0], number.end()
     if limit < position + 4:
-        _cut_short()
+        raise _cut_short()
     raise MidiError(f"has a number of more than four bytes at byte {position:,}")
 
 
-def _too_high(position: int) -> NoReturn:
-    raise MidiError(f"has a data byte above 127 after byte {position:,}")
+def _too_high(position: int) -> MidiError:
+    return MidiError(f"has a data byte above 127 after byte {position:,}")
 
 
-def _cut_short() -> NoReturn:
-    raise MidiError("is cut short", "cut short")
+def _cut_short() -> MidiError:
+    return MidiError("is cut short", "cut short")

@@ -50,20 +50,19 @@ def _song(data: bytes) -> Song:
     found: list[tuple[int, int, bool, int, int, int]] = []  # start, pitch, drum, program, duration, velocity: in ticks
     tempos: dict[int, int] = {}  # tick: microseconds per beat
     meters: dict[int, tuple[int, int]] = {}  # tick: numerator, denominator
-    title = ""
-    high = 0
+    title, high = "", 0
     for number, track in enumerate(tracks):
         high += len(track.high)
         programs = [0] * 16
         sounding: dict[tuple[int, int], deque[tuple[int, int, int]]] = defaultdict(deque)
         for tick, message in track.events:
             kind = message.type
-            if kind == "note_on" and message.velocity:
-                channel = message.channel
-                sounding[channel, message.note].append((tick, message.velocity, programs[channel]))
-            elif kind in ("note_on", "note_off"):
+            if kind in ("note_on", "note_off"):
                 channel, pitch = message.channel, message.note
-                if waiting := sounding[channel, pitch]:
+                waiting = sounding[channel, pitch]
+                if kind == "note_on" and message.velocity:
+                    waiting.append((tick, message.velocity, programs[channel]))
+                elif waiting:
                     start, velocity, program = waiting.popleft()
                     found.append((start, pitch, channel == DRUM_CHANNEL, program, tick - start, velocity))
             elif kind == "program_change":
