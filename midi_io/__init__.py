@@ -12,20 +12,6 @@ from midi_io.vocabulary import Vocabulary
 from midi_io.writer import write_notes, write_song
 
 __all__ = [
-    "SCHEMES",
-    "MidiError",
-    "MidiIoError",
-    "Note",
-    "Song",
-    "TokenError",
-    "Vocabulary",
-    "decode",
-    "encode",
-    "piano_roll",
-    "quantise",
-    "read_notes",
-    "read_song",
-    "transpose",
-    "write_notes",
-    "write_song",
-]
+    "SCHEMES", "MidiError", "MidiIoError", "Note", "Song", "TokenError", "Vocabulary", "decode", "encode", "piano_roll",
+    "quantise", "read_notes", "read_song", "transpose", "write_notes", "write_song",
+]  # fmt: skip

@@ -103,41 +103,33 @@ def piano_roll(notes: Iterable[Note], *, meter: tuple[int, int] = (4, 4), width:
 
         D5  ●━    ●━    ●━━ │   ● ●━━         │
     """
-    placed = [(note.drum, note.pitch, round(note.start * 4), round((note.start + note.duration) * 4)) for note in notes]
+    placed = sorted((round(n.start * 4), round((n.start + n.duration) * 4), n.drum, -n.pitch) for n in notes)
     if not placed:
         return ""
     bar = 16 * meter[0] // meter[1]  # columns
     if not 4 <= bar <= width - 8:
         bar = 16
-    first = min(start for _, _, start, _ in placed) // bar
-    last = max(max(end, start + 1) for _, _, start, end in placed)
-    bars = -(-last // bar) - first
+    first = placed[0][0] // bar
+    bars = -(-max(max(end, start + 1) for start, end, _, _ in placed) // bar) - first
     per_system = max((width - 7) // (bar + 1), 1)
-    lines = []
-    for system in range(first, first + min(bars, systems * per_system), per_system):
-        shown = min(per_system, first + bars - system)
-        lines += [*_system(placed, system, shown, bar), ""]
-    left = bars - systems * per_system
-    lines += [f"       ... and {left:,} more {'bar' if left == 1 else 'bars'}"] if left > 0 else []
-    return "\n".join(lines).rstrip()
-
-
-def _system(placed: list[tuple[bool, int, int, int]], first: int, bars: int, bar: int) -> list[str]:
-    """The lines of `bars` bars of `bar` columns, high pitches above low ones and drums below them."""
-    begin, end = first * bar, (first + bars) * bar
-    silence = [" " if column % 4 else "·" for column in range(bar)] * bars
-    rows: dict[tuple[bool, int], list[str]] = {}
-    for drum, pitch, start, stop in sorted(placed, key=lambda note: note[2]):
-        if start < end and (stop > begin or start >= begin):
-            row = rows.setdefault((drum, -pitch), silence.copy())
-            low, high = max(start - begin, 0), min(stop - begin, bars * bar)
+    shown = min(bars, systems * per_system)
+    silence = "".join(" " if column % 4 else "·" for column in range(bar))
+    rows: dict[tuple[bool, int], list[str]] = {}  # high pitches above low ones, and drums below them
+    for start, end, drum, below in placed:
+        low, high = start - first * bar, min(end - first * bar, shown * bar)
+        if low < shown * bar:
+            row = rows.setdefault((drum, below), list(silence * shown))
             row[low:high] = "━" * (high - low)
-            if start >= begin:
-                row[low] = "×" if drum else "●"
-    numbers = "".join(f"{first + 1 + number:<{bar + 1}}" for number in range(bars))
-    lines = [f"       {numbers}".rstrip()]
-    for (drum, pitch), row in sorted(rows.items()):
-        name = f"drum{-pitch}" if drum else pitch_name(-pitch)
-        measures = ["".join(row[column : column + bar]) for column in range(0, bars * bar, bar)]
-        lines.append(f"{name:>6} {'│'.join(measures)}│")
-    return lines
+            row[low] = "×" if drum else "●"
+    lines = []
+    for begin in range(0, shown, per_system):
+        numbers = range(begin, min(begin + per_system, shown))
+        lines.append(f"       {''.join(f'{first + 1 + number:<{bar + 1}}' for number in numbers)}".rstrip())
+        for (drum, below), row in sorted(rows.items()):
+            measures = ["".join(row[number * bar : (number + 1) * bar]) for number in numbers]
+            if set(measures) != {silence}:
+                lines.append(f"{f'drum{-below}' if drum else pitch_name(-below):>6} {'│'.join(measures)}│")
+        lines.append("")
+    left = bars - shown
+    lines += [f"       ... and {left:,} more {'bar' if left == 1 else 'bars'}"] if left else []
+    return "\n".join(lines).rstrip()

@@ -56,10 +56,8 @@ def song_bytes(song: Song, *, melody_apart: bool = False, comment: str = "") -> 
     channels = {part: MELODIC_CHANNELS[i % len(MELODIC_CHANNELS)] for i, part in enumerate(pitched)}
     for note in sorted(song.notes, key=lambda note: (note.start, note.drum, note.program, *note)):
         part = note.drum, note.program, note in chords
-        channel = channels.get(part, DRUM_CHANNEL)
-        start = round(note.start * division)
-        end = round((note.start + note.duration) * division)
-        its_events = events[part]
+        channel, its_events = channels.get(part, DRUM_CHANNEL), events[part]
+        start, end = round(note.start * division), round((note.start + note.duration) * division)
         if last_program.get(channel) != note.program:
             change = mido.Message("program_change", program=note.program, channel=channel)
             its_events.append((start if channel in last_program else 0, 1, 0, change))
@@ -104,14 +102,12 @@ def _track(events: list[tuple[int, int, int, mido.Message]]) -> mido.MidiTrack:
 def _conductor(song: Song, comment: str) -> mido.MidiTrack:
     numerator, denominator = song.meter
     title = song.title.encode("utf-8", "replace").decode("latin-1")  # mido writes Latin-1: these are UTF-8's bytes
-    return mido.MidiTrack(
-        [
-            mido.MetaMessage("track_name", name=title),
-            *([mido.MetaMessage("text", text=comment)] if comment else []),
-            mido.MetaMessage("set_tempo", tempo=min(round(60e6 / song.bpm), MAX_TEMPO)),
-            mido.MetaMessage("time_signature", numerator=numerator, denominator=denominator),
-        ]
-    )
+    track = mido.MidiTrack([mido.MetaMessage("track_name", name=title)])
+    if comment:
+        track.append(mido.MetaMessage("text", text=comment))
+    track.append(mido.MetaMessage("set_tempo", tempo=min(round(60e6 / song.bpm), MAX_TEMPO)))
+    track.append(mido.MetaMessage("time_signature", numerator=numerator, denominator=denominator))
+    return track
 
 
 def _ticks_per_beat(notes: list[Note]) -> int:
@@ -132,12 +128,6 @@ def _check(song: Song) -> None:
     if not 3.57 <= song.bpm <= 60e6:
         raise MidiError(f"{song.bpm} beats per minute cannot be written: MIDI holds 3.58 and more", "bad note")
     for note in song.notes:
-        if not (
-            0 <= note.pitch <= 127
-            and 1 <= note.velocity <= 127
-            and 0 <= note.program <= 127
-            and note.start >= 0
-            and note.duration >= 0
-            and math.isfinite(note.start + note.duration)
-        ):
+        held = 0 <= note.pitch <= 127 and 1 <= note.velocity <= 127 and 0 <= note.program <= 127
+        if not (held and note.start >= 0 and note.duration >= 0 and math.isfinite(note.start + note.duration)):
             raise MidiError(f"{note} cannot be written", "bad note")

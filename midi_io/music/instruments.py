@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 
 from midi_io.disk import MidiIoError
@@ -65,21 +66,17 @@ def programs_of(name: str) -> range:
         return range(INSTRUMENTS.index(wanted), INSTRUMENTS.index(wanted) + 1)
     if name.isascii() and name.isdigit() and int(name) < 128:
         return range(int(name), int(name) + 1)
-    raise InstrumentError(
-        f"no instrument {name!r}: a family ({', '.join(FAMILIES)}), one of theirs, or a program from 0 to 127"
-    )
+    families = ", ".join(FAMILIES)
+    raise InstrumentError(f"no instrument {name!r}: a family ({families}), one of theirs, or a program from 0 to 127")
 
 
 def out_of_range(notes: Iterable[Note]) -> list[str]:
     """A line for each instrument with notes that players cannot reach, by RANGES; no line if all is well."""
-    pitches: dict[str, list[int]] = {}
-    for note in notes:
-        if not note.drum and INSTRUMENTS[note.program] in RANGES:
-            pitches.setdefault(INSTRUMENTS[note.program], []).append(note.pitch)
+    played = [(INSTRUMENTS[note.program], note.pitch) for note in notes if not note.drum]
     lines = []
-    for name, its_pitches in pitches.items():
+    for name, total in Counter(name for name, _ in played if name in RANGES).items():
         low, high = RANGES[name]
-        if count := sum(not low <= pitch <= high for pitch in its_pitches):
+        if count := sum(other == name and not low <= pitch <= high for other, pitch in played):
             span = f"{pitch_name(low)} to {pitch_name(high)}"
-            lines.append(f"{name}: {count:,} of {len(its_pitches):,} notes are outside its range, {span}")
+            lines.append(f"{name}: {count:,} of {total:,} notes are outside its range, {span}")
     return lines

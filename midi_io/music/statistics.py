@@ -29,9 +29,7 @@ _SHARES = np.array(
     ]
 )
 _CENTRED = _SHARES - _SHARES.mean(axis=1, keepdims=True)
-KEYS = np.stack(
-    [np.roll(fit, tonic) / np.linalg.norm(fit) for fit in _CENTRED for tonic in range(12)]
-)  # 12 major, 12 minor
+KEYS = np.stack([np.roll(fit, tonic) / np.linalg.norm(fit) for fit in _CENTRED for tonic in range(12)])  # major, minor
 
 ROWS = {  # name: what it is in words, and how it is written
     "beats": ("length in beats", "{:.0f}"),
@@ -59,20 +57,11 @@ YES_OR_NO = ("whole_phrases", "begins_at_home", "ends_at_home")  # they have no 
 def figures(notes: Iterable[Note], *, whole: bool = True) -> dict[str, float]:
     """The figures of one piece, by the names of ROWS; nan for what it has none of (a single note has no interval).
 
-    beats           from the first note to the last end
-    bars            the same in bars of find_meter, an upbeat not counted; whole_phrases: 1 for a multiple of 8, else 0
-    on_strong_beats share of the chords, in the meter that the notes speak for: less where a piece loses its beat
-    note_length     beats, mean over the melody; note_lengths: how many different ones there are
-    interval        mean size in semitones; same, steps and leaps: shares of the melody's moves
-    repeated        share of the runs of 8 melody notes that stood before in the piece, pitches and rhythm alike
-    bars_repeated   share of the bars in which the melody is that of an earlier bar, pitches and rhythm alike
-    pitch_entropy   of the notes' pitch classes: 0 for one alone, log2(12) = 3.58 for all twelve alike
-    in_key          largest share of the notes that is in one of the twelve diatonic scales (the major keys; their
-                    modes, natural minor among them, have the same notes)
-    begins_at_home  1 if the lowest note of the first chord is the tonic, else 0; ends_at_home: the lowest note
-                    sounding when the last one begins.  The tonic is tonic_of's
-
-    pitch_entropy and in_key are pitch_class_entropy and scale_consistency of MusPy (Dong et al. 2020).
+    Bars, strong beats and upbeats are find_meter's.  A move is the step from a melody note to the next.  Heard before
+    means pitches and rhythm alike.  The key is the one of the twelve diatonic scales that fits best (the modes, natural
+    minor among them, have the same notes).  The tonic is tonic_of's; at home is a chord whose lowest note it is, at the
+    end the lowest note that sounds when the last one begins.  pitch_entropy and in_key are pitch_class_entropy and
+    scale_consistency of MusPy (Dong et al. 2020).
     whole: False for a piece that was cut: then it has no length and no end.
     """
     everything = sorted(notes, key=lambda note: (note.start, note.pitch))
