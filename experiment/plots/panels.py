@@ -5,14 +5,14 @@ Colours are Okabe and Ito's, which the colour-blind can tell apart.
 
 from __future__ import annotations
 
-import logging
-import os
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
+
+from midi_io.music.picture import drawing_style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -38,23 +38,7 @@ STYLE: dict[str, Any] = {
     "legend.fontsize": 10,
     "legend.edgecolor": "none",
 }
-
-
-@contextmanager
-def style() -> Iterator[None]:
-    """Inside, matplotlib draws with its defaults and our sizes, whatever the user's matplotlibrc or MPLBACKEND says."""
-    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # it warns of a HOME that it cannot write to
-    backend = os.environ.pop("MPLBACKEND", None)  # Jupyter names one that may not be installed here
-    try:
-        import matplotlib
-    finally:
-        if backend is not None:
-            os.environ["MPLBACKEND"] = backend
-    defaults: dict[Any, Any] = {
-        key: value for key, value in matplotlib.rcParamsDefault.items() if not key.startswith("backend")
-    }
-    with matplotlib.rc_context(defaults | STYLE):
-        yield
+style = partial(drawing_style, STYLE)  # with style(): ...
 
 
 def empty_figure(width: float, height: float) -> Figure:

@@ -7,8 +7,9 @@ import logging
 import math
 import os
 import warnings
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 from midi_io.disk import StrPath, printable, write_whole
 from midi_io.music.instruments import INSTRUMENTS
@@ -25,6 +26,21 @@ DRUM_COLOUR = "#4D4D4D"
 INCHES_PER_PITCH, MOST_INCHES = 0.075, 3.5  # of a system
 
 
+@contextmanager
+def drawing_style(sizes: Mapping[str, Any]) -> Iterator[None]:
+    """Inside, matplotlib draws with its defaults and `sizes`, whatever the user's matplotlibrc or MPLBACKEND says."""
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # it warns of a HOME that it cannot write to
+    backend = os.environ.pop("MPLBACKEND", None)  # Jupyter names one that may not be installed here
+    try:
+        import matplotlib
+    finally:
+        if backend is not None:
+            os.environ["MPLBACKEND"] = backend
+    defaults = {key: value for key, value in matplotlib.rcParamsDefault.items() if not key.startswith("backend")}
+    with matplotlib.rc_context({**defaults, **sizes}):
+        yield
+
+
 def draw_piano_roll(notes: Iterable[Note], path: StrPath, *, title: str = "", meter: tuple[int, int] = (4, 4)) -> None:
     """Write a PNG: bars from left to right, pitches from low to high, a colour for each instrument.
 
@@ -32,15 +48,6 @@ def draw_piano_roll(notes: Iterable[Note], path: StrPath, *, title: str = "", me
     Of a song too long for one picture, the beginning is drawn, and the title says so.  Letters that the font lacks
     become boxes.  Raises MidiError.
     """
-    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # no warning where HOME is not writable
-    backend = os.environ.pop("MPLBACKEND", None)  # Jupyter names one that may not be installed here
-    try:
-        import matplotlib
-        from matplotlib.figure import Figure
-    finally:
-        if backend is not None:
-            os.environ["MPLBACKEND"] = backend
-
     notes = sorted(notes, key=lambda note: (note.start, note.pitch))
     if not 0.5 <= meter[0] * 4 / meter[1] <= 32:  # a file may give any meter
         meter = (4, 4)
@@ -54,8 +61,10 @@ def draw_piano_roll(notes: Iterable[Note], path: StrPath, *, title: str = "", me
 
     parts = _parts(notes)
     rows = _rows(notes)
-    defaults = {key: value for key, value in matplotlib.rcParamsDefault.items() if not key.startswith("backend")}
-    with matplotlib.rc_context({**defaults, "font.size": 10}):
+    with drawing_style({"font.size": 10}):
+        from matplotlib.figure import Figure
+        from matplotlib.patches import Patch
+
         height = min(MOST_INCHES, INCHES_PER_PITCH * (max(rows.values()) - min(rows.values()) + 2))
         figure = Figure(figsize=(13, 1.1 + systems * (height + 0.3)), layout="constrained")
         panels = figure.subplots(systems, squeeze=False)[:, 0]
@@ -65,7 +74,7 @@ def draw_piano_roll(notes: Iterable[Note], path: StrPath, *, title: str = "", me
         heading = "   ".join(filter(None, [printable(" ".join(title.split()))[:90], remark]))
         figure.suptitle(heading, x=0.01, ha="left", fontsize=13, parse_math=False)
         if len(parts) > 1:
-            handles = [matplotlib.patches.Patch(color=colour, label=name) for name, colour, _ in parts]
+            handles = [Patch(color=colour, label=name) for name, colour, _ in parts]
             figure.legend(handles=handles, loc="outside lower center", ncols=min(6, len(handles)), frameon=False)
         png = io.BytesIO()
         with warnings.catch_warnings():
@@ -113,7 +122,10 @@ def _draw_system(
     axes: Axes, parts: Sequence[Part], rows: dict[tuple[bool, int], int], bar: int, bars: int, beats: float
 ) -> None:
     """Bars `bar` to `bar + bars`."""
+    from matplotlib.collections import PolyCollection
+
     first, last = bar * beats, (bar + bars) * beats
+    span = min(rows.values()) - 1, max(rows.values()) + 1
     pitches = [pitch for drum, pitch in rows if not drum]
     for pitch in pitches:
         if pitch % 12 in BLACK_KEYS:
@@ -122,12 +134,16 @@ def _draw_system(
     axes.hlines([pitch - 0.5 for pitch in octaves], first, last, color="#B0B0B0", linewidth=0.8, zorder=1)
     if beats <= 12:
         every = [first + beat for beat in range(math.ceil(bars * beats))]
-        axes.vlines(every, *_span(rows), color="#E2E2E2", linewidth=0.5)
-    axes.vlines([first + k * beats for k in range(bars + 1)], *_span(rows), color="#9A9A9A", linewidth=0.9)
+        axes.vlines(every, *span, color="#E2E2E2", linewidth=0.5)
+    axes.vlines([first + k * beats for k in range(bars + 1)], *span, color="#9A9A9A", linewidth=0.9)
     for _, colour, notes in reversed(parts):
-        _draw_notes(
-            axes, [note for note in notes if note.start < last and note.start + note.duration >= first], rows, colour
-        )
+        boxes = []
+        for start, duration, row in ((note.start, note.duration, rows[note.drum, note.pitch]) for note in notes):
+            if start < last and start + duration >= first:
+                # a gap between repeated notes, so that one can count them
+                end = start + max(0.06, duration - min(0.08, 0.2 * duration))
+                boxes.append([(start, row - 0.45), (end, row - 0.45), (end, row + 0.45), (start, row + 0.45)])
+        axes.add_collection(PolyCollection(boxes, facecolor=colour, linewidth=0, zorder=3), autolim=False)
 
     named = (0, 7) if len(rows) < 60 else (0,)
     labels = {rows[False, pitch]: pitch_name(pitch) for pitch in pitches if pitch % 12 in named}
@@ -138,21 +154,5 @@ def _draw_system(
     axes.set_xticks([first + k * beats for k in range(bars)], [str(bar + k + 1) for k in range(bars)])
     axes.tick_params(length=0)
     axes.set_xlim(first, last)
-    axes.set_ylim(*_span(rows))
+    axes.set_ylim(*span)
     axes.spines[:].set_visible(False)
-
-
-def _draw_notes(axes: Axes, notes: Sequence[Note], rows: dict[tuple[bool, int], int], colour: str) -> None:
-    from matplotlib.collections import PolyCollection
-
-    boxes = []
-    for note in notes:
-        row = rows[note.drum, note.pitch]
-        # a gap between repeated notes, so that one can count them
-        end = note.start + max(0.06, note.duration - min(0.08, 0.2 * note.duration))
-        boxes.append([(note.start, row - 0.45), (end, row - 0.45), (end, row + 0.45), (note.start, row + 0.45)])
-    axes.add_collection(PolyCollection(boxes, facecolor=colour, linewidth=0, zorder=3), autolim=False)
-
-
-def _span(rows: dict[tuple[bool, int], int]) -> tuple[float, float]:
-    return min(rows.values()) - 1, max(rows.values()) + 1
