@@ -28,6 +28,11 @@ def printable(text: StrPath) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
+def fault(error: Exception) -> str:
+    """What the system says of an error: "Permission denied"."""
+    return getattr(error, "strerror", None) or str(error)
+
+
 def read_bytes(path: StrPath, max_bytes: int) -> bytes:
     """The content of a regular file.  A pipe or a device is refused without waiting for it.
 
@@ -41,7 +46,7 @@ def read_bytes(path: StrPath, max_bytes: int) -> bytes:
     except FileNotFoundError:
         raise MidiError("does not exist", "missing") from None
     except (OSError, ValueError) as error:
-        raise MidiError(f"cannot be opened ({_fault(error)})", "unreadable") from None
+        raise MidiError(f"cannot be opened ({fault(error)})", "unreadable") from None
     if len(data) > max_bytes:
         raise MidiError(f"has more than {max_bytes:,} bytes", "too large")
     return data
@@ -63,12 +68,8 @@ def write_whole(path: StrPath, data: bytes) -> None:
         finally:
             unfinished.unlink(missing_ok=True)
     except (OSError, ValueError) as error:
-        raise MidiError(f"{printable(path)}: cannot be written ({_fault(error)})", "not writable") from None
+        raise MidiError(f"{printable(path)}: cannot be written ({fault(error)})", "not writable") from None
 
 
 def _open_without_waiting(path: str, flags: int) -> int:
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
-
-
-def _fault(error: Exception) -> str:
-    return getattr(error, "strerror", None) or str(error)

@@ -240,7 +240,7 @@ def test_training_stops_when_patience_is_exhausted_and_keeps_the_best(run, tmp_p
 @pytest.mark.parametrize(
     ("flags", "words"),
     [
-        (["--midi", "nowhere"], "nowhere: no folder of MIDI files"),
+        (["--midi", "nowhere"], "nowhere: no MIDI files"),
         (["--midi", "empty"], "empty: no MIDI files there"),
         (["--midi", "junk"], "junk: none of 1 MIDI files is usable (1 not MIDI)"),
         (["--valid", "nowhere"], "nowhere: no folder"),

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from midi_io.disk import MidiError, MidiIoError, StrPath, printable, read_bytes
+from midi_io.disk import MidiError, MidiIoError, StrPath, fault, printable, read_bytes
 
 SYSTEM = ("/proc", "/sys")  # what looks like files there never ends
 MAX_LIST = 50_000_000  # bytes of a list of files or a table of genres
@@ -58,9 +58,9 @@ def find_files(folders: Iterable[StrPath]) -> tuple[list[FoundFile], list[Skippe
         except OSError as error:
             skipped.append(Skipped(path, "missing", f"cannot be found: {error.strerror}"))
             return
+        # The change time (ctime) shows a change even where the modification time was set back.
+        stamp = f"{status.st_ino} {status.st_size} {status.st_mtime_ns} {status.st_ctime_ns}"
         if stat.S_ISREG(status.st_mode):
-            # The change time (ctime) shows a change even where the modification time was set back.
-            stamp = f"{status.st_ino} {status.st_size} {status.st_mtime_ns} {status.st_ctime_ns}"
             files.setdefault(path, FoundFile(path, status.st_size, stamp))
         else:
             skipped.append(Skipped(path, "not a file", "is not a regular file"))
@@ -73,8 +73,7 @@ def find_files(folders: Iterable[StrPath]) -> tuple[list[FoundFile], list[Skippe
             if not stat.S_ISDIR(Path(given).stat().st_mode):
                 add(given)
         except (OSError, ValueError) as error:
-            fault = getattr(error, "strerror", None) or error
-            raise CorpusError(f"{printable(given)}: no folder of MIDI files can be read there ({fault})") from None
+            raise CorpusError(f"{printable(given)}: no MIDI files can be read there ({fault(error)})") from None
         for folder, subfolders, names in os.walk(given, onerror=closed, followlinks=True):
             status = Path(folder).stat()
             if (status.st_dev, status.st_ino) in seen:
@@ -105,11 +104,11 @@ def choose_by_genre(files: Sequence[FoundFile], table: StrPath, genres: Collecti
     if not known:
         raise CorpusError(f"{where}: holds no line of the form TRACK_ID<tab>genre")
     asked = {genre.casefold() for genre in genres}
+    wanted = {name for name in known if not asked or name.casefold() in asked}
     for genre in genres:
         if genre.casefold() not in map(str.casefold, known):
             most = ", ".join(printable(name) for name, _ in known.most_common(20))
             raise CorpusError(f"{where}: has no genre {printable(genre)}; it has {most}")
-    wanted = {name for name in known if not asked or name.casefold() in asked}
     tracks = [_TRACK_ID.findall(file.path) for file in files]
     chosen = [file for file, ids in zip(files, tracks, strict=True) if ids and genres_of.get(ids[-1], set()) & wanted]
     if not chosen:
@@ -129,15 +128,11 @@ def choose_by_list(
     lines = _lines(names, "list of files")
     place = {Path(file.path).resolve(): file for file in files}
     roots = [Path(folder).resolve() for folder in folders]
-    wanted = set()
-    skipped = []
-    for line in lines:
-        paths = [path for root in roots if (path := (root / line).resolve()) in place]
-        wanted.update(paths[:1])
-        if not paths:
-            skipped.append(Skipped(line, "missing", "is in the list, and not in the folders"))
+    found = {line: [path for root in roots if (path := (root / line).resolve()) in place][:1] for line in lines}
+    wanted = {path for paths in found.values() for path in paths}
     if not wanted:
         raise CorpusError(f"{printable(names)}: none of its {len(lines):,} names is a MIDI file of the folders")
+    skipped = [Skipped(line, "missing", "is in the list, and not in the folders") for line in lines if not found[line]]
     return [file for path, file in place.items() if path in wanted], skipped
 
 
