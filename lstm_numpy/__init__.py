@@ -53,12 +53,7 @@ _NAMES = {
     "speed.workspace": ("Workspace",),
 }
 _HOME = {name: module for module, names in _NAMES.items() for name in names}
-
-__all__ = [
-    "CheckpointError", "ModelConfig", "RMSprop", "Sampling", "Songs", "Workspace", "clip_by_global_norm",
-    "dropout_masks", "evaluate", "forward", "generate", "init_params", "load_checkpoint", "loss_and_gradients", "reset",
-    "save_checkpoint", "training_batches", "zero_state",
-]  # fmt: skip
+__all__ = sorted(_HOME)
 
 
 def __getattr__(name: str) -> Any:

@@ -14,7 +14,6 @@ not how often: this is modified Kneser-Ney smoothing (Chen and Goodman 1999), th
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, NamedTuple, TypeAlias
 
@@ -39,18 +38,7 @@ _CHOICES = (*(np.linspace(0.02, 0.98, 17) * n for n in (1, 2, 3)), np.r_[0, np.g
 _ENOUGH = 50_000  # held-back targets to tune on
 
 
-class _Seen(NamedTuple):
-    """What a level knows about each of many targets: all (targets,)."""
-
-    times: Array  # c(h, w)
-    total: Array  # c(h)
-    once: Array  # how many different w stand once, twice, and more often after h
-    twice: Array
-    more: Array
-
-
-@dataclass(frozen=True)
-class _Level:
+class _Level(NamedTuple):
     """Counts of n-grams, each written as one number in base V, sorted; so an n-gram's context is its number // V."""
 
     V: int
@@ -60,30 +48,38 @@ class _Level:
     sums: Array  # (4, contexts): c(h), then how many different w stand once, twice and more often after h
 
     @classmethod
-    def of(cls, grams: Array, counts: Array, V: int) -> _Level:
-        contexts = grams // V
-        first = _boundaries(contexts)
+    def of(cls, grams: Array, V: int) -> _Level:
+        grams, counts = np.unique(grams, return_counts=True)
+        contexts, first = np.unique(grams // V, return_index=True)
         kinds = [counts, counts == 1, counts == 2, counts >= 3]
-        sums = [np.add.reduceat(kind, first, dtype=np.int64) if len(first) else first for kind in kinds]
-        return cls(V, grams, counts, contexts[first], np.stack(sums))
+        sums = np.stack([np.add.reduceat(kind, first, dtype=np.int64) for kind in kinds])
+        return cls(V, grams, counts, contexts, sums)
 
-    def look_up(self, grams: Array) -> _Seen:
-        gram, known = _find(self.grams, grams)
-        context, known_context = _find(self.contexts, grams // self.V)
-        if not len(self.grams):
-            return _Seen(*np.zeros((5, len(grams)), np.int64))
-        return _Seen(np.where(known, self.counts[gram], 0), *np.where(known_context, self.sums[:, context], 0))
+    def look_up(self, grams: Array) -> Array:
+        """(5, targets): c(h, w), and the four sums of h; 0 for what was never seen."""
+        times = _found(self.counts, self.grams, grams)
+        return np.vstack([times, _found(self.sums, self.contexts, grams // self.V)])
 
 
-def _probabilities(seen: _Seen, smoothing: Smoothing, lower: Array) -> Array:
+def _found(values: Array, table: Array, wanted: Array) -> Array:
+    """For each of `wanted` the column of values that stands where it does in a sorted table, or 0."""
+    if not len(table):
+        return np.zeros((*values.shape[:-1], len(wanted)), np.int64)
+    place = np.minimum(np.searchsorted(table, wanted), len(table) - 1)
+    return np.where(table[place] == wanted, values[..., place], 0)
+
+
+def _probabilities(seen: Array, smoothing: Smoothing, lower: Array) -> Array:
+    """p(w | h) of each target, by the formula at the top, from what was looked up and p(w | shorter h)."""
+    times, total, *kinds = seen
     once, twice, more, theta = smoothing
-    discount = np.array([0.0, once, twice, more])[np.minimum(seen.times, 3)]
-    given = theta + once * seen.once + twice * seen.twice + more * seen.more
-    unseen = seen.total == 0
-    return np.where(unseen, lower, (seen.times - discount + given * lower) / np.where(unseen, 1, seen.total + theta))
+    discount = np.array([0.0, once, twice, more])[np.minimum(times, 3)]
+    given = theta + once * kinds[0] + twice * kinds[1] + more * kinds[2]
+    unseen = total == 0
+    return np.where(unseen, lower, (times - discount + given * lower) / np.where(unseen, 1, total + theta))
 
 
-def _tuned(seen: _Seen, lower: Array) -> Smoothing:
+def _tuned(seen: Array, lower: Array) -> Smoothing:
     """The smoothing that gives these targets the least nats: one number after the other, until none moves."""
     best = Smoothing()
     if not len(lower):
@@ -148,15 +144,10 @@ class NGrams:
 
 
 def _levels(songs: Songs, V: int) -> dict[str, _Level]:
-    """n-grams by how often they stand ("1", "2", "3"), and by how many different ids stand before them ("1 kinds", "2
-    kinds")."""
-    levels = {}
-    for n in (1, 2, 3):
-        grams, counts = _count(_grams(songs, n, V))
-        levels[f"{n}"] = _Level.of(grams, counts, V)
-        if n > 1:
-            levels[f"{n - 1} kinds"] = _Level.of(*_count(grams % V ** (n - 1)), V)
-    return levels
+    """n-grams by how often they stand ("3", ...), and by how many different ids stand before them ("2 kinds", ...)."""
+    levels = {f"{n}": _Level.of(_grams(songs, n, V), V) for n in (1, 2, 3)}
+    kinds = {f"{n} kinds": _Level.of(levels[f"{n + 1}"].grams % V**n, V) for n in (1, 2)}
+    return levels | kinds
 
 
 def _grams(songs: Songs, n: int, V: int) -> Array:
@@ -175,26 +166,6 @@ def _grams(songs: Songs, n: int, V: int) -> Array:
         grams *= grams.dtype.type(V)
         grams += earlier[is_target]
     return grams
-
-
-def _count(grams: Array) -> tuple[Array, Array]:
-    """The different n-grams, sorted, and how often each stands.  Sorts in place."""
-    grams.sort()
-    first = _boundaries(grams)
-    return grams[first], np.diff(first, append=len(grams))
-
-
-def _boundaries(values: Array) -> Array:
-    """Where each run of equal values begins."""
-    return np.flatnonzero(np.r_[True, values[1:] != values[:-1]]) if len(values) else np.zeros(0, np.intp)
-
-
-def _find(table: Array, values: Array) -> tuple[Array, Array]:
-    """Where each value stands in a sorted table, and whether it does."""
-    if not len(table):
-        return np.zeros(len(values), np.intp), np.zeros(len(values), bool)
-    place = np.minimum(np.searchsorted(table, values), len(table) - 1)
-    return place, table[place] == values
 
 
 class CopyReport(NamedTuple):

@@ -16,18 +16,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from lstm_numpy.files import (
-    MOST_BYTES,
-    ArraySpec,
-    Fact,
-    check_arrays,
-    check_facts,
-    one_line,
-    open_regular,
-    read_arrays,
-    reading,
-    write_arrays,
-)
+from lstm_numpy.files import ArraySpec, Fact, check_arrays, check_facts, one_line, read_arrays, reading, write_arrays
 from lstm_numpy.model import forward
 from lstm_numpy.parameters import ModelConfig, parameter_shapes
 
@@ -100,9 +89,6 @@ def save_checkpoint(
 def load_checkpoint(path: str | Path) -> Checkpoint:
     """Read a checkpoint.  Raises CheckpointError for whatever is wrong with it, also if its equations are not ours."""
     with reading(path, CheckpointError):
-        with open_regular(path, MOST_BYTES) as file:
-            if file.read(42).endswith(b"header.json{"):
-                raise ValueError("written by an earlier version of this program, without a probe; train again")
         arrays = read_arrays(path)
         text = arrays.pop(HEADER, np.zeros(0, np.uint8)).tobytes()
         header = json.loads(text or b"null")

@@ -170,8 +170,6 @@ def check_arrays(arrays: Mapping[str, Array], specs: Mapping[str, ArraySpec]) ->
     sizes: dict[str, int] = {}
     for name, spec in specs.items():
         array = arrays[name]
-        if not isinstance(array, np.ndarray):
-            raise ValueError(f"the array {name} is none")
         pairs = zip(spec.shape, array.shape, strict=False)
         wanted = tuple(sizes.setdefault(n, found) if isinstance(n, str) else n for n, found in pairs)
         if array.dtype.str[1:] not in spec.dtypes.split():
@@ -179,10 +177,8 @@ def check_arrays(arrays: Mapping[str, Array], specs: Mapping[str, ArraySpec]) ->
         if array.ndim != len(spec.shape) or array.shape != wanted:
             raise ValueError(f"the array {name} has the shape {array.shape}, not {tuple(spec.shape)}")
         if array.size and not (spec.least <= array.min().item() and array.max().item() <= spec.most):
-            bounds = (
-                "" if spec.most == LARGEST == -spec.least else f" that are not from {spec.least:g} to {spec.most:g}"
-            )
-            raise ValueError(f"the array {name} holds numbers{bounds or ' that are not finite'}")
+            bounds = "finite" if spec.most == LARGEST == -spec.least else f"from {spec.least:g} to {spec.most:g}"
+            raise ValueError(f"the array {name} holds numbers that are not {bounds}")
     return sizes
 
 
@@ -195,19 +191,16 @@ def check_facts(facts: Any, described: Mapping[str, Any], where: str) -> None:
     for name, fact in described.items():
         if isinstance(fact, dict):
             check_facts(facts[name], fact, f"{where}.{name}")
-        elif not (_all_are(facts[name], fact) if fact.many else _is(facts[name], fact)):
+            continue
+        values = facts[name] if fact.many else [facts[name]]
+        if not (isinstance(values, list) and all(_is(value, fact) for value in values)):
             raise ValueError(f"its {where} has {name} = {ascii(facts[name])[:60]}, which cannot be")
-
-
-def _all_are(values: Any, fact: Fact) -> bool:
-    return isinstance(values, list) and all(_is(value, fact) for value in values)
 
 
 def _is(value: Any, fact: Fact) -> bool:
     if value is None:
         return fact.optional
-    kind: Any = type(value)
-    if kind is not fact.kind and not (fact.kind is float and kind is int):
+    if type(value) not in ((int, float) if fact.kind is float else (fact.kind,)):
         return False
     size = len(value) if isinstance(value, str | dict) else value
     return bool(fact.least <= size <= fact.most)

@@ -137,8 +137,6 @@ def each_array(state: State, change: Callable[[Array], Array]) -> State:
 
 # Dropout.
 
-_DRAWN_AT_ONCE = 2**15  # units of a mask
-
 
 def dropout_masks(
     config: ModelConfig,
@@ -163,11 +161,8 @@ def dropout_masks(
     def draw(name: str, shape: tuple[int, ...]) -> Array:
         mask = buffers.empty(name, shape, dtype)
         keep, drop_below = mask.dtype.type(1 / (1 - config.dropout)), round(config.dropout * 2**16)
-        units = mask.reshape(-1)
-        for begin in range(0, units.size, _DRAWN_AT_ONCE):  # four units from one draw of 64 bits, a cacheful at a time
-            some = units[begin : begin + _DRAWN_AT_ONCE]
-            bits = rng.integers(2**64, size=-(-some.size // 4), dtype=np.uint64).view(np.uint16)
-            kernels.threshold_mask(bits, drop_below, keep, some)
+        bits = rng.integers(2**64, size=-(-mask.size // 4), dtype=np.uint64).view(np.uint16)  # four units a draw
+        kernels.threshold_mask(bits, drop_below, keep, mask.reshape(-1))
         return mask
 
     for layer in config.layer_names:

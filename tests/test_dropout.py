@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lstm_numpy import ModelConfig, dropout_masks, forward, init_params, loss_and_gradients, parameters
+from lstm_numpy import ModelConfig, dropout_masks, forward, init_params, loss_and_gradients
 from lstm_numpy.kernels import threshold_mask
 from lstm_numpy.lstm import LSTMState, LSTMWeights, RecurrentMasks, lstm_forward
 from lstm_numpy.parameters import hold_masks
@@ -56,15 +56,13 @@ def test_a_unit_is_kept_with_the_rest_of_the_probability() -> None:
     assert masks_of("none", dropout=0.2, dtype=np.float64)["lstm1.output"].max() == 1 / 0.8
 
 
-def test_a_mask_larger_than_what_is_drawn_at_once_is_random_to_its_end() -> None:
+def test_a_mask_is_random_to_its_end() -> None:
     mask = masks_of("none", dropout=0.25, T=5, B=30, H=451)["lstm1.output"].reshape(-1)
-    at_once = parameters._DRAWN_AT_ONCE
-    assert at_once == 2**15 < mask.size < 3 * at_once  # a number that decides which bits a seed gives
-    assert mask.size % 4
+    assert mask.size % 4  # so the last draw is for fewer units
     assert set(np.unique(mask)) == {0, np.float32(4 / 3)}
-    for part in (mask[:at_once], mask[at_once : 2 * at_once], mask[2 * at_once :]):
+    for part in np.array_split(mask, 3):
         assert (part == 0).mean() == pytest.approx(0.25, abs=0.06)
-    assert (mask[:1000] != mask[at_once : at_once + 1000]).any()
+    assert (mask[:1000] != mask[2**15 : 2**15 + 1000]).any()
 
 
 def test_outputs_are_dropped_anew_at_each_step() -> None:
