@@ -104,19 +104,17 @@ def tone(pitch: int, program: int, length: int, rate: int) -> Array:
 
 def drum_sound(pitch: int, rate: int) -> Array:
     """(n,) float32: one stroke on a key of the drum kit."""
+    high, low, noise, lasts = 0.0, 0.0, 0.6, 0.07  # closed hi-hat, shakers, wood
     if pitch in (35, 36):  # bass drum
-        fall, noise, lasts = (160.0, 45.0), 0.05, 0.25
+        high, low, noise, lasts = 160.0, 45.0, 0.05, 0.25
     elif pitch in (41, 43, 45, 47, 48, 50):  # toms, from low to high
-        fall, noise, lasts = (2.5 * pitch + 40, 1.6 * pitch), 0.1, 0.3
+        high, low, noise, lasts = 2.5 * pitch + 40, 1.6 * pitch, 0.1, 0.3
     elif pitch in (37, 38, 39, 40):  # snare, rim, clap
-        fall, noise, lasts = (240.0, 170.0), 0.8, 0.18
+        high, low, noise, lasts = 240.0, 170.0, 0.8, 0.18
     elif pitch in (46, 49, 51, 52, 53, 55, 57, 59):  # open hi-hat, cymbals
-        fall, noise, lasts = (0.0, 0.0), 0.6, 0.9
-    else:  # closed hi-hat, shakers, wood
-        fall, noise, lasts = (0.0, 0.0), 0.6, 0.07
+        lasts = 0.9
     seconds = np.arange(round(4 * lasts * rate)) / rate
     hiss = np.diff(np.random.default_rng(pitch).uniform(-1, 1, len(seconds) + 1))  # more of the high than of the low
-    high, low = fall
     body = np.sin(2 * np.pi * (low * seconds + (high - low) * 0.04 * (1 - np.exp(-seconds / 0.04))))
     return np.asarray((body + noise * hiss) * np.exp(-1.5 * seconds / lasts), np.float32)
 

@@ -31,27 +31,25 @@ _SHARES = np.array(
 _CENTRED = _SHARES - _SHARES.mean(axis=1, keepdims=True)
 KEYS = np.stack([np.roll(fit, tonic) / np.linalg.norm(fit) for fit in _CENTRED for tonic in range(12)])  # major, minor
 
-ROWS = {  # name: what it is in words, and how it is written
-    "beats": ("length in beats", "{:.0f}"),
-    "bars": ("length in bars, without an upbeat", "{:.0f}"),
+ROWS = {  # name: what it is in words, and how its mean and standard deviation are written
+    "beats": ("length in beats", "{:.0f} ± {:.0f}"),
+    "bars": ("length in bars, without an upbeat", "{:.0f} ± {:.0f}"),
     "whole_phrases": ("a multiple of 8 bars long", "{:.0%}"),
-    "notes_per_beat": ("notes begun in a beat", "{:.2f}"),
-    "on_strong_beats": ("chords that begin on a strong beat", "{:.0%}"),
-    "note_length": ("melody: beats that a note lasts", "{:.2f}"),
-    "note_lengths": ("melody: how many different lengths", "{:.1f}"),
-    "interval": ("melody: semitones to the next note", "{:.2f}"),
-    "same": ("melody: the same note again", "{:.0%}"),
-    "steps": ("melody: steps (1 or 2 semitones)", "{:.0%}"),
-    "leaps": ("melody: leaps (5 semitones or more)", "{:.0%}"),
-    "repeated": (f"melody: {RUN} notes heard before", "{:.0%}"),
-    "bars_repeated": ("melody: bars heard before", "{:.0%}"),
-    "pitch_entropy": ("variety of pitch classes, in bits", "{:.2f}"),
-    "in_key": ("notes in the key", "{:.1%}"),
+    "notes_per_beat": ("notes begun in a beat", "{:.2f} ± {:.2f}"),
+    "on_strong_beats": ("chords that begin on a strong beat", "{:.0%} ± {:.0%}"),
+    "note_length": ("melody: beats that a note lasts", "{:.2f} ± {:.2f}"),
+    "note_lengths": ("melody: how many different lengths", "{:.1f} ± {:.1f}"),
+    "interval": ("melody: semitones to the next note", "{:.2f} ± {:.2f}"),
+    "same": ("melody: the same note again", "{:.0%} ± {:.0%}"),
+    "steps": ("melody: steps (1 or 2 semitones)", "{:.0%} ± {:.0%}"),
+    "leaps": ("melody: leaps (5 semitones or more)", "{:.0%} ± {:.0%}"),
+    "repeated": (f"melody: {RUN} notes heard before", "{:.0%} ± {:.0%}"),
+    "bars_repeated": ("melody: bars heard before", "{:.0%} ± {:.0%}"),
+    "pitch_entropy": ("variety of pitch classes, in bits", "{:.2f} ± {:.2f}"),
+    "in_key": ("notes in the key", "{:.1%} ± {:.1%}"),
     "begins_at_home": ("first chord stands on the tonic", "{:.0%}"),
     "ends_at_home": ("last bass note is the tonic", "{:.0%}"),
 }
-
-YES_OR_NO = ("whole_phrases", "begins_at_home", "ends_at_home")  # they have no deviation worth a look
 
 
 def figures(notes: Iterable[Note], *, whole: bool = True) -> dict[str, float]:
@@ -166,24 +164,17 @@ def compare(written: Sequence[Mapping[str, float]], others: Sequence[Mapping[str
     """The figures of generated pieces beside those of others, by the names of ROWS."""
     rows = {}
     for name in ROWS:
-        values = [[piece[name] for piece in pieces if not math.isnan(piece[name])] for pieces in (written, others)]
+        values = [[piece[name] for piece in side if not math.isnan(piece[name])] for side in (written, others)]
         spreads = [(float(np.mean(side)), float(np.std(side))) if side else None for side in values]
         rows[name] = Comparison(spreads[0], spreads[1], min(map(len, values)))
     return rows
 
 
 def table(compared: Mapping[str, Comparison], written: str = "generated", others: str = "held out") -> str:
-    """The comparison as text: mean ± standard deviation, and a word where they differ."""
+    """The comparison as text: mean ± standard deviation (of yes or no the mean), and a word where they differ."""
     lines = [f"{'music':40}{written:>14}{others:>16}"]
     for name, one in compared.items():
         words, form = ROWS[name]
-        cells = [_cell(spread, form, name in YES_OR_NO) for spread in one[:2]]
+        cells = [form.format(*spread) if spread else "-" for spread in one[:2]]
         lines.append(f"  {words:38}{cells[0]:>14}{cells[1]:>16}  {one.verdict}".rstrip())
     return "\n".join(lines)
-
-
-def _cell(spread: tuple[float, float] | None, form: str, yes_or_no: bool) -> str:
-    if spread is None:
-        return "-"
-    mean, deviation = (form.format(value) for value in spread)
-    return mean if yes_or_no else f"{mean} ± {deviation}"
