@@ -35,19 +35,16 @@ WRONG line: what stands below it may be wrong only because of it.
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m lstm_numpy.gradcheck", description=__doc__.partition("\n")[0])
-    parser.add_argument(
-        "--bug", type=int, metavar="N", help=f"plant bug N (1 to {len(BUGS)}) in a copy of the package, and check that"
-    )
-    parser.add_argument("--answer", action="store_true", help="with --bug: tell what the bug is")
-    parser.add_argument(
-        "--watch", action="store_true", help="check again whenever a file of lstm_numpy is saved; stop with Ctrl-C"
-    )
-    parser.add_argument("--quick", action="store_true", help="the checks that find most mistakes, in two seconds")
+    add = parser.add_argument
+    add("--bug", type=int, metavar="N", help=f"plant bug N (1 to {len(BUGS)}) in a copy of the package, and check that")
+    add("--answer", action="store_true", help="with --bug: tell what the bug is")
+    add("--watch", action="store_true", help="check again whenever a file of lstm_numpy is saved; stop with Ctrl-C")
+    add("--quick", action="store_true", help="the checks that find most mistakes, in two seconds")
     args = parser.parse_args(arguments)
+    if args.answer and args.bug is None:
+        parser.error("--answer tells about a bug: say which, with --bug N")
     if args.watch:
         return watch()
-    if args.bug is None and args.answer:
-        parser.error("--answer tells about a bug: say which, with --bug N")
     if args.bug is None:
         return check(quick=args.quick)
     if not 1 <= args.bug <= len(BUGS):
@@ -61,21 +58,11 @@ def check(*, quick: bool = False) -> int:
 
     print("The first table has a line for every gate and time step of dz; others show the worst one of a layer's dz.\n")
     lines: list[tuple[str, Line]] = []
-    for number, (title, comparisons) in enumerate(CHECKS.items()):
-        if quick and title not in QUICK:
-            continue
-        print(f"{title}\n{HEADER}")
-        hidden: list[Line] = []  # lines for dz that are right: of each layer the worst is shown
-        for line in comparisons():
-            lines.append((title, line))
-            if number > 0 and ".dz[" in line.name and line.right:
-                hidden.append(line)
-                continue
-            if hidden:
-                print(table_row(max(hidden, key=badness)))
-                hidden = []
-            print(table_row(line), flush=True)
-        print()
+    for title, comparisons in CHECKS.items():
+        if not quick or title in QUICK:
+            own = list(comparisons())
+            print(title, HEADER, *map(table_row, worth_showing(own) if lines else own), "", sep="\n", flush=True)
+            lines += [(title, line) for line in own]
     wrong = [(title, line) for title, line in lines if not line.right]
     kinks = sum(line.kinks for _, line in lines)
     if kinks:
@@ -88,6 +75,13 @@ def check(*, quick: bool = False) -> int:
     print(f"Worst: {worst.name} {worst.where} ({title}): by hand {worst.by_hand:.11g}, numeric {worst.numeric:.11g}.")
     print(GUIDE, end="")
     return 1
+
+
+def worth_showing(lines: Sequence[Line]) -> list[Line]:
+    """The lines, but of a layer's dz that are right the worst one alone."""
+    right = [line for line in lines if ".dz[" in line.name and line.right]
+    worst = {line.name.partition(".")[0]: line for line in sorted(right, key=badness)}
+    return [line for line in lines if line not in right or line in worst.values()]
 
 
 def table_row(line: Line) -> str:

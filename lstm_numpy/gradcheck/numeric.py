@@ -109,6 +109,14 @@ def compare_gradient(name: str, by_hand: Array, loss: Callable[[], float], x: Ar
     return compare(name, by_hand, numeric, axes, kinks=int(kinks.sum()))
 
 
+def line_along(name: str, gradient: Array, loss: Callable[[], float], x: Array, direction: Array) -> Line:
+    """The line for a gradient along one direction, compared with what loss() does when x moves that way."""
+    by_hand, numeric, kink = float((gradient * direction).sum()), slope(loss, x, direction), None
+    if abs(by_hand - numeric) > TOLERANCE * abs(by_hand):
+        kink = at_a_kink(loss, x, direction, by_hand, numeric, abs(by_hand))
+    return compare(name, by_hand, numeric if kink is None else kink, kinks=kink is not None)
+
+
 def compare(
     name: str, by_hand: npt.ArrayLike, numeric: npt.ArrayLike, axes: str = "", largest: float | None = None,
     kinks: int = 0,
