@@ -49,7 +49,7 @@ def step_columns(layers: Sequence[str]) -> list[str]:
 
 
 class CsvLog:
-    """Appends rows to a .csv file, whose first column climbs.  They reach it about once a second, and with flush().
+    """Appends rows to a .csv file, whose first column must climb.  They reach it about once a second, and with flush().
 
     OSError means that rows could not be written (a full disk).  They are kept, and the next flush writes them again
     from the same place, so no row is lost or doubled.
@@ -62,26 +62,18 @@ class CsvLog:
         Nothing is written before the first row or flush.  Raises RunError where the file has other columns.
         """
         self._path, self._columns, self._next_write = path, list(columns), 0.0
-        self._last, self._size = 0, 0  # of the first column; bytes of the file that stay
+        self._size = 0  # bytes of the file that stay
         if after is not None and os.path.lexists(path):
             lines, table = _read(path, columns)
             kept = np.count_nonzero(table[:, 0] <= after)
             self._size = sum(len(line) + 1 for line in lines[: kept + 1])
-            self._last = int(table[:kept, 0].max(initial=0))
         self._pending = "" if self._size else ",".join(columns) + "\n"
 
     def append(self, **values: float | None) -> None:
-        """Add a row.  None and columns that are not named stay empty.
-
-        Raises ValueError for a first column that does not climb, and for a column that does not exist.
-        """
-        key = self._columns[0]
-        if not (number := values.get(key) or 0) > self._last:
-            raise ValueError(f"{key} {number} comes after {key} {self._last} in {self._path.name}")
+        """Add a row.  None and columns that are not named stay empty.  ValueError for a column that does not exist."""
         if unknown := sorted(values.keys() - set(self._columns)):
             raise ValueError(f"{self._path.name} has no column {', '.join(unknown)}")
         self._pending += ",".join(_text(values.get(column)) for column in self._columns) + "\n"
-        self._last = int(number)
         if time.monotonic() >= self._next_write:
             self._write(sync=False)
 
@@ -183,6 +175,4 @@ class SampledNorms:
 def _text(value: float | None) -> str:
     if value is None:
         return ""
-    if isinstance(value, (int, np.integer)):
-        return str(value)
-    return f"{value:.9g}"  # 9 digits bring a float32 back exactly
+    return str(value) if isinstance(value, (int, np.integer)) else f"{value:.9g}"  # 9 digits bring a float32 back

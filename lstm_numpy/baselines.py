@@ -15,14 +15,11 @@ not how often: this is modified Kneser-Ney smoothing (Chen and Goodman 1999), th
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Any, NamedTuple, TypeAlias
+from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-from lstm_numpy.batches import Songs
-
-Array: TypeAlias = npt.NDArray[Any]
+from lstm_numpy.batches import Array, Songs
 
 
 class Smoothing(NamedTuple):

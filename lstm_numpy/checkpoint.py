@@ -11,16 +11,13 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from lstm_numpy.files import ArraySpec, Fact, check_arrays, check_facts, one_line, read_arrays, reading, write_arrays
 from lstm_numpy.model import forward
-from lstm_numpy.parameters import ModelConfig, parameter_shapes
-
-Array: TypeAlias = npt.NDArray[Any]
+from lstm_numpy.parameters import Array, ModelConfig, parameter_shapes
 
 FORMAT, VERSION = "lstm_numpy checkpoint", 2
 HEADER, PROBE, PROBE_STEPS = "header.json", "probe", 8

@@ -9,18 +9,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
-from typing import Any, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 from threadpoolctl import ThreadpoolController
 
 from lstm_numpy.model import Stepper, forward
-from lstm_numpy.parameters import each_array
+from lstm_numpy.parameters import Array, each_array
 from lstm_numpy.speed import loops
 from lstm_numpy.speed.buffers import Buffers
 
-Array: TypeAlias = npt.NDArray[Any]
 Walk: TypeAlias = Callable[[], Callable[[int], Array]]
 Context: TypeAlias = Callable[[int, int], Callable[[Array, Array], Array]]
 

@@ -30,8 +30,7 @@ class Song:
     title: str = ""
     bpm: float = 120.0
     meter: tuple[int, int] = (4, 4)
-    high_bytes: int = 0
-    """Data bytes above 127 in the file, of which 7 bits were read."""
+    high_bytes: int = 0  # data bytes above 127 in the file, of which 7 bits were read
 
 
 def pitch_name(pitch: int) -> str:

@@ -9,10 +9,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
 from lstm_numpy import model, parameters
@@ -22,11 +21,9 @@ from lstm_numpy.gradcheck.numeric import H, Line, beside_kinks, compare, compare
 from lstm_numpy.lstm import RecurrentMasks
 from lstm_numpy.model import Stepper
 from lstm_numpy.optimizer import RMSprop, clip_by_global_norm
+from lstm_numpy.parameters import Array, Arrays, ModelConfig, State
 from lstm_numpy.speed.buffers import Buffers
 from lstm_numpy.speed.workspace import Workspace
-
-Array = npt.NDArray[Any]
-Arrays = dict[str, Array]
 
 V, T = 5, 4  # small, as H, so that every entry can be moved
 AXES = {"Wx": "input gate", "Wh": "unit gate", "b": "gate", "W": "unit token"}
@@ -55,11 +52,11 @@ class Case(NamedTuple):
 class Network(NamedTuple):
     """The arrays of a case, in float64: what is moved, and what stays (masks are frozen)."""
 
-    config: parameters.ModelConfig
+    config: ModelConfig
     params: Arrays
     ids: Array
     targets: Array
-    state: parameters.State
+    state: State
     masks: Arrays
     context: Array | None
 
@@ -67,9 +64,7 @@ class Network(NamedTuple):
 def build(case: Case, T: int = T) -> Network:
     """The same numbers every time.  Weights are larger than fresh ones and no mask is all 0: no gradient is tiny."""
     rng = np.random.default_rng(5)
-    config = parameters.ModelConfig(
-        V, H, case.layers, case.dropout, case.recurrent_dropout, case.input, case.cell, case.context
-    )
+    config = ModelConfig(V, H, case.layers, case.dropout, case.recurrent_dropout, case.input, case.cell, case.context)
     params = {name: rng.normal(0, 0.7, shape) for name, shape in parameters.parameter_shapes(config).items()}
     ids, targets = rng.integers(0, V, (2, T, case.B))
     targets.reshape(-1)[rng.permutation(targets.size)[: case.unscored]] = -1
@@ -89,9 +84,7 @@ def mean_nats(logits: Array, targets: Array) -> float:
     return float(-log_softmax(logits)[scored, targets[scored]].sum() / max(scored.sum(), 1))
 
 
-def stack_loss(
-    params: Mapping[str, Array], x: Array, state: parameters.State | None, masks: Arrays, targets: Array
-) -> float:
+def stack_loss(params: Mapping[str, Array], x: Array, state: State | None, masks: Arrays, targets: Array) -> float:
     """The loss when x is what the first of these layers is given."""
     T, B = x.shape[:2]
     return mean_nats(model.Stack(params, T, B, state, masks, Buffers()).run(x), targets)
@@ -223,7 +216,7 @@ def full_size_lines(hidden_size: int = 256, vocab_size: int = 500) -> Iterator[L
     The direction has the signs of the gradient, so no two entries cancel each other, and random sizes.
     """
     rng = np.random.default_rng(4)
-    config = parameters.ModelConfig(vocab_size, hidden_size, layers=2, dropout=0.3, recurrent_dropout="variational")
+    config = ModelConfig(vocab_size, hidden_size, layers=2, dropout=0.3, recurrent_dropout="variational")
     shapes = parameters.parameter_shapes(config)
     params = {name: rng.normal(0, 1 / math.sqrt(hidden_size), shape) for name, shape in shapes.items()}
     ids, targets = rng.integers(0, vocab_size, (2, T, 2))

@@ -41,18 +41,12 @@ WORTH_PROCESSES = 3_000_000  # bytes: less is read here before other processes h
 
 @dataclass(frozen=True)
 class Corpus:
-    """Songs as ids.
+    """Songs as ids."""
 
-    songs: in the order of the files; no two with the same tokens.
-    tokens: what the ids stand for, in the order of first use.
-    skipped: every file that is no song here, and why.
-    scheme, grid: how the songs are spelled.
-    """
-
-    songs: list[CorpusSong]
-    tokens: list[str]
-    skipped: list[Skipped]
-    scheme: str
+    songs: list[CorpusSong]  # in the order of the files; no two with the same tokens
+    tokens: list[str]  # what the ids stand for, in the order of first use
+    skipped: list[Skipped]  # every file that is no song here, and why
+    scheme: str  # how the songs are spelled, and on which grid
     grid: int
 
     def report(self) -> str:
