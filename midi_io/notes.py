@@ -51,18 +51,14 @@ def quantise(notes: Iterable[Note], grid: int) -> list[Note]:
         first = math.floor(start * grid + 0.5)
         last = max(math.floor((start + duration) * grid + 0.5), first + 1)
         line = struck.setdefault((program, drum, pitch), {})
-        if first in line:
-            other_last, other_velocity = line[first]
-            last, velocity = max(last, other_last), max(velocity, other_velocity)
-        line[first] = last, velocity
+        other_last, other_velocity = line.get(first, (last, velocity))
+        line[first] = max(last, other_last), max(velocity, other_velocity)
     placed = []
     for (program, drum, pitch), line in struck.items():
         starts = sorted(line)
-        for first, following in zip(starts, [*starts[1:], None], strict=True):
+        for first, following in zip(starts, [*starts[1:], line[starts[-1]][0]], strict=True):
             last, velocity = line[first]
-            if following is not None and following < last:
-                last = following
-            placed.append((first, pitch, drum, program, last - first, velocity))
+            placed.append((first, pitch, drum, program, min(last, following) - first, velocity))
     placed.sort()
     return [
         Note(pitch, first / grid, length / grid, velocity, program, drum)

@@ -22,6 +22,8 @@ from lstm_numpy.gradcheck.bugs import BUGS, plant
 if TYPE_CHECKING:
     from lstm_numpy.gradcheck.numeric import Line
 
+COMMAND = [sys.executable, "-m", "lstm_numpy.gradcheck"]
+UNCOMPILED = {**os.environ, "NUMBA_DISABLE_JIT": "1"}  # to compile would take longer than to check
 HEADER = f"  {'':28} {'error':>7}  {'by hand':>18} {'numeric':>18}  {'':5}  where the error is largest"
 GUIDE = """
 How to read this.  Lines stand in the order of the backward pass, from the loss to the input.  So begin at the first
@@ -117,10 +119,8 @@ def watch() -> int:
 
 def check_in_a_child(arguments: Sequence[str], saved: dict[Path, int]) -> tuple[int, str] | None:
     """The exit status of a check in a new process and what it printed; None if a file is saved before it ends."""
-    environment = {**os.environ, "NUMBA_DISABLE_JIT": "1"}  # to compile would take longer than to check
-    command = [sys.executable, "-m", "lstm_numpy.gradcheck", *arguments]
     with tempfile.TemporaryFile("w+") as output:
-        with subprocess.Popen(command, stdout=output, stderr=output, env=environment) as child:
+        with subprocess.Popen([*COMMAND, *arguments], stdout=output, stderr=output, env=UNCOMPILED) as child:
             try:
                 while child.poll() is None:
                     time.sleep(0.05)
@@ -145,9 +145,7 @@ def check_with_bug(number: int) -> int:
         except ValueError as error:
             print(f"python -m lstm_numpy.gradcheck: error: {error}; put the file back first", file=sys.stderr)
             return 2
-        environment = {**os.environ, "NUMBA_DISABLE_JIT": "1", "PYTHONPATH": folder}  # no need to compile the copy
-        command = [sys.executable, "-m", "lstm_numpy.gradcheck"]
-        return subprocess.run(command, cwd=folder, env=environment, check=False).returncode
+        return subprocess.run(COMMAND, cwd=folder, env={**UNCOMPILED, "PYTHONPATH": folder}, check=False).returncode
 
 
 def answer(number: int) -> int:

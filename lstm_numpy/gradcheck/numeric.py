@@ -133,18 +133,11 @@ def compare(
     worst = np.unravel_index(difference.argmax(), difference.shape)
     largest = largest or float(max(np.abs(a).max(), np.abs(b).max()))
     error = float(difference[worst]) / largest if difference[worst] else 0.0
-    return Line(name, error, _place(worst, axes.split(), _gates(name)), float(a[worst]), float(b[worst]), kinks)
-
-
-def _gates(name: str) -> str:
-    """The gates of the cell that an array belongs to, such as "lstm1.Wh"."""
-    cell = name.partition(".")[0].rstrip("0123456789")
-    return CELLS[cell].gates if cell in CELLS else GATES
-
-
-def _place(entry: tuple[np.intp, ...], axes: list[str], gates: str) -> str:
+    cell = CELLS.get(name.partition(".")[0].rstrip("0123456789"))  # that an array such as "lstm1.Wh" belongs to
+    gates = cell.gates if cell else GATES
     words = [
         f"gate {gates[k // H]} of unit {k % H}" if axis == "gate" else f"{axis} {k}"
-        for axis, k in zip(axes, entry, strict=False)
+        for axis, k in zip(axes.split(), worst, strict=False)
     ]
-    return f"[{', '.join(map(str, entry))}] {', '.join(words)}" if words else ""
+    where = f"[{', '.join(map(str, worst))}] {', '.join(words)}" if words else ""
+    return Line(name, error, where, float(a[worst]), float(b[worst]), kinks)

@@ -7,6 +7,7 @@ import logging
 import math
 import os
 import warnings
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -89,19 +90,14 @@ Part = tuple[str, str, list[Note]]  # name, colour, notes
 def _parts(notes: Sequence[Note]) -> list[Part]:
     """The notes by instrument, most notes first; or by melody and chord, where there is one instrument alone."""
     pitched = [note for note in notes if not note.drum]
-    by_program: dict[int, list[Note]] = {}
-    for note in pitched:
-        by_program.setdefault(note.program, []).append(note)
-    if len(by_program) == 1:
-        top, others = melody(pitched)
-        named = [("highest voice", top), ("below it", others)]
+    ranked = [program for program, _ in Counter(note.program for note in pitched).most_common()]
+    if len(ranked) == 1:
+        named = list(zip(("highest voice", "below it"), melody(pitched), strict=True))
     else:
-        ranked = sorted(by_program.items(), key=lambda item: -len(item[1]))
-        named = [(INSTRUMENTS[program], its_notes) for program, its_notes in ranked]
-        if len(named) > len(COLOURS):
-            few = named[len(COLOURS) - 1 :]
-            rest = [note for _, its_notes in few for note in its_notes]
-            named = [*named[: len(COLOURS) - 1], (f"{len(few)} others", rest)]
+        shown = ranked if len(ranked) <= len(COLOURS) else ranked[: len(COLOURS) - 1]
+        named = [(INSTRUMENTS[program], [note for note in pitched if note.program == program]) for program in shown]
+        rest = [note for note in pitched if note.program not in shown]
+        named.append((f"{len(ranked) - len(shown)} others", rest))
     parts = [(name, colour, its_notes) for (name, its_notes), colour in zip(named, COLOURS, strict=False) if its_notes]
     drums = [note for note in notes if note.drum]
     return [*parts, ("drums", DRUM_COLOUR, drums)] if drums else parts
