@@ -10,15 +10,13 @@ to about ten digits in float64.  This knows nothing of backpropagation: it needs
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from lstm_numpy.cells import CELLS
-from lstm_numpy.lstm import GATES
-
-Array = npt.NDArray[Any]
+from lstm_numpy.lstm import GATES, Array
 
 TOLERANCE = 1e-8  # |by hand - numeric|, as a part of the largest entry of the array
 TOLERANCE_AT_A_KINK = 1e-6  # there the step is smaller, and so fewer digits are left
