@@ -80,10 +80,10 @@ def read_corpus(
     programs, drums: keep only the notes of these programs (0..127; None: all), and drums or not.
     genres, genre: only files of these genres; see choose_by_genre.  file_list: only these; see choose_by_list.
     max_songs: stop after so many songs, a fair sample of the files.  max_bytes: skip larger files.
-    cache: a folder to keep results in; None: keep nothing.
+    cache: a folder to keep results in, where that is possible; None: keep nothing.
     workers: processes to read with.  More than 1 needs a script with `if __name__ == "__main__":`.
 
-    Raises CorpusError, one line, if there is nothing to read, nothing usable, or no place for the cache.
+    Raises CorpusError, one line, if there is nothing to read or nothing usable.
     """
     folders = list(folders)
     files, skipped = find_files(folders)
@@ -147,7 +147,7 @@ def _read_batches(
     """Every batch in its order, from the cache, or read by the workers."""
     cache = Cache(folder, options) if folder else None
     read = cache.read if cache else partial(read_batch, options=options)
-    kept = [cache is not None and cache.entry(batch).exists() for batch in batches]
+    kept = [cache is not None and os.access(cache.entry(batch), os.R_OK) for batch in batches]
     missing = [batch for batch, known in zip(batches, kept, strict=True) if not known]
     much = sum(file.size for batch in missing for file in batch) >= WORTH_PROCESSES
     with closing(in_processes(read, missing, workers if much else 1)) as results:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import zlib
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -19,8 +20,8 @@ import mido
 import numpy as np
 import numpy.typing as npt
 
-from midi_io.corpus.files import CorpusError, FoundFile, Skipped
-from midi_io.disk import MidiError, printable, read_bytes, write_whole
+from midi_io.corpus.files import FoundFile, Skipped
+from midi_io.disk import MidiError, read_bytes, write_whole
 from midi_io.notes import Note
 from midi_io.reader import parse_song
 from midi_io.tokens import encode
@@ -81,9 +82,9 @@ def read_batch(files: Sequence[FoundFile], options: Options) -> Batch:
 
 
 class Cache:
-    """A folder of batches.  An entry is a SHA-256 of what follows, a line of JSON, and the ids of all its songs.
+    """A folder of batches.  An entry is a line of JSON and the ids of all its songs, packed and summed by zlib.
 
-    Raises CorpusError if there can be no such folder.
+    A cache that cannot be written or read costs time, and nothing else.
     """
 
     def __init__(self, folder: Path, options: Options) -> None:
@@ -92,12 +93,8 @@ class Cache:
         for source in sorted(Path(__file__).parents[1].rglob("*.py")):
             program.update(source.read_bytes())
         self._program = program.digest()
-        try:
+        with suppress(OSError):
             folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise CorpusError(
-                f"{printable(folder)}: no cache can be kept there ({error.strerror}); choose another folder"
-            ) from None
 
     def entry(self, files: Sequence[FoundFile]) -> Path:
         """Where the batch of these files is, or will be."""
@@ -107,26 +104,23 @@ class Cache:
     def load(self, files: Sequence[FoundFile]) -> Batch | None:
         """The batch of these files; None if it is not there, or damaged."""
         try:
-            data = read_bytes(self.entry(files), MAX_ENTRY)
-        except MidiError:
+            about, _, flat = zlib.decompress(read_bytes(self.entry(files), MAX_ENTRY)).partition(b"\n")
+        except (MidiError, zlib.error):
             return None
-        if hashlib.sha256(data[32:]).digest() != data[:32]:
-            return None
-        about, _, flat = data[32:].partition(b"\n")
         tokens, rows, lengths, skipped = json.loads(about)
         ids = np.split(np.frombuffer(flat, np.min_scalar_type(len(tokens))), np.cumsum(lengths)[:-1])
         songs = [CorpusSong._make([*row, its_ids]) for row, its_ids in zip(rows, ids, strict=False)]
         return Batch(tokens, songs, [Skipped(*row) for row in skipped])
 
     def read(self, files: Sequence[FoundFile]) -> Batch:
-        """Read the files, and keep the batch.  A cache that cannot be written costs time, and nothing else."""
+        """Read the files, and keep the batch."""
         batch = tokens, songs, skipped = read_batch(files, self.options)
         about = [tokens, [song[:-1] for song in songs], [len(song.ids) for song in songs], skipped]
         flat = b"".join([song.ids.astype(np.min_scalar_type(len(tokens))).tobytes() for song in songs])
-        data = json.dumps(about).encode() + b"\n" + flat
-        if len(data) + 32 <= MAX_ENTRY and not any(kind in NOT_KEPT for _, kind, _ in skipped):
+        data = zlib.compress(json.dumps(about).encode() + b"\n" + flat, level=1)
+        if len(data) <= MAX_ENTRY and not any(kind in NOT_KEPT for _, kind, _ in skipped):
             with suppress(MidiError):
-                write_whole(self.entry(files), hashlib.sha256(data).digest() + data)
+                write_whole(self.entry(files), data)
         return batch
 
 
