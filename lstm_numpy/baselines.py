@@ -187,12 +187,8 @@ def copied(
     found = _longest_matches(np.concatenate(texts), np.insert(train.flat.astype(np.int64), train.offsets[1:], -3))
     longest = found.reshape(len(readings), -1).max(axis=0)
     runs = [longest[begin + k : end + k] for k, (begin, end) in enumerate(pairwise(songs.offsets))]
-    return [CopyReport(int(run.max(initial=0)), {n: _share(run[: max(len(run) - n + 1, 0)] >= n) for n in sizes})
-            for run in runs]  # fmt: skip
-
-
-def _share(found: Array) -> float:
-    return float(found.mean()) if len(found) else 0.0
+    shares = [{n: np.count_nonzero(run >= n) / max(len(run) - n + 1, 1) for n in sizes} for run in runs]
+    return [CopyReport(int(run.max(initial=0)), share) for run, share in zip(runs, shares, strict=True)]
 
 
 def _longest_matches(text: Array, train: Array) -> Array:
