@@ -87,10 +87,9 @@ def write_whole(path: Path, chunks: Iterable[bytes | memoryview]) -> None:
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
-    except BaseException:
+    finally:
         with suppress(OSError):
-            temporary.unlink()
-        raise
+            temporary.unlink()  # it is there only if something failed
     if os.name == "posix":  # the folder holds the name, which must reach the disk, too
         folder = os.open(path.parent, os.O_RDONLY)
         try:

@@ -128,6 +128,11 @@ def test_the_table_of_skipped_files_is_safe_to_print(folder, tmp_path):
     assert line == f"{folder}/esc\\x1b[31m\\ttab\\nline \\udcff.mid\tempty\tis empty"
 
 
+def test_a_file_may_stand_for_a_folder(folder):
+    corpus = read(folder / "c.kar")
+    assert (len(corpus.songs), corpus.skipped) == (1, [])
+
+
 @needs_unix
 def test_links_loops_pipes_and_closed_folders(folder, tmp_path):
     (folder / "loop").symlink_to(folder)

@@ -72,6 +72,7 @@ def find_files(folders: Iterable[StrPath]) -> tuple[list[FoundFile], list[Skippe
         try:
             if not stat.S_ISDIR(Path(given).stat().st_mode):
                 add(given)
+                continue
         except (OSError, ValueError) as error:
             raise CorpusError(f"{printable(given)}: no MIDI files can be read there ({fault(error)})") from None
         for folder, subfolders, names in os.walk(given, onerror=closed, followlinks=True):
