@@ -56,8 +56,8 @@ def figures(notes: Iterable[Note], *, whole: bool = True) -> dict[str, float]:
     """The figures of one piece, by the names of ROWS; nan for what it has none of (a single note has no interval).
 
     Bars and strong beats are those of find_meter.  A move goes from one melody note to the next.  "Heard before" means
-    the same pitches in the same rhythm.  The key is the diatonic scale, of twelve, that holds the most notes (the modes,
-    natural minor among them, have the same notes).  tonic_of finds the tonic.  begins_at_home looks at the lowest note
+    the same pitches in the same rhythm.  The key is the diatonic scale (of twelve) that holds most notes; the modes,
+    natural minor among them, have the same notes.  tonic_of finds the tonic.  begins_at_home looks at the lowest note
     of the first chord, ends_at_home at the lowest note that sounds when the last one begins.  pitch_entropy and in_key
     are pitch_class_entropy and scale_consistency of MusPy (Dong et al. 2020).
     whole: False for a piece that was cut: then it has no length and no end.
