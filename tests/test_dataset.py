@@ -7,11 +7,10 @@ import numpy as np
 import pytest
 from conftest import tune
 
-from midi_io import SCHEMES, Note, Song, encode, transpose, write_song
+from midi_io import SCHEMES, MidiIoError, Note, Song, encode, transpose, write_song
 from midi_io.corpus import CorpusError, read_corpus
 from midi_io.corpus.dataset import build_dataset, cache_folder, programs_named
 from midi_io.corpus.split import SplitPart, split_corpora, split_songs
-from midi_io.music.instruments import InstrumentError
 from midi_io.tokens.grammar import Grammar
 from midi_io.tokens.words import NAMES, Rules, Scheme, Word
 
@@ -83,7 +82,7 @@ def test_no_token_is_left(corpus):
 def test_instruments_by_name():
     assert programs_named([]) is None
     assert programs_named(["violin", "0"]) == {0, 40}
-    with pytest.raises(InstrumentError, match="no instrument 'kazoo'"):
+    with pytest.raises(MidiIoError, match="no instrument 'kazoo'"):
         programs_named(["kazoo"])
 
 

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from midi_io import Note, piano_roll, quantise, transpose
-from midi_io.music.instruments import INSTRUMENTS, RANGES, InstrumentError, out_of_range, programs_of
+from midi_io import MidiIoError, Note, piano_roll, quantise, transpose
+from midi_io.music.instruments import INSTRUMENTS, RANGES, out_of_range, programs_of
 
 GRIDS = st.sampled_from([1, 4, 7, 12, 24, 480])
 NOTES = st.lists(
@@ -111,7 +111,7 @@ def test_instruments_have_families_names_and_numbers():
 
 @pytest.mark.parametrize("name", ["", "kazoo", "128", "-1", "²"])
 def test_unknown_instruments_are_refused_in_one_line(name):
-    with pytest.raises(InstrumentError, match="no instrument") as caught:
+    with pytest.raises(MidiIoError, match="no instrument") as caught:
         programs_of(name)
     assert "\n" not in str(caught.value)
 

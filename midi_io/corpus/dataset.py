@@ -93,7 +93,7 @@ def _counts(part: SplitPart, transpose: int) -> dict[str, int]:
 
 
 def programs_named(names: Sequence[str]) -> set[int] | None:
-    """The MIDI programs that some names stand for; None, which means all, for no name.  Raises InstrumentError."""
+    """The MIDI programs that some names stand for; None, which means all, for no name.  Raises MidiIoError."""
     return {program for name in names for program in programs_of(name)} or None
 
 

@@ -49,14 +49,10 @@ RANGES = {  # the lowest and the highest pitch, as it sounds, that players reach
 }  # fmt: skip
 
 
-class InstrumentError(MidiIoError):
-    """A name that no instrument has."""
-
-
 def programs_of(name: str) -> range:
     """The programs (0..127) that a name stands for: a family ("strings"), an instrument ("violin") or a number ("40").
 
-    Raises InstrumentError for a name that is none of these.
+    Raises MidiIoError for a name that is none of these.
     """
     wanted = " ".join(name.lower().replace("-", " ").replace("_", " ").split())
     if wanted in FAMILIES:
@@ -67,7 +63,7 @@ def programs_of(name: str) -> range:
     if name.isascii() and name.isdigit() and int(name) < 128:
         return range(int(name), int(name) + 1)
     families = ", ".join(FAMILIES)
-    raise InstrumentError(f"no instrument {name!r}: a family ({families}), one of theirs, or a program from 0 to 127")
+    raise MidiIoError(f"no instrument {name!r}: a family ({families}), one of theirs, or a program from 0 to 127")
 
 
 def out_of_range(notes: Iterable[Note]) -> list[str]:
