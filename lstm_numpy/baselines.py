@@ -187,7 +187,7 @@ def copied(
     found = _longest_matches(np.concatenate(texts), np.insert(train.flat.astype(np.int64), train.offsets[1:], -3))
     longest = found.reshape(len(readings), -1).max(axis=0)
     runs = [longest[begin + k : end + k] for k, (begin, end) in enumerate(pairwise(songs.offsets))]
-    shares = [{n: np.count_nonzero(run >= n) / max(len(run) - n + 1, 1) for n in sizes} for run in runs]
+    shares = [{n: int((run >= n).sum()) / max(len(run) - n + 1, 1) for n in sizes} for run in runs]
     return [CopyReport(int(run.max(initial=0)), share) for run, share in zip(runs, shares, strict=True)]
 
 

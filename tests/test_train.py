@@ -243,7 +243,7 @@ def test_training_stops_when_patience_is_exhausted_and_keeps_the_best(run, tmp_p
         (["--midi", "nowhere"], "nowhere: no MIDI files"),
         (["--midi", "empty"], "empty: no MIDI files there"),
         (["--midi", "junk"], "junk: none of 1 MIDI files is usable (1 not MIDI)"),
-        (["--valid", "nowhere"], "nowhere: no folder"),
+        (["--valid", "nowhere"], "nowhere: no MIDI files"),
         (["--min-count", "10000"], "lower --min-count"),
         (["--predict", "next", "--window", "5000"], "smaller --window"),
         (["--instrument", "kazoo"], "no instrument 'kazoo'"),
