@@ -6,7 +6,6 @@ below 0.1 or above 0.9, a tanh where it is beyond -0.9 or 0.9: there it hardly m
 
 from __future__ import annotations
 
-import argparse
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -15,13 +14,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from experiment.command.interrupts import Interrupts
-from experiment.command.outcome import outcome
-from experiment.folder import RunFolder
 from experiment.songs import RunSongs
 from experiment.tunes import Composer
-from lstm_numpy.batches import Batch, evaluation_batches
-from lstm_numpy.checkpoint import Checkpoint, load_checkpoint
+from lstm_numpy.batches import evaluation_batches
 from lstm_numpy.model import few_hot_input_gradient, loss_and_gradients
 from lstm_numpy.parameters import State
 from lstm_numpy.speed.workspace import Trace
@@ -105,36 +100,20 @@ def table(headings: Mapping[str, Sequence[Row]]) -> str:
     return "\n".join(lines)
 
 
-def first_batch(run: Path) -> tuple[Checkpoint, Batch]:
-    """A run's best weights, and the beginnings of its longest songs.  RunError, CheckpointError."""
-    folder = RunFolder(run)
-    checkpoint = load_checkpoint(folder.model)
-    return checkpoint, evaluation_batches(RunSongs.load(folder.songs, checkpoint).songs, T, B)[0]
-
-
 def with_features(row: Row, features: Sequence[str]) -> Row:
     """A row of a feature's weights, or of their gradient, with the feature's name: "lstm1.Wx1 place"."""
     number = re.fullmatch(r"lstm1\.d?Wx([0-9]+)", row.name)
     return row._replace(name=f"{row.name} {features[int(number[1]) - 1]}") if number else row
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        prog="python -m experiment describe",
-        description="A table of every weight, intermediate and gradient, for one batch of a run's songs.",
+def describe_run(run: Path) -> str:
+    """The table of a run's best weights, reading the beginnings of its longest songs.  RunError, CheckpointError."""
+    composer = Composer.load(run)
+    batch = evaluation_batches(RunSongs.load(run / "songs.npz", composer.checkpoint).songs, T, B)[0]
+    loss, headings = describe(composer.params, batch.ids, batch.targets, context=batch.context)
+    names, (steps, songs) = composer.context.names, batch.ids.shape
+    headings = {heading: [with_features(row, names) for row in rows] for heading, rows in headings.items()}
+    return (
+        f"The first {steps} steps of {songs} of the run's songs, without dropout: {loss:.4f} nats per token.\n"
+        f"{table(headings)}\n\nsaturated: i, f and o below 0.1 or above 0.9; g and tanh_c beyond -0.9 or 0.9."
     )
-    parser.add_argument("run", type=Path, metavar="RUN", help="the run's folder, as runs/NAME")
-    run = parser.parse_args(arguments).run
-
-    def show(_: Interrupts) -> None:
-        checkpoint, batch = first_batch(run)
-        loss, headings = describe(checkpoint.params, batch.ids, batch.targets, context=batch.context)
-        if checkpoint.config.context:
-            names = Composer.load(run).context.names
-            headings = {heading: [with_features(row, names) for row in rows] for heading, rows in headings.items()}
-        steps, songs = batch.ids.shape
-        print(f"The first {steps} steps of {songs} of the run's songs, without dropout: {loss:.4f} nats per token.")
-        print(table(headings))
-        print("\nsaturated: i, f and o below 0.1 or above 0.9; g and tanh_c beyond -0.9 or 0.9.")
-
-    return outcome(parser.prog, show)

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from experiment.describe import Row, describe, main, row
+from experiment.__main__ import main
+from experiment.describe import Row, describe, row
 from experiment.songs import RunSongs
 from lstm_numpy import ModelConfig, init_params, loss_and_gradients, save_checkpoint
 from lstm_numpy.batches import Songs
@@ -52,18 +53,22 @@ def test_what_counts_as_saturated() -> None:
     assert row("lstm1.input.x", np.array([2, 3])).rms is None
 
 
+TOKENS = ("<start>", "<end>", "<unk>", "C4:1", "E4:1", "G4:2")
+NO_FEATURES = {"tokens": "chord", "grid": 12, "transpose": 0, "context": "none"}
+
+
 @pytest.fixture
 def run(tmp_path: Path) -> Path:
     """The folder of a run, as far as the command reads it."""
     config, rng = ModelConfig(6, 4), np.random.default_rng(0)
     songs = Songs.of([[0, *rng.integers(3, 6, n), 1] for n in (9, 5, 7)])
     RunSongs(songs, np.zeros(3, np.uint8), np.ones(3), np.full(3, 120.0), np.zeros(0)).save(tmp_path / "songs.npz")
-    save_checkpoint(tmp_path / "model.npz", init_params(config, rng), config, list("ABCDEF"))
+    save_checkpoint(tmp_path / "model.npz", init_params(config, rng), config, TOKENS, {"settings": NO_FEATURES})
     return tmp_path
 
 
 def test_the_command_prints_the_table(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main([str(run)]) == 0
+    assert main(["describe", str(run)]) == 0
     printed = capsys.readouterr().out
     assert "3 of the run's songs, without dropout: 1." in printed
     for name in ("lstm1.Wx", "lstm1.f ", "loss.probabilities", "lstm1.dz", "dense.db"):
@@ -73,15 +78,15 @@ def test_the_command_prints_the_table(run: Path, capsys: pytest.CaptureFixture[s
 
 def test_what_is_no_run_is_one_line_and_status_2(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     def refused(folder: Path) -> str:
-        assert main([str(folder)]) == 2
+        assert main(["describe", str(folder)]) == 2
         message = capsys.readouterr().err
         assert message.startswith("python -m experiment describe: error: ")
         assert message.count("\n") == 1
         return message
 
-    assert "No such file" in refused(run / "none")
-    config = ModelConfig(4, 4)
-    save_checkpoint(run / "model.npz", init_params(config, np.random.default_rng(0)), config, list("ABCD"))
+    assert "none" in refused(run / "none")
+    config, facts = ModelConfig(4, 4), {"settings": NO_FEATURES}
+    save_checkpoint(run / "model.npz", init_params(config, np.random.default_rng(0)), config, TOKENS[:4], facts)
     assert "not of one run" in refused(run)
     (run / "songs.npz").unlink()
     assert "no such file" in refused(run)
@@ -90,20 +95,18 @@ def test_what_is_no_run_is_one_line_and_status_2(run: Path, capsys: pytest.Captu
 
 
 def test_features_have_their_names(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    tokens = ("<start>", "<end>", "<unk>", "C4:1", "E4:1", "G4:2")
-    context = Context(Vocabulary(tokens, "chord"), "clock")
+    context = Context(Vocabulary(TOKENS, "chord"), "clock")
     songs = Songs.of([[0, 3, 4, 5, 3, 1], [0, 4, 4, 5, 1]])
     rows = context.of_songs(songs.flat, songs.offsets)
     songs = Songs(songs.flat, songs.offsets, rows, context.id_columns)
     RunSongs(songs, np.zeros(2, np.uint8), np.ones(2), np.full(2, 120.0), np.zeros(0)).save(tmp_path / "songs.npz")
     config = ModelConfig(6, 4, context=context.sizes)
     params = init_params(config, np.random.default_rng(0))
-    settings = {"tokens": "chord", "grid": 12, "transpose": 0, "context": "clock"}
-    save_checkpoint(tmp_path / "model.npz", params, config, tokens, {"settings": settings})
-    assert main([str(tmp_path)]) == 0
+    save_checkpoint(tmp_path / "model.npz", params, config, TOKENS, {"settings": {**NO_FEATURES, "context": "clock"}})
+    assert main(["describe", str(tmp_path)]) == 0
     printed = capsys.readouterr().out
     for name in ("lstm1.Wx1 place", "lstm1.Wx2 bar", "lstm1.Wx4 home", "lstm1.dWx3 phrase"):
         assert f"\n{name} " in printed
-    save_checkpoint(tmp_path / "model.npz", params, config, tokens)
-    assert main([str(tmp_path)]) == 2
+    save_checkpoint(tmp_path / "model.npz", params, config, TOKENS)
+    assert main(["describe", str(tmp_path)]) == 2
     assert capsys.readouterr().err.count("\n") == 1

@@ -11,7 +11,7 @@ import pytest
 from conftest import SMALL
 from hostile import REPLACEMENTS, damaged_arrays, damaged_facts
 
-import experiment.describe
+import experiment.__main__
 import generate
 import train
 from experiment.songs import ARRAYS
@@ -73,7 +73,7 @@ def test_what_is_no_file_of_a_run_is_refused(folder, capsys, name, replace):
     refused(capsys, folder, name)
     if name in ("model.npz", "songs.npz"):
         refused(capsys, folder, name, generate.main, ())
-        refused(capsys, folder, name, experiment.describe.main, ())
+        refused(capsys, folder, name, experiment.__main__.main, ("describe",))
 
 
 @pytest.mark.parametrize("name", ["last.npz", "songs.npz"])

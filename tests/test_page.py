@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from experiment import page
+from experiment.__main__ import main
 from experiment.describe import describe
 from experiment.folder import RunError
 from experiment.listening import Finding
@@ -252,7 +253,7 @@ def test_a_kept_tune_of_another_vocabulary_is_refused_in_one_line(tmp_path, shor
 def test_the_command_writes_the_page_of_a_run(finished, tmp_path, capsys):
     run = shutil.copytree(finished[0], tmp_path / "run")
     song = next(iter((run.parent / "run").glob("sample.mid")))
-    assert page.main([str(run), "--song", str(song)]) == 0
+    assert main(["page", str(run), "--song", str(song)]) == 0
     assert "index.html: 0." in capsys.readouterr().out
     data = data_of(run / "index.html")
     groups = list(dict.fromkeys(tune["group"] for tune in data["tunes"]))
@@ -263,7 +264,7 @@ def test_the_command_writes_the_page_of_a_run(finished, tmp_path, capsys):
 
 
 def test_a_folder_that_is_no_run_is_one_line(tmp_path, capsys):
-    assert page.main([str(tmp_path)]) == 2
+    assert main(["page", str(tmp_path)]) == 2
     printed = capsys.readouterr()
     assert printed.out == ""
     assert printed.err.count("\n") == 1

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from hostile import REPLACEMENTS
 
+from experiment.__main__ import main
 from experiment.distributions import Distributions
 from experiment.folder import RunError
 from experiment.history import EPOCH_COLUMNS, CsvLog, norms_by_layer, read_log, saturation, step_columns
@@ -25,7 +26,6 @@ from experiment.plots import (
     gates_picture,
     gradients_picture,
     learning_picture,
-    main,
     panels,
 )
 from lstm_numpy.model import loss_and_gradients
@@ -321,7 +321,7 @@ def test_command_says_in_one_line_what_is_wrong(
     folder.mkdir()
     for name, content in files.items():
         (folder / name).write_bytes(content)
-    assert main([str(folder)]) == 2
+    assert main(["plots", str(folder)]) == 2
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 1
     assert lines[0].startswith("python -m experiment plots: error: ")

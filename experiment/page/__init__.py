@@ -5,7 +5,6 @@ python -m experiment page RUN writes RUN/index.html.  The template is in templat
 
 from __future__ import annotations
 
-import argparse
 import csv
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,8 +13,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from experiment.command.console import one_line
-from experiment.command.outcome import outcome
 from experiment.listening import Finding
 from experiment.page.embed import to_html, to_json
 from experiment.page.figures import figures
@@ -158,19 +155,3 @@ def mean_nats(composer: Composer, tunes: Sequence[PageTune]) -> float:
     """Nats per token of some tunes; 0 where there is none."""
     every = [expectations(composer, tune.ids)[0][1:] for tune in tunes]
     return float(np.concatenate(every).mean()) if every else 0.0
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        prog="python -m experiment page",
-        description="Write RUN/index.html: hear the run's tunes, and watch its network.  Open it with a browser.",
-    )
-    parser.add_argument("run", type=Path, metavar="RUN", help="the run's folder, as runs/NAME")
-    parser.add_argument("--song", type=Path, metavar="SONG.mid", help="put this song first in the list")
-    args = parser.parse_args(arguments)
-
-    def write(_: object) -> None:
-        page = write_run_page(args.run, args.song)
-        print(f"{one_line(str(page))}: {page.stat().st_size / 1e6:.1f} MB; open it with a browser")
-
-    return outcome(parser.prog, write)

@@ -8,10 +8,9 @@ distributions.png   how the weights and biases are spread, from epoch to epoch
 
 from __future__ import annotations
 
-import argparse
 import io
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,8 +18,6 @@ import numpy as np
 import numpy.typing as npt
 
 from experiment.command.console import one_line
-from experiment.command.interrupts import Interrupts
-from experiment.command.outcome import outcome
 from experiment.distributions import Distributions, histogram
 from experiment.folder import RunError, RunFolder, read_json
 from experiment.history import EPOCH_COLUMNS, GATES, read_log
@@ -253,20 +250,3 @@ def _read_ngrams(path: Path) -> dict[str, float]:
 def _sampled(history: panels.Columns, prefix: str) -> list[str]:
     names = [name for name in history if name.startswith(prefix) and name != "gradient_norm"]
     return [name for name in names if np.isfinite(history[name]).any()]
-
-
-# The command.
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        prog="python -m experiment plots", description="Draw the pictures of a run again, from the files in its folder."
-    )
-    parser.add_argument("run", type=Path, metavar="RUN", help="the run's folder, as runs/NAME")
-    folder = parser.parse_args(arguments).run
-
-    def draw(_: Interrupts) -> None:
-        for picture in draw_run(folder):
-            print(one_line(str(picture)))
-
-    return outcome(parser.prog, draw)
