@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from experiment.listening import LEARNED, NAMES, QUANTITIES, Array, Finding, Reading, activations, bar_length, search
+from experiment.listening import LEARNED, QUANTITIES, Array, Finding, Reading, activations, hear, search
 from experiment.plots import panels
 from lstm_numpy.checkpoint import Checkpoint, CheckpointError, load_checkpoint
 from lstm_numpy.parameters import init_params
@@ -174,7 +174,7 @@ def slides(subject: Subject, followers: Sequence[Finding]) -> dict[str, bytes]:
             figure, (*lines, last) = slide(song, "units that follow something", [0.75] * len(shown) + [1.6])
             for panel, finding in zip(lines, shown, strict=True):
                 values = rows[:, QUANTITIES.index(finding.quantity), finding.unit]
-                follower(panel, song, values, NAMES[finding.name](song).astype(float), finding)
+                follower(panel, song, values, hear(song)[finding.name], finding)
             roll(last, song)
             pages["units"] = figure
         return {name: png(figure) for name, figure in pages.items()}
@@ -184,7 +184,7 @@ def slide(song: Reading, title: str, heights: Sequence[float]) -> tuple[Figure, 
     """An empty slide: panels over the same beats, numbered by bars."""
     figure = panels.empty_figure(*SLIDE)
     axes = list(figure.subplots(len(heights), 1, sharex=True, height_ratios=heights))
-    bar = bar_length(song.song.meter)
+    bar = song.bar
     first = np.floor(song.onsets[0] / bar)
     bars = np.arange(first, np.ceil(song.ends[-1] / bar))
     bars = bars[:: -(-len(bars) // 24)]  # labels that do not overlap

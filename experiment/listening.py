@@ -15,8 +15,9 @@ choose from something always correlates, so each finding stands beside three oth
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -65,6 +66,11 @@ class Reading:
         told = context.of_songs(ids, np.array([0, len(ids)])) if context and context.sizes else None
         return cls(song, ids, last_of_each_moment(tokens, scheme) + 1, pitches, onsets, ends, told)
 
+    @property
+    def bar(self) -> float:
+        """The length of a bar, in quarter notes."""
+        return 4 * self.song.meter[0] / self.song.meter[1]
+
 
 def last_of_each_moment(tokens: Sequence[str], scheme: str) -> Array:
     """The places of the tokens with which moments are complete: in scheme note, of the last note before a shift."""
@@ -90,118 +96,47 @@ def activations(params: Arrays, reading: Reading, layer: int) -> Array:
     return np.stack([row[reading.last, 0] for row in rows], axis=1)
 
 
-# What a musician would say of each moment.
+def hear(reading: Reading) -> dict[str, Array]:
+    """What a musician says of each moment (n,) float64, by name: 1 is yes and 0 is no; or a pitch, or beats.
 
-
-def beat_length(meter: tuple[int, int]) -> float:
-    """In quarter notes: 6/8, 9/8 and 12/8 are counted in threes of eighths."""
-    return 1.5 if meter[1] == 8 and meter[0] in (6, 9, 12) else 4 / meter[1]
-
-
-def bar_length(meter: tuple[int, int]) -> float:
-    return 4 * meter[0] / meter[1]
-
-
-def on_the_beat(reading: Reading) -> Array:
-    return divides(beat_length(reading.song.meter), reading.onsets)
-
-
-def opens_a_bar(reading: Reading) -> Array:
-    return divides(bar_length(reading.song.meter), reading.onsets)
-
-
-def last_bar_of_four(reading: Reading) -> Array:
-    """Phrases of most tunes have four bars, or eight; counted from the first whole bar: an upbeat is in none."""
-    bar = bar_length(reading.song.meter)
-    upbeat = not divides(bar, reading.onsets[:1])[0]
-    number = np.floor(reading.onsets / bar + 1e-6) - np.floor(reading.onsets[0] / bar + 1e-6) - upbeat
-    return np.asarray((number >= 0) & (number % 4 == 3))
-
-
-def last_bar_of_all(reading: Reading) -> Array:
-    return np.asarray(reading.onsets > reading.ends[-1] - bar_length(reading.song.meter) - 1e-6)
-
-
-def chord_changes(reading: Reading) -> Array:
-    """A chord is struck, and its lower notes are not those of the chord before."""
-    below = lower_notes(reading)
-    return np.array([now != before for before, now in zip([(), *below], below, strict=False)])
-
-
-def home(reading: Reading) -> Array:
-    """The chord that sounds has the bass of the last one, on which tunes end: the tonic."""
-    basses = [notes[0] % 12 if notes else -1 for notes in lower_notes(reading)]
-    return np.asarray(np.array(basses) == tonic(reading))
-
-
-def minor(reading: Reading) -> Array:
-    """The last chord has a minor third: true or false for a whole song."""
-    classes = {(pitch - tonic(reading)) % 12 for pitch in lower_notes(reading)[-1]}
-    return np.full(len(reading.onsets), 3 in classes)
-
-
-def counted_in_threes(reading: Reading) -> Array:
-    return np.full(len(reading.onsets), beat_length(reading.song.meter) == 1.5)
-
-
-def key_of(pitch_class: int) -> Callable[[Reading], Array]:
-    return lambda reading: np.full(len(reading.onsets), tonic(reading) == pitch_class)
-
-
-def higher_than_before(reading: Reading) -> Array:
-    top = top_notes(reading)
-    return np.append(False, top[1:] > top[:-1])
-
-
-def top_notes(reading: Reading) -> Array:
-    """(n,) MIDI pitches; where only drums are struck, the one before."""
+    Where nothing with a pitch is struck, top and chord are those of the moment before.  The tonic is the bass of the
+    last chord, on which tunes end; of the last note, where no chord was struck.
+    """
+    onsets, bar, (above, below) = reading.onsets, reading.bar, reading.song.meter
+    in_threes = below == 8 and above in (6, 9, 12)  # a beat is three eighths
+    number = np.floor(onsets / bar + 1e-6)  # of the bar; the first whole one is 0: phrases do not count an upbeat
+    number -= number[0] + (not divides(bar, onsets[:1])[0])
     top: list[int] = []
+    chords: list[tuple[int, ...]] = [()]  # what is struck below the melody, and rings on
     for pitches in reading.pitches:
         top.append(pitches[-1] if pitches else top[-1] if top else 0)
-    return np.array(top)
-
-
-def lower_notes(reading: Reading) -> list[tuple[int, ...]]:
-    """Of each moment, the chord that sounds below the melody: it is struck with one note and rings on."""
-    below: list[tuple[int, ...]] = []
-    for pitches in reading.pitches:
-        below.append(pitches[:-1] if len(pitches) > 1 else below[-1] if below else ())
-    return below
-
-
-def tonic(reading: Reading) -> int:
-    """The pitch class of the last chord's bass; of the last note, where no chord was struck."""
-    last = lower_notes(reading)[-1]
-    return (last[0] if last else int(top_notes(reading)[-1])) % 12
-
-
-def gone_on(reading: Reading) -> Array:
-    return np.asarray(reading.onsets - reading.onsets[0])
+        chords.append(pitches[:-1] if len(pitches) > 1 else chords[-1])
+    basses = [chord[0] % 12 if chord else -1 for chord in chords[1:]]
+    tonic = basses[-1] if chords[-1] else top[-1] % 12
+    said: dict[str, Any] = {
+        "the note is high": top,
+        "the note is long": reading.ends - onsets,
+        "the melody goes up": np.diff(top, prepend=top[0]) > 0,
+        "on the beat": divides(1.5 if in_threes else 4 / below, onsets),
+        "first in its bar": divides(bar, onsets),
+        "a chord is struck": [len(pitches) > 1 for pitches in reading.pitches],
+        "a new chord": [now != before for before, now in pairwise(chords)],
+        "the chord of home": np.equal(basses, tonic),
+        "counted in threes": in_threes,  # this, and the next four, of a whole song
+        "in minor": any((pitch - tonic) % 12 == 3 for pitch in chords[-1]),
+        "in D": tonic == 2,
+        "in G": tonic == 7,
+        "in A": tonic == 9,
+        "how long it has gone on": onsets - onsets[0],
+        "last bar of four": (number >= 0) & (number % 4 == 3),  # of a phrase: most have four bars, or eight
+        "last bar of all": onsets > reading.ends[-1] - bar - 1e-6,
+    }
+    return {name: np.broadcast_to(np.asarray(answer, np.float64), onsets.shape) for name, answer in said.items()}
 
 
 def divides(length: float, times: Array) -> Array:
-    away = np.abs(times / length - np.round(times / length))
-    return np.asarray(away < 1e-6)
-
-
-NAMES: dict[str, Callable[[Reading], Array]] = {
-    "the note is high": top_notes,
-    "the note is long": lambda reading: reading.ends - reading.onsets,
-    "the melody goes up": higher_than_before,
-    "on the beat": on_the_beat,
-    "first in its bar": opens_a_bar,
-    "a chord is struck": lambda reading: np.array([len(pitches) > 1 for pitches in reading.pitches]),
-    "a new chord": chord_changes,
-    "the chord of home": home,
-    "counted in threes": counted_in_threes,
-    "in minor": minor,
-    "in D": key_of(2),
-    "in G": key_of(7),
-    "in A": key_of(9),
-    "how long it has gone on": gone_on,
-    "last bar of four": last_bar_of_four,
-    "last bar of all": last_bar_of_all,
-}
+    """(n,) bool: which of the times are multiples of the length."""
+    return np.asarray(np.abs(times / length - np.round(times / length)) < 1e-6)
 
 
 # The statistic.
@@ -227,8 +162,8 @@ class Finding(NamedTuple):
 
 
 def named(readings: Sequence[Reading]) -> list[Array]:
-    """Of each song (n, names): what the musician says of each moment, as numbers."""
-    return [np.stack([hear(reading) for hear in NAMES.values()], axis=1).astype(np.float64) for reading in readings]
+    """Of each song (n, names): what the musician says of each moment."""
+    return [np.stack(list(hear(reading).values()), axis=1) for reading in readings]
 
 
 def correlations(units: Array, said: Array) -> Array:
@@ -264,23 +199,21 @@ def search(
     rng: np.random.Generator,
 ) -> list[Finding]:
     """For each name the unit that follows it best on the songs found_on, and how it does on heard_on."""
-    said, said_there = named(found_on), np.concatenate(named(heard_on))
+    names, said, said_there = list(hear(found_on[0])), named(found_on), np.concatenate(named(heard_on))
 
     def of_all(weights: Arrays, readings: Sequence[Reading]) -> Array:
         rows = np.concatenate([activations(weights, reading, layer) for reading in readings])
         return rows.reshape(len(rows), -1)
 
     units = of_all(params, found_on)
-    r, r_there = correlations(units, np.concatenate(said)), correlations(of_all(params, heard_on), said_there)
+    r, heard = correlations(units, np.concatenate(said)), correlations(of_all(params, heard_on), said_there)
     r_fresh = correlations(of_all(dict(fresh), found_on), np.concatenate(said))
-    r_fresh_there = correlations(of_all(dict(fresh), heard_on), said_there)
+    heard_fresh = correlations(of_all(dict(fresh), heard_on), said_there)
+    best, best_fresh = np.abs(r).argmax(axis=0), np.abs(r_fresh).argmax(axis=0)
     by_chance = chance(units, said, rng)
     findings = []
-    for k, name in enumerate(NAMES):
-        best, best_fresh = np.abs(r[:, k]).argmax(), np.abs(r_fresh[:, k]).argmax()
-        row, unit = divmod(int(best), len(params[f"lstm{layer}.Wh"]))
-        quantity = QUANTITIES[row]
-        fresh_r = abs(float(r_fresh_there[best_fresh, k]))
-        heard = float(r_there[best, k])
-        findings.append(Finding(name, quantity, unit, float(r[best, k]), heard, float(by_chance[k]), fresh_r))
+    for k, (row, row_fresh) in enumerate(zip(best.tolist(), best_fresh.tolist(), strict=True)):
+        quantity, unit = divmod(row, len(params[f"lstm{layer}.Wh"]))
+        numbers = map(float, (r[row, k], heard[row, k], by_chance[k], abs(heard_fresh[row_fresh, k])))
+        findings.append(Finding(names[k], QUANTITIES[quantity], unit, *numbers))
     return findings

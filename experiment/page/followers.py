@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from experiment.listening import LEARNED, NAMES, Finding, Reading, search
+from experiment.listening import LEARNED, Finding, Reading, hear, search
 from experiment.page.embed import pack
 from experiment.songs import RunSongs
 from experiment.tunes import Composer
@@ -69,7 +69,8 @@ def what_is_followed(composer: Composer, ids: Array, found: Sequence[Finding]) -
     if not found or not has_pitch(composer, ids):
         return {}
     heard = heard_song(composer, ids, 120.0)
-    said = np.stack([NAMES[finding.name](heard).astype(np.float64) for finding in found])
+    answers = hear(heard)
+    said = np.stack([answers[finding.name] for finding in found])
     low = np.where(said.max(axis=1) > 1, said.min(axis=1), 0)[:, None]  # yes is 1 and no is 0; a pitch is any number
     high = np.maximum(said.max(axis=1, keepdims=True), low + 1)
     shades = np.rint(255 * (said - low) / (high - low)).astype(np.uint8)
