@@ -7,7 +7,7 @@ between fixed edges they need no range that is known beforehand, and any histogr
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -57,8 +57,10 @@ class Distributions:
 
     @classmethod
     def load(cls, path: Path) -> Distributions:
-        """Raises RunError."""
+        """Empty where there is no file.  Raises RunError."""
         loaded = cls()
+        if not os.path.lexists(path):
+            return loaded
         with reading(path, RunError):
             arrays = read_arrays(path)
             parameters = [name for name in arrays if "." in name]
@@ -70,22 +72,14 @@ class Distributions:
         return loaded
 
     @classmethod
-    def resume(cls, path: Path, epoch: int, params: Mapping[str, Array], tell: Callable[[str], None]) -> Distributions:
-        """What the file says of these parameters up to `epoch`; nothing where there is no file.
-
-        Only a picture needs the file, so a damaged one ends no run: it is renamed, and tell() is given a line.
-        """
-        if not os.path.lexists(path):
-            return cls()
+    def resume(cls, path: Path, epoch: int, params: Mapping[str, Array]) -> Distributions:
+        """What the file says of these parameters up to `epoch`; nothing where there is no file.  Raises RunError."""
         try:
             loaded = cls.load(path)
-            if loaded.quantiles.keys() != _with_gates(params).keys():
+            if loaded.epochs.size and loaded.quantiles.keys() != _with_gates(params).keys():
                 raise RunError(f"{path}: holds no distributions of this network")
         except RunError as error:
-            aside = path.with_name(f"{path.name}.damaged")
-            path.replace(aside)
-            tell(f"{error}; it is now {aside.name}, and a new one begins")
-            return cls()
+            raise RunError(f"{error}; remove it to go on: a new one begins") from None
         return loaded._of(np.flatnonzero(loaded.epochs <= epoch))
 
     def thinned(self, most: int) -> Distributions:

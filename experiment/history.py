@@ -98,8 +98,10 @@ def read_log(path: Path, columns: Sequence[str] | None = None) -> dict[str, npt.
     """The columns of a history.csv or epochs.csv by name, each (rows,) float64, NaN where a cell is empty.
 
     columns: those that the file must have (None: those of a history.csv).  A last row that is still being written is
-    left out.  Raises RunError.
+    left out.  Where there is no file, there are no columns.  Raises RunError.
     """
+    if not os.path.lexists(path):
+        return {}
     lines, table = _read(path, columns)
     return dict(zip(lines[0].split(","), table.T.copy(), strict=True))
 

@@ -30,7 +30,7 @@ class Log:
         if progress.step:
             self.history = CsvLog(folder.history, columns, progress.step)
             self.epochs = CsvLog(folder.epochs, EPOCH_COLUMNS, progress.epoch)
-            self.distributions = Distributions.resume(folder.distributions, progress.epoch, params, self.say)
+            self.distributions = Distributions.resume(folder.distributions, progress.epoch, params)
         else:
             self.history, self.epochs = CsvLog(folder.history, columns), CsvLog(folder.epochs, EPOCH_COLUMNS)
             self.distributions = Distributions()

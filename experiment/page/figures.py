@@ -8,38 +8,27 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from experiment.distributions import Distributions
-from experiment.folder import RunFolder, read_json
-from experiment.history import EPOCH_COLUMNS, read_log
+from experiment.plots import Learned
 
 Array = npt.NDArray[Any]
 
 POINTS = 300  # of a curve at most
 MOST_EPOCHS = 60
 BANDS = (0, 1, 25, 50, 75, 99, 100)  # per cent
-NGRAMS = ("uniform", "unigram", "bigram", "trigram")
 
 
 def figures(folder: Path) -> dict[str, Any]:
     """What the files of a run's folder have: "curves", "ngrams" and "weights", each empty where there is no file."""
-    found: dict[str, Any] = {"curves": {}, "ngrams": {}, "weights": {}}
-    files = RunFolder(folder)
-    for path, columns in ((files.history, None), (files.epochs, EPOCH_COLUMNS)):
-        if path.exists():
-            log = read_log(path, columns)
-            for name in ("loss", "accuracy") if columns is None else ("valid_loss", "valid_accuracy"):
-                found["curves"][name] = (averaged if columns is None else points)(log["step"], log[name])
-    if files.summary.exists():
-        summary = read_json(files.summary)
-        names = {name: f"{name}_nats_per_token" for name in NGRAMS}
-        found["ngrams"] = {name: summary[key] for name, key in names.items() if key in summary}
-    if files.distributions.exists():
-        spread = Distributions.load(files.distributions).thinned(MOST_EPOCHS)
-        for name in spread.quantiles:
-            if not (name.startswith("lstm") and name.endswith(".b")):  # its parts by gate are there
-                bands = [spread.at(name, percent).astype(float).tolist() for percent in BANDS]
-                found["weights"][name] = {"epochs": spread.epochs.tolist(), "bands": bands}
-    return found
+    history, epochs, ngrams, distributions = Learned.read(folder)
+    curves = {name: averaged(history["step"], history[name]) for name in ("loss", "accuracy") if history}
+    curves |= {name: points(epochs["step"], epochs[name]) for name in ("valid_loss", "valid_accuracy") if epochs}
+    spread = distributions.thinned(MOST_EPOCHS)
+    weights = {
+        name: {"epochs": spread.epochs.tolist(), "bands": [spread.at(name, p).astype(float).tolist() for p in BANDS]}
+        for name in spread.quantiles
+        if not (name.startswith("lstm") and name.endswith(".b"))  # its parts by gate are there
+    }
+    return {"curves": curves, "ngrams": ngrams, "weights": weights}
 
 
 def averaged(x: Array, y: Array) -> list[list[float]]:

@@ -11,13 +11,13 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Callable, Mapping
+from itertools import cycle, islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from experiment.command.console import one_line
 from experiment.distributions import Distributions, histogram
 from experiment.folder import RunError, RunFolder, read_json
 from experiment.history import EPOCH_COLUMNS, GATES, read_log
@@ -32,11 +32,34 @@ Array = npt.NDArray[Any]
 
 GATE_COLOURS = dict(zip(GATES, (panels.BLUE, panels.VERMILION, panels.GREEN, panels.PURPLE), strict=True))
 GATE_NAMES = {"i": "input gate", "f": "forget gate", "o": "output gate", "g": "candidate"}
+LAYER_COLOURS = (panels.BLUE, panels.GREEN, panels.PURPLE, panels.ORANGE, panels.SKY)
 MEDIAN: dict[str, Any] = {"color": panels.BLACK, "linewidth": 1.4}
 OUTER: dict[str, Any] = {"color": panels.BLACK, "linewidth": 0.9, "linestyle": (0, (4, 2))}
 MOST_EPOCHS, WIDTH = 100, 4  # of a heat map: a column has to be seen; heat maps in a row
 NGRAMS = ("uniform", "unigram", "bigram", "trigram")
 RULE_OF_THUMB = 1e-3  # of update to weight: much more is restless, much less is slow
+
+
+class Learned(NamedTuple):
+    """What the files of a run hold of its training; empty where a file is missing."""
+
+    history: dict[str, Array]  # the columns of history.csv; what is not finite is NaN
+    epochs: dict[str, Array]  # the same of epochs.csv
+    ngrams: dict[str, float]  # nats per token of "uniform", "unigram", ..., as far as summary.json has them
+    distributions: Distributions
+
+    @classmethod
+    def read(cls, folder: Path) -> Learned:
+        """Raises RunError where a file is damaged."""
+        files = RunFolder(folder)
+        history, epochs = read_log(files.history), read_log(files.epochs, EPOCH_COLUMNS)
+        for columns in (history, epochs):
+            columns |= {name: np.where(np.isfinite(values), values, np.nan) for name, values in columns.items()}
+        summary = read_json(files.summary) if os.path.lexists(files.summary) else {}
+        with reading(files.summary, RunError):
+            ngrams = {name: float(summary.get(f"{name}_nats_per_token", "nan")) for name in NGRAMS}
+        ngrams = {name: nats for name, nats in ngrams.items() if 0 < nats < 1000}
+        return cls(history, epochs, ngrams, Distributions.load(files.distributions))
 
 
 def draw_run(folder: Path) -> list[Path]:
@@ -46,28 +69,16 @@ def draw_run(folder: Path) -> list[Path]:
     there); distributions.npz gives distributions.png.  Raises RunError where there is none of them, or one is damaged,
     and OSError where a picture cannot be written.
     """
+    history, epochs, ngrams, distributions = Learned.read(folder)
     drawings: dict[str, Callable[[], Figure]] = {}
-    files = RunFolder(folder)
-    if os.path.lexists(files.history):
-        history, epochs = _finite(read_log(files.history)), dict[str, Array]()
-        if os.path.lexists(files.epochs):
-            epochs = _finite(read_log(files.epochs, EPOCH_COLUMNS))
-        ngrams = _read_ngrams(files.summary)
-        if len(history["step"]):
-            drawings["learning.png"] = lambda: learning_picture(history, epochs, ngrams)
-        if any((history[name] > 0).any() for name in _sampled(history, "gradient_")):
-            drawings["gradients.png"] = lambda: gradients_picture(history)
-        if _sampled(history, "saturated_"):
-            drawings["gates.png"] = lambda: gates_picture(history)
-    if os.path.lexists(files.distributions):
-        try:
-            distributions = Distributions.load(files.distributions)
-            if len(distributions.epochs):
-                drawings["distributions.png"] = lambda: distributions_picture(distributions)
-        except RunError as error:
-            if not drawings:
-                raise
-            print(f"{one_line(str(error))}; distributions.png is left out")
+    if len(history.get("step", ())):
+        drawings["learning.png"] = lambda: learning_picture(history, epochs, ngrams)
+    if any((history[name] > 0).any() for name in _sampled(history, "gradient_")):
+        drawings["gradients.png"] = lambda: gradients_picture(history)
+    if _sampled(history, "saturated_"):
+        drawings["gates.png"] = lambda: gates_picture(history)
+    if len(distributions.epochs):
+        drawings["distributions.png"] = lambda: distributions_picture(distributions)
     if not drawings:
         raise RunError(f"{folder}: no run is here yet: neither history.csv nor distributions.npz has anything to draw")
     for name, draw in drawings.items():
@@ -78,12 +89,9 @@ def draw_run(folder: Path) -> list[Path]:
     return [folder / name for name in drawings]
 
 
-# The pictures.
-
-
 def learning_picture(history: panels.Columns, epochs: panels.Columns, ngrams: Mapping[str, float]) -> Figure:
     """Loss and accuracy.  ngrams: nats per token of "uniform", "unigram", ..., as far as they are known."""
-    figure, (upper, lower) = panels.stacked_panels(2, history["step"][-1], height=7.5, heights=(3, 2))
+    figure, (upper, lower) = panels.stacked_panels(2, history["step"][-1])
     _draw_measure(upper, history, epochs, "loss", 1.0)
     _draw_measure(lower, history, epochs, "accuracy", 100.0)
     for nats in ngrams.values():
@@ -92,7 +100,7 @@ def learning_picture(history: panels.Columns, epochs: panels.Columns, ngrams: Ma
     heights = [*ngrams.values(), *panels.finite(epochs.get("valid_loss", np.zeros(0)))]
     heights += [*np.quantile(losses, [0.99])] if losses.size else []
     upper.set_ylim(0, 1.06 * max(heights, default=0) or 1)
-    panels.label_right(upper, [(nats, f"{name} {nats:.2f}", panels.GREY) for name, nats in ngrams.items()], inches=3.5)
+    panels.label_right(upper, [(nats, f"{name} {nats:.2f}", panels.GREY) for name, nats in ngrams.items()])
     upper.set_title("Loss")
     lower.set_title("Accuracy")
     if np.isfinite(epochs.get("valid_loss", np.nan)).any():
@@ -121,23 +129,24 @@ def _draw_measure(axes: Axes, history: panels.Columns, epochs: panels.Columns, n
 
 def gradients_picture(history: panels.Columns) -> Figure:
     """Norms of gradients, of updates, and of updates relative to weights, layer by layer."""
-    figure, (gradients, updates, ratios) = panels.stacked_panels(3, history["step"][-1], height=9)
+    figure, (gradients, updates, ratios) = panels.stacked_panels(3, history["step"][-1])
     layers = [name.removeprefix("gradient_") for name in _sampled(history, "gradient_")]
     line: dict[str, Any] = {"color": panels.GREY, "linewidth": 0.5, "alpha": 0.5, "label": "all layers, each step"}
     gradients.plot(history["step"], panels.positive(history["gradient_norm"]), **line)
-    for layer, colour in zip(layers, panels.layer_colours(len(layers)), strict=True):
+    colours = [*islice(cycle(LAYER_COLOURS), len(layers) - 1), panels.VERMILION]  # the last is the dense layer
+    for layer, colour in zip(layers, colours, strict=True):
         gradient, update = history[f"gradient_{layer}"], history[f"update_{layer}"]
         relative = panels.ratio(update, history[f"weight_{layer}"])
         for axes, values in ((gradients, gradient), (updates, update), (ratios, relative)):
             panels.draw_sampled(axes, history["step"], panels.positive(values), colour, layer)
     ratios.axhline(RULE_OF_THUMB, **panels.DASHED)
-    gradients.set_title("Gradients: norm by layer, before clipping")
-    updates.set_title("Updates: norm of what RMSprop changes in one step")
-    ratios.set_title("Updates relative to weights (dashed: the rule of thumb, a thousandth)")
-    gradients.set_ylabel("‖gradient‖  (nats per token)")
-    updates.set_ylabel("‖update‖")
-    ratios.set_ylabel("‖update‖ / ‖weight‖")
-    for axes in (gradients, updates, ratios):
+    for axes, title, unit in (
+        (gradients, "Gradients: norm by layer, before clipping", "‖gradient‖  (nats per token)"),
+        (updates, "Updates: norm of what RMSprop changes in one step", "‖update‖"),
+        (ratios, "Updates relative to weights (dashed: the rule of thumb, a thousandth)", "‖update‖ / ‖weight‖"),
+    ):
+        axes.set_title(title)
+        axes.set_ylabel(unit)
         panels.make_logarithmic(axes)
     panels.legend_below(figure, gradients)
     panels.mark_epochs(gradients, history)
@@ -149,7 +158,7 @@ def gates_picture(history: panels.Columns) -> Figure:
     columns = _sampled(history, "saturated_")
     layers = list(dict.fromkeys(name.split("_")[1] for name in columns))
     highest = min(100, 110 * max(float(np.nanmax(history[name])) for name in columns) + 5)
-    figure, rows = panels.stacked_panels(len(layers), history["step"][-1], height=1.5 + 3.2 * len(layers))
+    figure, rows = panels.stacked_panels(len(layers), history["step"][-1])
     for layer, axes in zip(layers, rows, strict=True):
         labels = []
         for gate in GATES:
@@ -160,34 +169,25 @@ def gates_picture(history: panels.Columns) -> Figure:
         axes.set_title(f"{layer}: how much of each gate is saturated (i, f, o below 0.1 or above 0.9; |g| above 0.9)")
         axes.set_ylabel("% of the gate's values")
         axes.set_ylim(0, highest)
-        panels.label_right(axes, labels, inches=2.6)
+        panels.label_right(axes, labels)
     panels.mark_epochs(rows[0], history)
     return figure
 
 
 def distributions_picture(distributions: Distributions) -> Figure:
-    """A heat map over epochs for every weight and bias: a row for a layer, or more rows where it has features."""
+    """A heat map over epochs for every weight and bias."""
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
     distributions = distributions.thinned(MOST_EPOCHS)
-    layers: dict[str, list[str]] = {}
-    for name in distributions.quantiles:
-        if name.count(".") == 1:
-            layers.setdefault(name.partition(".")[0], []).append(name)
-    rows = [names[k : k + WIDTH] for names in layers.values() for k in range(0, len(names), WIDTH)]
-    width = max(3, *map(len, rows))
-    figure = panels.empty_figure(4.2 * width, 1 + 2.7 * len(rows))
-    grid = figure.subplots(len(rows), width, squeeze=False)
-    for row, names in zip(grid, rows, strict=True):
-        for axes, name in zip(row, names, strict=False):
-            _draw_heat_map(axes, distributions, name)
-        for axes in row[len(names) :]:
-            axes.axis("off")
-    for axes in grid[-1]:
-        axes.set_xlabel("epoch")
-    for axes in grid[:, 0]:
-        axes.set_ylabel("value")
+    names = [name for name in distributions.quantiles if name.count(".") == 1]  # the others are parts of a bias
+    rows = -(-len(names) // WIDTH)
+    figure = panels.empty_figure(4.2 * WIDTH, 1.5 + 2.7 * rows)
+    grid = figure.subplots(rows, WIDTH).ravel()
+    for axes, name in zip(grid, names, strict=False):
+        _draw_heat_map(axes, distributions, name)
+    for axes in grid[len(names) :]:
+        axes.axis("off")
     key = [
         Patch(color=panels.heat_colours()(1.0), label="most common values of an epoch"),
         Patch(color=panels.heat_colours()(0.25), label="rarer values"),
@@ -198,7 +198,7 @@ def distributions_picture(distributions: Distributions) -> Figure:
             for gate, colour in GATE_COLOURS.items()
         ),
     ]
-    grid[-1, -1].legend(handles=key, loc="center", frameon=False)
+    figure.legend(handles=key, loc="outside lower center", ncols=4)
     figure.suptitle("How weights and biases are spread, from epoch to epoch (0: before training)")
     return figure
 
@@ -226,25 +226,9 @@ def _draw_heat_map(axes: Axes, distributions: Distributions, name: str) -> None:
     axes.set_xlim(edges[0], edges[-1])
     axes.set_ylim(bins[0], bins[-1])
     axes.set_title(f"{name}  (epoch {epochs[-1]}: {rows[-1, 0]:.2g} to {rows[-1, -1]:.2g})")
+    axes.set_xlabel("epoch")
     axes.grid(visible=False)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-
-
-# What is read from a history.
-
-
-def _finite(columns: panels.Columns) -> dict[str, Array]:
-    return {name: np.where(np.isfinite(values), values, np.nan) for name, values in columns.items()}
-
-
-def _read_ngrams(path: Path) -> dict[str, float]:
-    """The n-grams' nats per token, as far as the summary of the run tells them."""
-    if not os.path.lexists(path):
-        return {}
-    summary = read_json(path)
-    with reading(path, RunError):
-        known = {name: float(summary.get(f"{name}_nats_per_token", "nan")) for name in NGRAMS}
-    return {name: nats for name, nats in known.items() if 0 < nats < 1000}
 
 
 def _sampled(history: panels.Columns, prefix: str) -> list[str]:

@@ -47,14 +47,12 @@ def empty_figure(width: float, height: float) -> Figure:
     return Figure(figsize=(width, height), layout="constrained")
 
 
-def stacked_panels(
-    rows: int, last_step: float, *, height: float, heights: Sequence[float] | None = None
-) -> tuple[Figure, list[Axes]]:
+def stacked_panels(rows: int, last_step: float) -> tuple[Figure, list[Axes]]:
     """Panels one above the other over the same steps."""
     from matplotlib.ticker import MaxNLocator
 
-    figure = empty_figure(10, height)
-    panels = figure.subplots(rows, squeeze=False, sharex=True, height_ratios=heights)[:, 0]
+    figure = empty_figure(10, 1.5 + 3 * rows)
+    panels = figure.subplots(rows, squeeze=False, sharex=True)[:, 0]
     panels[-1].set_xlabel("training step")
     panels[-1].set_xlim(0, 1.01 * last_step)
     panels[-1].xaxis.set_major_locator(MaxNLocator(7, integer=True, min_n_ticks=1))
@@ -81,10 +79,10 @@ def draw_sampled(axes: Axes, step: Array, values: Array, colour: str, label: str
     axes.plot(step[there], smooth(values[there]), color=colour, linewidth=1.8, label=label)
 
 
-def label_right(axes: Axes, labels: Sequence[tuple[float, str, str]], inches: float) -> None:
-    """Texts of (value, text, colour) at the right edge, moved apart where they would overlap; inches: of the axis."""
+def label_right(axes: Axes, labels: Sequence[tuple[float, str, str]]) -> None:
+    """Texts of (value, text, colour) at the right edge of a panel, moved apart where they would overlap."""
     low, high = axes.get_ylim()
-    line = (high - low) * 16 / (72 * inches)  # the height of a line of text
+    line = (high - low) * 16 / (72 * 2.4)  # the height of a line of text, in a panel of 2.4 inches
     labels = sorted(labels)
     heights = np.array([value for value, _, _ in labels])
     nth = line * np.arange(len(labels))
@@ -104,7 +102,7 @@ def legend_below(figure: Figure, axes: Axes) -> None:
 def mark_epochs(axes: Axes, history: Columns) -> None:
     """The ends of epochs as a second scale, above: as many as have room."""
     marked: list[tuple[float, str]] = []
-    for row in last_rows(history["epoch"])[::-1]:
+    for row in np.flatnonzero(np.diff(history["epoch"], append=np.inf))[::-1]:
         step = history["step"][row]
         if not marked or marked[-1][0] - step > 0.07 * history["step"][-1]:
             marked.append((step, f"{history['epoch'][row]:.0f}"))
@@ -118,11 +116,6 @@ def heat_colours() -> Any:
     from matplotlib.colors import LinearSegmentedColormap
 
     return LinearSegmentedColormap.from_list("heat", ["#FFFFFF", "#CFE3F1", SKY, BLUE, "#08306B"])
-
-
-def layer_colours(count: int) -> list[str]:
-    palette = (BLUE, GREEN, PURPLE, ORANGE, SKY)
-    return [*(palette[k % len(palette)] for k in range(count - 1)), VERMILION]  # the last is the dense layer
 
 
 def smooth(values: Array) -> Array:
@@ -152,8 +145,3 @@ def positive(values: Array) -> Array:
 
 def finite(values: Array) -> Array:
     return values[np.isfinite(values)]
-
-
-def last_rows(epochs: Array) -> Array:
-    """The row in which each epoch ends."""
-    return np.flatnonzero(np.append(epochs[1:] != epochs[:-1], True))
