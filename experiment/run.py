@@ -18,9 +18,10 @@ from experiment.songs import RunSongs, epoch_windows, transposition_of
 from experiment.state import Schedule, TrainingState
 from experiment.tunes import Composer
 from lstm_numpy.batches import Songs, Transposition, Windows
-from lstm_numpy.checkpoint import CheckpointError, save_checkpoint
+from lstm_numpy.checkpoint import Checkpoint, CheckpointError, save_checkpoint
 from lstm_numpy.evaluation import Evaluation
 from lstm_numpy.parameters import ModelConfig
+from midi_io.tokens.context import Context
 from midi_io.vocabulary import Vocabulary
 
 
@@ -85,9 +86,9 @@ class Run:
         """All that it takes to go on: first the other files, then last.npz."""
         now, flags = self.training, self.settings
         if now.progress.batch == 0:  # an epoch has ended, or none has begun
-            writer = Composer.of(
-                self.folder.last, now.params, self.config, self.vocabulary, flags["transpose"], flags["context"]
-            )
+            network = Checkpoint(now.params, self.config, self.vocabulary.tokens, {})
+            told = Context(self.vocabulary, flags["context"])
+            writer = Composer(self.folder.last, network, self.vocabulary, flags["transpose"], told)
             keep_tune(self.folder.learning, now.progress.epoch, writer, flags["seed"])
         log.flush()
         self.save(self.folder.last, **now.saved())

@@ -21,7 +21,6 @@ from experiment.songs import RunSongs
 from lstm_numpy.batches import END, START, UNKNOWN
 from lstm_numpy.checkpoint import Checkpoint, CheckpointError, load_checkpoint
 from lstm_numpy.files import Fact, check_facts, reading
-from lstm_numpy.parameters import ModelConfig
 from lstm_numpy.sampling import Sampling, Tune, generate
 from midi_io.disk import read_bytes
 from midi_io.music.instruments import out_of_range, programs_of
@@ -76,20 +75,6 @@ class Composer:
             if context.sizes != checkpoint.config.context:
                 raise ValueError("its network is told other features than its settings say")
         return cls(path, checkpoint, vocabulary, semitones, context)
-
-    @classmethod
-    def of(
-        cls,
-        path: Path,
-        params: dict[str, Array],
-        config: ModelConfig,
-        vocabulary: Vocabulary,
-        transpose: int,
-        told: str,
-    ) -> Composer:
-        """A network that is not saved yet.  told: the kind of its Context."""
-        checkpoint = Checkpoint(params, config, vocabulary.tokens, {})
-        return cls(path, checkpoint, vocabulary, transpose, Context(vocabulary, told))
 
     @property
     def params(self) -> dict[str, Array]:

@@ -100,15 +100,6 @@ def test_thinned_keeps_the_ends() -> None:
     assert same(distributions_until(2).thinned(100), distributions_until(2))
 
 
-def test_epochs_climb_and_parameters_stay() -> None:
-    distributions = distributions_until(2)
-    with pytest.raises(ValueError, match="epoch 2 comes after epoch 2"):
-        distributions.add(2, params_after(2))
-    with pytest.raises(ValueError, match="other parameters"):
-        distributions.add(3, {"dense.W": np.zeros(3)})
-    assert same(distributions, distributions_until(2))
-
-
 def refused(path: Path) -> None:
     with pytest.raises(RunError, match=r"d\.npz: ") as refusal:
         Distributions.load(path)
