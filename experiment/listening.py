@@ -17,7 +17,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -26,8 +26,9 @@ import numpy.typing as npt
 from lstm_numpy.model import forward
 from lstm_numpy.parameters import Arrays, layer_names
 from midi_io import Song, Vocabulary, quantise
-from midi_io.tokens import parse
+from midi_io.tokens import SCHEMES, parse
 from midi_io.tokens.context import Context
+from midi_io.tokens.words import SPECIALS, Word
 
 Array: TypeAlias = npt.NDArray[Any]
 
@@ -64,7 +65,8 @@ class Reading:
         ids = vocabulary.ids(["<start>", *tokens])
         pitches = [tuple(sorted(set(struck[onset]))) for onset in onsets.tolist()]
         told = context.of_songs(ids, np.array([0, len(ids)])) if context and context.sizes else None
-        return cls(song, ids, last_of_each_moment(tokens, scheme) + 1, pitches, onsets, ends, told)
+        last = last_of_moments([parse(token, scheme) for token in tokens], scheme) + 1
+        return cls(song, ids, last, pitches, onsets, ends, told)
 
     @property
     def bar(self) -> float:
@@ -72,20 +74,21 @@ class Reading:
         return 4 * self.song.meter[0] / self.song.meter[1]
 
 
-def last_of_each_moment(tokens: Sequence[str], scheme: str) -> Array:
-    """The places of the tokens with which moments are complete: in scheme note, of the last note before a shift."""
-    places: list[int] = []
-    moved = True
-    for place, token in enumerate(tokens):
-        kind = parse(token, scheme).kind
-        if kind in ("notes", "drum"):
-            if moved or scheme != "note":
-                places.append(place)
-            places[-1] = place
-            moved = False
-        elif kind == "shift":
-            moved = True
-    return np.array(places)
+def token_beats(words: Sequence[Word], scheme: str) -> list[float]:
+    """The beat at which each token is said: what it strikes is struck there, and time that it takes passes after it."""
+    takes = [0.0 if word.kind in SPECIALS else SCHEMES[scheme].beats(word) for word in words]
+    return [0.0, *accumulate(takes)][:-1]
+
+
+def sounding(words: Sequence[Word]) -> list[int]:
+    """The places of the tokens that strike something."""
+    return [place for place, word in enumerate(words) if word.kind in ("notes", "drum")]
+
+
+def last_of_moments(words: Sequence[Word], scheme: str) -> Array:
+    """The place of the last token of each moment."""
+    beats = token_beats(words, scheme)
+    return np.array(list({beats[place]: place for place in sounding(words)}.values()), np.intp)
 
 
 def activations(params: Arrays, reading: Reading, layer: int) -> Array:

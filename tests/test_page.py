@@ -1,8 +1,10 @@
 """The page of a run: its numbers are those of the library, it stays small, and no title can break out of it."""
 
+import base64
 import json
 import re
 import shutil
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +15,7 @@ from experiment.__main__ import main
 from experiment.describe import describe
 from experiment.folder import RunError
 from experiment.listening import Finding
-from experiment.page.embed import to_json, unpack
+from experiment.page.embed import to_json
 from experiment.page.learning import keep_tune, kept_tunes
 from experiment.page.reading import PageTune, note_gradients, read_tune, watch
 from experiment.page.what_if import forget_gate_held, silenced, without_echo
@@ -60,6 +62,12 @@ def told(composer, ids):
 def data_of(path):
     """What stands in a page."""
     return json.loads(re.search(r'<script type="application/json" id="data">(.*?)</script>', path.read_text())[1])
+
+
+def unpack(packed):
+    """An array, as the page's script reads it."""
+    data = zlib.decompress(base64.b64decode(packed["data"]))
+    return np.frombuffer(data, packed["type"].removesuffix("Array").lower()).reshape(packed["shape"])
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)

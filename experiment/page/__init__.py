@@ -13,12 +13,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from experiment.listening import Finding
+from experiment.listening import Finding, sounding
 from experiment.page.embed import to_html, to_json
 from experiment.page.figures import figures
 from experiment.page.followers import find_units, what_is_followed
 from experiment.page.learning import kept_tunes, short_tune
-from experiment.page.reading import PageTune, expectations, read_tune, sounding, tokens_of, watch
+from experiment.page.reading import PageTune, expectations, read_tune, watch, words_of
 from experiment.page.what_if import changes
 from experiment.songs import RunSongs
 from experiment.tunes import Composer, beginning, opening_of, usual_bpm
@@ -79,16 +79,15 @@ def write_page(
     tunes = [tune._replace(ids=tune.ids[:MOST_TOKENS]) for tune in tunes]
     for tune in tunes:
         shown = read_tune(composer, tune)
-        tokens = {str(k): composer.vocabulary.tokens[k] for k in tokens_of(shown)}
-        size += len(to_json([shown, tokens]).encode())
+        size += len(to_json(shown).encode())
         if size > FOR_TUNES and data["tunes"]:
             break
+        data["tokens"] |= shown.pop("tokens")
         data["tunes"].append(shown)
-        data["tokens"] |= tokens
     size = len(to_html(data).encode())
     moments, notes = max(1, min(MOMENTS, UNIT_BYTES // (6 * H))), max(8, min(NOTES, int(GRADIENT_WORK // H**2)))
     for tune, shown in list(zip(tunes, data["tunes"], strict=False))[:WATCHED]:
-        if sounding(composer, tune.ids):
+        if sounding(words_of(composer, tune.ids)):
             watched = watch(composer, tune.ids, units, moments, notes) | what_is_followed(composer, tune.ids, found)
             size += len(to_json({"watch": watched}))
             if size <= LARGEST:

@@ -30,13 +30,6 @@ def pack(array: Array) -> dict[str, Any]:
     return {"type": DTYPES[array.dtype.name], "shape": list(array.shape), "data": data}
 
 
-def unpack(packed: dict[str, Any]) -> Array:
-    """The array again, as the page's script reads it."""
-    dtype = next(name for name, of_script in DTYPES.items() if of_script == packed["type"])
-    data = zlib.decompress(base64.b64decode(packed["data"]))
-    return np.frombuffer(data, np.dtype(dtype).newbyteorder("<")).reshape(packed["shape"])
-
-
 def to_json(data: Any) -> str:
     """JSON that may stand in a <script>: no text in it can end the element or begin another."""
     return json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":")).translate(ESCAPES)

@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from experiment.page.embed import pack, unpack
+from experiment.listening import last_of_moments, sounding, token_beats
+from experiment.page.embed import pack
 from experiment.tunes import Composer
 from lstm_numpy.batches import END
 from lstm_numpy.layers import input_forward
@@ -19,10 +20,8 @@ from midi_io.music.instruments import FAMILIES, INSTRUMENTS
 from midi_io.music.meter import on_bars, on_strong_beats
 from midi_io.music.statistics import tonic_of
 from midi_io.notes import PITCH_NAMES, Note, melody
-from midi_io.tokens import SCHEMES
 from midi_io.tokens.hearing import RUNS
-from midi_io.tokens.words import SPECIALS
-from midi_io.vocabulary import Vocabulary
+from midi_io.tokens.words import Word
 
 Array = npt.NDArray[Any]
 
@@ -49,11 +48,15 @@ class PageTune(NamedTuple):
 
 
 def read_tune(composer: Composer, tune: PageTune) -> dict[str, Any]:
-    """All that the page needs to play the tune, and to say what the network expected before each token."""
+    """All that the page needs to play the tune, and to say what the network expected before each token.
+
+    "tokens" are the ids that are spoken of, with their texts.
+    """
     vocabulary, double = composer.vocabulary, 2 * composer.vocabulary.grid  # positions to a beat, half beats among them
-    beats = token_beats(vocabulary, tune.ids)
+    words = words_of(composer, tune.ids)
+    beats = token_beats(words, vocabulary.scheme)
     places: dict[tuple[int, int, bool], int] = {}  # which token strikes a pitch at a position
-    for place, word in enumerate(vocabulary.words[token] for token in tune.ids):
+    for place, word in enumerate(words):
         for pitch in word.pitches or ([int(word.value)] if word.kind == "drum" else []):
             places.setdefault((round(beats[place] * double), pitch, word.kind == "drum"), place)
     notes = composer.notes(tune.ids)
@@ -66,38 +69,32 @@ def read_tune(composer: Composer, tune: PageTune) -> dict[str, Any]:
     nats, best, p = expectations(composer, tune.ids)
     tonic, minor = tonic_of(notes)
     small = np.uint8 if len(vocabulary) <= 256 else np.uint16 if len(vocabulary) <= 2**16 else np.int32
+    echo = what_the_echo_said(composer, tune.ids)
+    arrays = {
+        "pitch": np.array([note.pitch for note in notes], np.uint8),
+        "velocity": np.array([note.velocity for note in notes], np.uint8),
+        "voice": np.array(voice_of, np.uint8),
+        "start": np.array([note.start for note in moved], np.float32),
+        "duration": np.array([note.duration for note in moved], np.float32),
+        "place": np.array(token_of, np.int32),
+        "ids": tune.ids.astype(small), "at": np.array(beats, np.float32) + np.float32(later), "cost": nats, **echo,
+        "best": best.astype(small), "p": np.rint(p * 65535).astype(np.uint16),
+    }  # fmt: skip
+    spoken_of = np.unique(np.concatenate([tune.ids, best.ravel(), echo.get("echo", tune.ids)]))
     return {
         "title": tune.title, "group": tune.group, "remark": tune.remark, "bpm": tune.bpm, "meter": meter,
         "key": f"{PITCH_NAMES[tonic]} {'minor' if minor else 'major'}" if notes else "",
         "beats": max((note.start + note.duration for note in moved), default=0.0),
         "nats": float(nats[1:].mean()) if len(nats) > 1 else 0.0, "ended": bool(tune.ids[-1] == END),
         "strong": None if math.isnan(strong := on_strong_beats(notes)) else strong, "voices": voices,
-        "pitch": pack(np.array([note.pitch for note in notes], np.uint8)),
-        "velocity": pack(np.array([note.velocity for note in notes], np.uint8)),
-        "voice": pack(np.array(voice_of, np.uint8)),
-        "start": pack(np.array([note.start for note in moved], np.float32)),
-        "duration": pack(np.array([note.duration for note in moved], np.float32)),
-        "place": pack(np.array(token_of, np.int32)),
-        "ids": pack(tune.ids.astype(small)), "at": pack(np.array(beats, np.float32) + np.float32(later)),
-        "cost": pack(nats), **what_the_echo_said(composer, tune.ids),
-        "best": pack(best.astype(small)), "p": pack(np.rint(p * 65535).astype(np.uint16)),
+        **{name: pack(array) for name, array in arrays.items()},
+        "tokens": {str(token): vocabulary.tokens[token] for token in spoken_of},
     }  # fmt: skip
 
 
-def tokens_of(shown: Mapping[str, Any]) -> list[int]:
-    """The ids that are spoken of, in what read_tune gives."""
-    named = [unpack(shown[name]).ravel() for name in ("ids", "best", "echo") if name in shown]
-    return [int(token) for token in np.unique(np.concatenate(named))]
-
-
-def token_beats(vocabulary: Vocabulary, ids: Array) -> list[float]:
-    """The beat at which each token is said: what it strikes is struck there, and time that it takes passes after it."""
-    beats, now, passing = [], 0.0, SCHEMES[vocabulary.scheme].beats
-    for word in (vocabulary.words[token] for token in ids):
-        beats.append(now)
-        if word.kind not in SPECIALS:
-            now += passing(word)
-    return beats
+def words_of(composer: Composer, ids: Array) -> list[Word]:
+    """Each token of a tune, taken apart."""
+    return [composer.vocabulary.words[token] for token in ids]
 
 
 def voices_of(notes: Sequence[Note]) -> tuple[list[dict[str, str]], list[int]]:
@@ -146,7 +143,8 @@ def watch(composer: Composer, ids: Array, units: Sequence[int], most_moments: in
 
     A moment is what is struck together; the numbers are those after its last token has been read.
     """
-    moments = last_of_moments(composer, ids)[:most_moments]
+    words = words_of(composer, ids)
+    moments = last_of_moments(words, composer.vocabulary.scheme)[:most_moments]
     name = layer_names(composer.params)[-1]
     Wh, b = composer.params[f"{name}.Wh"], composer.params[f"{name}.b"]
     H = len(Wh)
@@ -163,7 +161,7 @@ def watch(composer: Composer, ids: Array, units: Sequence[int], most_moments: in
     z = np.concatenate([from_x, from_h, np.broadcast_to(b[columns], from_x.shape)], axis=2)
     numbers = np.stack([i, f, o, g, step.c[moments, 0], step.c[moments + 1, 0], tanh_c, h], axis=2)[:, list(units)]
 
-    places = np.array([place for place in sounding(composer, ids) if place <= moments[-1]])[:most_notes]
+    places = np.array([place for place in sounding(words) if place <= moments[-1]])[:most_notes]
     by_h, by_c = note_gradients(composer, ids, places)
     return {
         "place": pack(moments.astype(np.int32)),
@@ -171,19 +169,6 @@ def watch(composer: Composer, ids: Array, units: Sequence[int], most_moments: in
         "exact": pack(np.concatenate([z, numbers], axis=2).astype(np.float32)),  # (moments, units, 12 + 8)
         "notes": pack(places.astype(np.int32)), "by_h": pack(by_h), "by_c": pack(by_c),
     }  # fmt: skip
-
-
-def sounding(composer: Composer, ids: Array) -> list[int]:
-    """The places of the tokens that strike something."""
-    words = composer.vocabulary.words
-    return [place for place, token in enumerate(ids) if words[token].kind in ("notes", "drum")]
-
-
-def last_of_moments(composer: Composer, ids: Array) -> Array:
-    """The place of the last token of each moment."""
-    beats = token_beats(composer.vocabulary, ids)
-    last = {beats[place]: place for place in sounding(composer, ids)}
-    return np.array(list(last.values()), np.intp)
 
 
 def input_product(params: Mapping[str, Array], name: str, x: Array) -> Array:
@@ -228,14 +213,14 @@ def part_of(told: Array | None, begin: int, end: int) -> Array | None:
     return None if told is None else told[begin:end, None]
 
 
-def what_the_echo_said(composer: Composer, ids: Array) -> dict[str, Any]:
+def what_the_echo_said(composer: Composer, ids: Array) -> dict[str, Array]:
     """For each token (n,) the echo's token, 0 where it is silent, and how many tokens at least stood before as now."""
     names, told = composer.context.names, features(composer, ids)
     if told is None or "echo" not in names:
         return {}
     said, run = (np.append(0, told[:-1, names.index(name)]) for name in ("echo", "run"))
     lengths = np.array([0, *RUNS])[run]  # class k: RUNS[k - 1] tokens or more
-    return {"echo": pack(said.astype(np.int32)), "equal": pack(lengths.astype(np.uint8))}
+    return {"echo": said.astype(np.int32), "equal": lengths.astype(np.uint8)}
 
 
 def column(ids: Array) -> Array:
