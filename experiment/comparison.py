@@ -56,7 +56,8 @@ def tunes_beside_songs(composer: Composer, songs: RunSongs, seed: int, count: in
     held_out = [song[: LENGTH + 1] for song in songs.of("valid").songs if UNKNOWN not in song]
     held_out = held_out[:: -(-len(held_out) // MOST_HELD_OUT) or 1]
     both = [[tune.ids for tune in tunes], held_out]
-    music = compare(*[[figures(composer.notes(ids), whole=ids[-1] == END) for ids in pieces] for pieces in both])
+    decode = composer.vocabulary.decode
+    music = compare(*[[figures(decode(ids), whole=ids[-1] == END) for ids in pieces] for pieces in both])
     found = copies(composer, songs, [*_written(tunes, 1), *(song[1:-1] for song in held_out)])
     loops = max(tune.longest_loop for tune in tunes), max(map(longest_loop, held_out), default=0)
     return TunesBesideSongs(music, found[:count], found[count:], sum(tune.ended for tune in tunes), loops)

@@ -27,7 +27,7 @@ from midi_io.music.instruments import out_of_range, programs_of
 from midi_io.music.meter import on_bars
 from midi_io.music.picture import draw_piano_roll
 from midi_io.music.sound import render, write_wav
-from midi_io.notes import Note, Song, piano_roll, transpose
+from midi_io.notes import Song, piano_roll, transpose
 from midi_io.reader import MAX_BYTES, read_song
 from midi_io.tokens.context import Context
 from midi_io.tokens.grammar import Grammar
@@ -120,10 +120,6 @@ class Composer:
         except ValueError as error:
             raise RunError(str(error)) from None
 
-    def notes(self, ids: Array) -> list[Note]:
-        """The notes that ids stand for."""
-        return self.vocabulary.decode(ids)
-
 
 @dataclass(frozen=True)
 class Opening:
@@ -198,7 +194,7 @@ def compose(
     tunes = composer.write(opening.ids, rng, len(paths), length=length, bars=bars, sampling=sampling)
     songs = []
     for path, tune in zip(paths, tunes, strict=True):
-        notes = composer.notes(tune.ids)
+        notes = composer.vocabulary.decode(tune.ids)
         if program is not None:
             notes = [note if note.drum else note._replace(program=program) for note in notes]
         beats = max((note.start + note.duration for note in notes), default=0)

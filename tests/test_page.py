@@ -77,7 +77,7 @@ def test_the_page_plays_the_notes_and_knows_the_token_of_each(scheme):
     ids = ids_of(composer, tokens)
     shown = read_tune(composer, PageTune("", "", ids))
     pitches, places, starts = (unpack(shown[name]) for name in ("pitch", "place", "start"))
-    notes = composer.notes(ids)
+    notes = composer.vocabulary.decode(ids)
     assert pitches.tolist() == [note.pitch for note in notes]
     assert np.diff(starts).tolist() == np.diff([note.start for note in notes]).tolist()
     words = [composer.vocabulary.tokens[ids[place]] for place in places]

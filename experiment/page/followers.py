@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import islice
 from typing import Any
 
@@ -31,10 +31,12 @@ def find_units(composer: Composer, songs: RunSongs) -> list[Finding]:
     Those that count beats and bars come first, then the clearest.  Found on valid songs, confirmed on test songs; none
     where there are no such songs.
     """
-    valid, test = (
-        [heard_song(composer, ids, bpm) for ids, bpm in islice(pitched_songs(composer, songs.of(part)), SEARCHED)]
-        for part in ("valid", "test")
-    )
+
+    def readings(part: RunSongs) -> list[Reading]:
+        heard = (heard_song(composer, ids) for ids in part.songs if UNKNOWN not in ids and has_pitch(composer, ids))
+        return list(islice(heard, SEARCHED))
+
+    valid, test = readings(songs.of("valid")), readings(songs.of("test"))
     if not valid or not test:
         return []
     config, rng = composer.checkpoint.config, np.random.default_rng(1)
@@ -43,32 +45,25 @@ def find_units(composer: Composer, songs: RunSongs) -> list[Finding]:
     return sorted(learned, key=lambda finding: (finding.name not in COUNTING, -abs(finding.heard)))
 
 
-def pitched_songs(composer: Composer, songs: RunSongs) -> Iterator[tuple[Array, float]]:
-    """Ids and beats per minute of the songs that have a pitch and no unknown token."""
-    for ids, bpm in zip(songs.songs, songs.bpm, strict=True):
-        if UNKNOWN not in ids and has_pitch(composer, ids):
-            yield ids, float(bpm)
-
-
 def has_pitch(composer: Composer, ids: Array) -> bool:
     """Whether there is more to hear than drums."""
     return any(composer.vocabulary.words[token].pitches for token in ids)
 
 
-def heard_song(composer: Composer, ids: Array, bpm: float) -> Reading:
+def heard_song(composer: Composer, ids: Array) -> Reading:
     """A tune as listening.py hears it, its bar lines told by its notes."""
-    notes = composer.notes(ids)
+    notes = composer.vocabulary.decode(ids)
     moved, meter = on_bars(notes)
-    heard = Reading.of(Song(notes, "", bpm, meter), composer.vocabulary, composer.context)
-    later, song = moved[0].start - notes[0].start, Song(moved, "", bpm, meter)
-    return dataclasses.replace(heard, song=song, onsets=heard.onsets + later, ends=heard.ends + later)
+    heard = Reading.of(Song(notes, meter=meter), composer.vocabulary, composer.context)
+    later = moved[0].start - notes[0].start
+    return dataclasses.replace(heard, onsets=heard.onsets + later, ends=heard.ends + later)
 
 
 def what_is_followed(composer: Composer, ids: Array, found: Sequence[Finding]) -> dict[str, Any]:
     """What a musician would say of a tune: for each finding a number 0..255 for each moment, and the moments' beats."""
     if not found or not has_pitch(composer, ids):
         return {}
-    heard = heard_song(composer, ids, 120.0)
+    heard = heard_song(composer, ids)
     answers = hear(heard)
     said = np.stack([answers[finding.name] for finding in found])
     low = np.where(said.max(axis=1) > 1, said.min(axis=1), 0)[:, None]  # yes is 1 and no is 0; a pitch is any number

@@ -26,11 +26,9 @@ def keep_tune(path: Path, epoch: int, composer: Composer, seed: int) -> None:
     Training is not changed: the tune has a random generator of its own.
     """
     if epoch in EPOCHS:
-        kept = {
-            before: ids for before, ids in kept_tunes(path, len(composer.vocabulary)).items() if before < epoch
-        }  # a resumed run goes back
-        kept[epoch] = short_tune(composer, seed)
-        write_arrays(path, {str(epoch): ids.astype(np.uint32) for epoch, ids in kept.items()})
+        kept = kept_tunes(path, len(composer.vocabulary)) | {epoch: short_tune(composer, seed)}
+        arrays = {str(number): ids.astype(np.uint32) for number, ids in kept.items() if number <= epoch}
+        write_arrays(path, arrays)  # a resumed run may have gone back: later tunes are dropped
 
 
 def short_tune(composer: Composer, seed: int) -> Array:
@@ -44,8 +42,8 @@ def kept_tunes(path: Path, V: int) -> dict[int, Array]:
         return {}
     with reading(path, RunError):
         arrays = read_arrays(path)
-        names = {epoch: str(epoch) for epoch in EPOCHS if str(epoch) in arrays}
-        check_arrays(arrays, {name: ArraySpec("u4", (f"ids {name}",), 0, V - 1) for name in names.values()})
-        if any(arrays[name][:1].tolist() != [START] for name in names.values()):
+        known = {str(epoch): epoch for epoch in EPOCHS if str(epoch) in arrays}
+        check_arrays(arrays, {name: ArraySpec("u4", (f"ids {name}",), 0, V - 1) for name in known})
+        if any(arrays[name][:1].tolist() != [START] for name in known):
             raise ValueError("a tune in it does not begin with <start>")
-    return {epoch: arrays[name] for epoch, name in names.items()}
+    return {epoch: arrays[name] for name, epoch in known.items()}

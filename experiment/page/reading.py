@@ -59,7 +59,7 @@ def read_tune(composer: Composer, tune: PageTune) -> dict[str, Any]:
     for place, word in enumerate(words):
         for pitch in word.pitches or ([int(word.value)] if word.kind == "drum" else []):
             places.setdefault((round(beats[place] * double), pitch, word.kind == "drum"), place)
-    notes = composer.notes(tune.ids)
+    notes = composer.vocabulary.decode(tune.ids)
     token_of = [places[round(note.start * double), note.pitch, note.drum] for note in notes]
     if tune.program is not None:
         notes = [note if note.drum else note._replace(program=tune.program) for note in notes]

@@ -15,7 +15,7 @@ Array = npt.NDArray[Any]
 Arrays = dict[str, Array]
 
 ECHO = ("echo", "run", "ago")  # the features that speak of it
-HELD = 100.0  # a bias that decides a gate, whatever the rest says
+HELD = 100.0  # the bias of a gate that is held
 
 
 def changes(
@@ -32,11 +32,9 @@ def changes(
     for finding in seen:
         yield f'unit {finding.unit} ("{finding.name}") silent', silenced(params, finding.unit)
     for finding in seen[:1]:
-        for gate, bias in (("open: it forgets nothing", HELD), ("shut: it keeps nothing", -HELD)):
-            yield (
-                f'the forget gate of unit {finding.unit} ("{finding.name}") held {gate}',
-                forget_gate_held(params, finding.unit, bias),
-            )
+        gate = f'the forget gate of unit {finding.unit} ("{finding.name}") held'
+        yield f"{gate} open: it forgets nothing", forget_gate_held(params, finding.unit, HELD)
+        yield f"{gate} shut: it keeps nothing", forget_gate_held(params, finding.unit, -HELD)
 
 
 def without_echo(params: Mapping[str, Array], features: Sequence[str]) -> Arrays:
@@ -59,10 +57,8 @@ def silenced(params: Mapping[str, Array], unit: int) -> Arrays:
 
 
 def forget_gate_held(params: Mapping[str, Array], unit: int, bias: float) -> Arrays:
-    """The unit's forget gate in the last layer is always sigmoid(bias): its columns of Wx and Wh are 0."""
-    changed, name = dict(params), layer_names(params)[-1]
-    column = len(params[f"{name}.Wh"]) + unit  # gates stand in the order i, f, o, g
-    for letter, value in (("Wx", 0.0), ("Wh", 0.0), ("b", bias)):
-        weights = changed[f"{name}.{letter}"] = np.array(params[f"{name}.{letter}"])
-        weights[..., column] = value
-    return changed
+    """The bias alone decides the unit's forget gate in the last layer: it is far larger than all that is added to it."""
+    name = layer_names(params)[-1]
+    b = params[f"{name}.b"].copy()
+    b[len(params[f"{name}.Wh"]) + unit] = bias  # gates stand in the order i, f, o, g
+    return {**params, f"{name}.b": b}
