@@ -119,7 +119,7 @@ from experiment.log import Log
 from experiment.page import write_run_page
 from experiment.plots import draw_run
 from experiment.reading import read_songs, restore
-from experiment.report import final_figures, final_tables, heard_songs, summary
+from experiment.report import final_figures, final_tables, heard_songs
 from experiment.run import Run
 from experiment.state import TrainingState
 from experiment.tunes import Composer, beginning, compose, usual_bpm
@@ -298,10 +298,7 @@ def report(run: Run) -> str:
         composer.params, run.config, run.vocabulary, songs, heard, *run.sizes, next_only=run.next_only,
     )  # fmt: skip
     beside = tunes_beside_songs(composer, songs, flags["seed"])
-    folder.write_summary(summary(
-        flags, run.argv, songs, run.training.progress, figures, repeats, beside, folder.history,
-        vocabulary=len(run.vocabulary), padding_share=run.windows().padding_share,
-    ))  # fmt: skip
+    folder.write_summary(run.summary(figures, repeats, beside))
     print("pictures: " + ", ".join(picture.name for picture in draw_run(folder.path)))
     compose(
         composer, [folder.sample], beginning(), np.random.default_rng(flags["seed"]), bpm=usual_bpm(songs), wav=True

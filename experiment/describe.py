@@ -18,7 +18,6 @@ from experiment.songs import RunSongs
 from experiment.tunes import Composer
 from lstm_numpy.batches import evaluation_batches
 from lstm_numpy.model import few_hot_input_gradient, loss_and_gradients
-from lstm_numpy.parameters import State
 from lstm_numpy.speed.workspace import Trace
 
 Array = npt.NDArray[Any]
@@ -38,22 +37,16 @@ class Row(NamedTuple):
 
 
 def describe(
-    params: Mapping[str, Array],
-    ids: Array,
-    targets: Array,
-    state: State | None = None,
-    masks: Mapping[str, Array] | None = None,
-    *,
-    context: Array | None = None,
+    params: Mapping[str, Array], ids: Array, targets: Array, *, context: Array | None = None
 ) -> tuple[float, dict[str, list[Row]]]:
     """The loss of one batch, and rows under the headings "parameters", "forward" and "backward".
 
-    Arguments are those of loss_and_gradients.  A row is named as the array is in the trace, and the gradient of
-    lstm1.Wx is lstm1.dWx.
+    Arguments are those of loss_and_gradients; state and dropout masks are none.  A row is named as the array is in the
+    trace, and the gradient of lstm1.Wx is lstm1.dWx.
     """
-    loss, grads, _, trace = loss_and_gradients(params, ids, targets, state, masks, context=context)
-    rows: dict[str, list[Row]] = {"parameters": [], "forward": [], "backward": []}
-    rows["parameters"] = [row(name, parameter) for name, parameter in params.items()]
+    loss, grads, _, trace = loss_and_gradients(params, ids, targets, context=context)
+    parameters = [row(name, parameter) for name, parameter in params.items()]
+    rows: dict[str, list[Row]] = {"parameters": parameters, "forward": [], "backward": []}
     for name, array in _intermediates(params, trace):
         backward = name.rpartition(".")[2].startswith("d")
         rows["backward" if backward else "forward"].append(row(name, array))
@@ -75,10 +68,9 @@ def _intermediates(params: Mapping[str, Array], trace: Trace) -> Iterator[tuple[
 
 def row(name: str, array: Array) -> Row:
     """The row of one array."""
-    size = np.abs(array.astype(np.float64))
+    size, field = np.abs(array.astype(np.float64)), name.rpartition(".")[2]
     rms = float(np.sqrt(np.mean(size**2))) if array.dtype.kind == "f" else None
     saturated = None
-    field = name.rpartition(".")[2]
     if field in ("i", "f", "o"):
         saturated = float(np.mean((array < 0.1) | (array > 0.9)))
     elif field in ("g", "tanh_c"):

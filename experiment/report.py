@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from experiment.comparison import TunesBesideSongs
-from experiment.history import steady_rate
 from experiment.repeats import RepeatRow, repeat_table, repeats_of
-from experiment.songs import SPLITS, RunSongs
-from experiment.state import Progress
+from experiment.songs import RunSongs
 from lstm_numpy.baselines import NGrams
 from lstm_numpy.batches import END, Songs, Transposition
 from lstm_numpy.evaluation import Evaluation, evaluate
 from lstm_numpy.parameters import ModelConfig
-from lstm_numpy.speed.machine import versions
 from midi_io.music.statistics import table
 from midi_io.vocabulary import Vocabulary
 
@@ -103,32 +98,6 @@ def heard_songs(songs: Songs, transposition: Transposition | None) -> Songs:
             for row in transposition.table[shifts]
         ]
     )
-
-
-def summary(
-    settings: Mapping[str, Any],
-    argv: Sequence[str],
-    songs: RunSongs,
-    progress: Progress,
-    figures: Mapping[str, float],
-    repeats: Sequence[RepeatRow],
-    beside: TunesBesideSongs,
-    history: Path,
-    *,
-    vocabulary: int,
-    padding_share: float,
-) -> dict[str, Any]:
-    """What summary.json holds.  settings, argv: the flags of the run, as values and as text.  Raises RunError."""
-    return {
-        "tokens": settings["tokens"], "vocabulary": vocabulary, "songs": len(songs.songs),
-        **{f"{part}_tokens": songs.of(part).songs.targets for part in SPLITS},
-        "unknown_share": songs.of("valid").unknown_share, **figures,
-        **beside.summary(), "nats_by_repeat": [row._asdict() for row in repeats],
-        "tokens_per_second": steady_rate(history), "padding_share": padding_share,
-        "epochs": progress.epoch, "best_epoch": progress.best_epoch, "seconds": progress.seconds,
-        "threads": settings["threads"], "transpose": settings["transpose"], "versions": versions(),
-        "command": shlex.join(["python", "train.py", *argv]), "settings": settings,
-    }  # fmt: skip
 
 
 def final_tables(

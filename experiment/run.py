@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -10,17 +12,21 @@ from typing import Any
 import numpy as np
 
 from experiment.command.outcome import FailedError
+from experiment.comparison import TunesBesideSongs
 from experiment.folder import RunFolder
+from experiment.history import steady_rate
 from experiment.log import Log
 from experiment.page.learning import keep_tune
+from experiment.repeats import RepeatRow
 from experiment.report import evaluate_part
-from experiment.songs import RunSongs, epoch_windows, transposition_of
+from experiment.songs import SPLITS, RunSongs, epoch_windows, transposition_of
 from experiment.state import Schedule, TrainingState
 from experiment.tunes import Composer
 from lstm_numpy.batches import Songs, Transposition, Windows
 from lstm_numpy.checkpoint import Checkpoint, CheckpointError, save_checkpoint
 from lstm_numpy.evaluation import Evaluation
 from lstm_numpy.parameters import ModelConfig
+from lstm_numpy.speed.machine import versions
 from midi_io.tokens.context import Context
 from midi_io.vocabulary import Vocabulary
 
@@ -101,3 +107,19 @@ class Run:
             save_checkpoint(path, self.training.params, self.config, self.vocabulary.tokens, facts)
         except CheckpointError as error:
             raise FailedError(str(error)) from None
+
+    def summary(
+        self, figures: Mapping[str, float], repeats: Sequence[RepeatRow], beside: TunesBesideSongs
+    ) -> dict[str, Any]:
+        """What summary.json holds: the figures of the report, and what the run was.  Raises RunError."""
+        settings, progress, songs = self.settings, self.training.progress, self.songs
+        return {
+            "tokens": settings["tokens"], "vocabulary": len(self.vocabulary), "songs": len(songs.songs),
+            **{f"{part}_tokens": songs.of(part).songs.targets for part in SPLITS},
+            "unknown_share": songs.of("valid").unknown_share, **figures,
+            **beside.summary(), "nats_by_repeat": [row._asdict() for row in repeats],
+            "tokens_per_second": steady_rate(self.folder.history), "padding_share": self.windows().padding_share,
+            "epochs": progress.epoch, "best_epoch": progress.best_epoch, "seconds": progress.seconds,
+            "threads": settings["threads"], "transpose": settings["transpose"], "versions": versions(),
+            "command": shlex.join(["python", "train.py", *self.argv]), "settings": settings,
+        }  # fmt: skip

@@ -57,7 +57,7 @@ def silenced(params: Mapping[str, Array], unit: int) -> Arrays:
 
 
 def forget_gate_held(params: Mapping[str, Array], unit: int, bias: float) -> Arrays:
-    """The bias alone decides the unit's forget gate in the last layer: it is far larger than all that is added to it."""
+    """The bias alone decides the unit's forget gate in the last layer: all that is added to it is far smaller."""
     name = layer_names(params)[-1]
     b = params[f"{name}.b"].copy()
     b[len(params[f"{name}.Wh"]) + unit] = bias  # gates stand in the order i, f, o, g
