@@ -113,7 +113,7 @@ from tqdm import tqdm
 from experiment.command.interrupts import Interrupts, Stopped
 from experiment.command.outcome import FailedError, outcome
 from experiment.comparison import tunes_beside_songs
-from experiment.folder import RunError, RunFolder, held_folder, how_to_go_on, newest_run, parsed_again
+from experiment.folder import RunError, RunFolder, held_folder, how_to_go_on, newest_run, parsed_again, write_json
 from experiment.history import SampledNorms
 from experiment.log import Log
 from experiment.page import write_run_page
@@ -298,7 +298,7 @@ def report(run: Run) -> str:
         composer.params, run.config, run.vocabulary, songs, heard, *run.sizes, next_only=run.next_only,
     )  # fmt: skip
     beside = tunes_beside_songs(composer, songs, flags["seed"])
-    folder.write_summary(run.summary(figures, repeats, beside))
+    write_json(folder.summary, run.summary(figures, repeats, beside))
     print("pictures: " + ", ".join(picture.name for picture in draw_run(folder.path)))
     compose(
         composer, [folder.sample], beginning(), np.random.default_rng(flags["seed"]), bpm=usual_bpm(songs), wav=True

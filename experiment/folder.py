@@ -66,7 +66,7 @@ class RunFolder:
             if os.path.lexists(file):
                 raise RunError(f"{file}: would be overwritten; name another folder with --out")
         self.begun_here = True
-        self._write_json(self.flags, {"argv": list(argv)})
+        write_json(self.flags, {"argv": list(argv)})
 
     def argv(self, saved: Mapping[str, Any] | None = None) -> list[str]:
         """The flags that the run was begun with: in `saved`, or else in run.json.  RunError where none are."""
@@ -87,12 +87,10 @@ class RunFolder:
         lines = ["\t".join(map(str, row)) + "\n" for row in [("path", "sha256", "split", "tokens"), *rows]]
         write_whole(self.songs_table, [line.encode("utf-8", "backslashreplace") for line in lines])
 
-    def write_summary(self, facts: Mapping[str, Any]) -> None:
-        """summary.json, in one piece or not at all.  Raises OSError."""
-        self._write_json(self.summary, facts)
 
-    def _write_json(self, path: Path, facts: Mapping[str, Any]) -> None:
-        write_whole(path, [(json.dumps(facts, indent=2, allow_nan=False) + "\n").encode()])
+def write_json(path: Path, facts: Mapping[str, Any]) -> None:
+    """Write a JSON file, in one piece or not at all.  Raises OSError."""
+    write_whole(path, [(json.dumps(facts, indent=2, allow_nan=False) + "\n").encode()])
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -179,9 +177,8 @@ def next_run(runs: Path = Path("runs")) -> Path:
 
 def newest_run(runs: Path = Path("runs")) -> Path:
     """The run folder that was begun or saved last.  RunError if there is none."""
-    files = [
-        file for name in ("run.json", "model.npz", "last.npz") for file in runs.glob(f"*/{name}") if file.is_file()
-    ]
+    places = [path for name in ("run.json", "model.npz", "last.npz") for path in runs.glob(f"*/{name}")]
+    files = [path for path in places if path.is_file()]
     if not files:
         raise RunError(f"{runs}: no run is there; train one first: python train.py")
     return max(files, key=lambda file: file.stat().st_mtime_ns).parent

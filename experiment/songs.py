@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -85,8 +84,6 @@ class RunSongs(NamedTuple):
     @classmethod
     def load(cls, path: Path, model: Checkpoint | None = None) -> RunSongs:
         """Raises RunError where there is no such file, or it is not one, or its songs are not those of the model."""
-        if not os.path.lexists(path):
-            raise RunError(f"{path}: no such file; is this the folder of a run?")
         with reading(path, RunError):
             arrays = read_arrays(path)
             _check(arrays)
@@ -100,12 +97,14 @@ class RunSongs(NamedTuple):
 
     def _arrays(self) -> dict[str, Array]:
         """In the types of the file, so that equal songs are equal bytes."""
-        ids = self.songs.flat.astype(np.min_scalar_type(int(self.songs.flat.max(initial=0))))
-        arrays = {"ids": ids, "offsets": self.songs.offsets.astype(np.int64)}
+
+        def small(array: Array) -> Array:
+            return array.astype(np.min_scalar_type(int(array.max(initial=0))))
+
+        arrays = {"ids": small(self.songs.flat), "offsets": self.songs.offsets.astype(np.int64)}
         arrays |= {name: a.astype(ARRAYS[name].dtypes) for name, a in self._asdict().items() if name in ARRAYS}
         if self.songs.context is not None:
-            arrays["context"] = self.songs.context.astype(np.min_scalar_type(int(self.songs.context.max(initial=0))))
-            arrays["context_ids"] = np.array(self.songs.context_ids, np.int64)
+            arrays |= {"context": small(self.songs.context), "context_ids": np.array(self.songs.context_ids, np.int64)}
         return arrays
 
 

@@ -143,26 +143,20 @@ def random_place(songs: RunSongs, rng: np.random.Generator) -> Opening:
     return Opening(np.array([START, *ids[place : place + PRIME_TOKENS].tolist()]))
 
 
-def opening_of(
-    path: str | os.PathLike[str], composer: Composer, semitones: int = 0, bars: int | None = None
-) -> Opening:
+def opening_of(path: str | Path, composer: Composer, semitones: int = 0, bars: int | None = None) -> Opening:
     """The first bars of a MIDI file (None: all), moved by some semitones.  An unknown token becomes the nearest known.
 
     The bars are those of the file's meter.  Raises MidiError, and RunError where the file has no note there.
     """
-    song = read_song(path)
+    song, name = read_song(path), one_line(str(path))
     end = math.inf if bars is None else bars * 4 * song.meter[0] / song.meter[1]
     tokens = composer.vocabulary.encode(transpose([note for note in song.notes if note.start < end], semitones))
     if not tokens:
-        raise RunError(
-            f"{one_line(os.fspath(path))}: has no notes to begin with; give more --prime-bars, or another song"
-        )
+        raise RunError(f"{name}: has no notes to begin with; give more --prime-bars, or another song")
     known = [composer.vocabulary.nearest(token) for token in tokens]
     replaced = sum(token != other for token, other in zip(tokens, known, strict=True))
-    print(
-        f"{one_line(os.fspath(path))}: {'all' if bars is None else f'the first {bars} bars'}, {len(tokens)} tokens"
-        + (f"; {replaced} that the network does not know became the nearest known" if replaced else "")
-    )
+    changed = f"; {replaced} that the network does not know became the nearest known" if replaced else ""
+    print(f"{name}: {'all' if bars is None else f'the first {bars} bars'}, {len(tokens)} tokens{changed}")
     return Opening(np.array([START, *composer.vocabulary.ids(known)]), song.bpm, song.meter)
 
 

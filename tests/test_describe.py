@@ -89,7 +89,7 @@ def test_what_is_no_run_is_one_line_and_status_2(run: Path, capsys: pytest.Captu
     save_checkpoint(run / "model.npz", init_params(config, np.random.default_rng(0)), config, TOKENS[:4], facts)
     assert "not of one run" in refused(run)
     (run / "songs.npz").unlink()
-    assert "no such file" in refused(run)
+    assert "No such file" in refused(run)
     (run / "model.npz").write_bytes(b"no checkpoint")
     assert "model.npz" in refused(run)
 

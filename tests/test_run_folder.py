@@ -1,5 +1,6 @@
 """A run's folder: one process in it at a time, nothing left where nothing was done, and songs that come back."""
 
+import json
 import os
 import subprocess
 import sys
@@ -111,7 +112,7 @@ def test_flags_that_cannot_be_are_refused(tmp_path):
     folder = RunFolder(tmp_path)
     for label, facts in damaged_facts({"argv": ["--lr"]}, {"argv": Fact(str, 0, 4096, many=True)}):
         print(label)
-        folder._write_json(folder.flags, facts)
+        folder.flags.write_text(json.dumps(facts))
         with pytest.raises(RunError, match=r"run\.json: "):
             folder.argv()
 
@@ -206,7 +207,7 @@ def refused(path, model=None):
 
 def test_songs_that_are_not_as_described_are_refused(tmp_path):
     path = tmp_path / "songs.npz"
-    assert "no such file" in refused(path)
+    assert "No such file" in refused(path)
     SONGS.save(path)
     whole = path.read_bytes()
     for label, arrays in damaged_arrays(read_arrays(path), ARRAYS):
