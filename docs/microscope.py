@@ -19,13 +19,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from experiment.command.arguments import Parser
+from experiment.command.outcome import outcome
+from experiment.folder import RunError
 from experiment.listening import LEARNED, QUANTITIES, Array, Finding, Reading, activations, hear, search
 from experiment.plots import panels
-from lstm_numpy.checkpoint import Checkpoint, CheckpointError, load_checkpoint
+from experiment.tunes import Composer
+from lstm_numpy.files import reading
 from lstm_numpy.parameters import init_params
-from midi_io import SCHEMES, MidiError, Vocabulary, read_song
+from midi_io import read_song
 from midi_io.notes import melody, pitch_name
-from midi_io.tokens.context import KINDS, Context
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -44,14 +47,10 @@ TITLES = {
 }
 
 
-class InputError(Exception):
-    """A run or a song that cannot be drawn: one line that says why."""
-
-
 class Subject(NamedTuple):
     """A network, the song that is drawn, and the songs on which units are searched."""
 
-    checkpoint: Checkpoint
+    composer: Composer
     layer: int
     song: Reading
     valid: list[Reading]
@@ -59,38 +58,30 @@ class Subject(NamedTuple):
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m docs.microscope", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("run", type=Path, metavar="RUN", help="a run's folder")
-    parser.add_argument("song", nargs="?", type=Path, metavar="SONG.mid", help="default: the first test song")
-    parser.add_argument("--layer", type=int, metavar="N", help="which LSTM layer, from 1 (default: the last)")
-    parser.add_argument(
+    add, out = parser.add_argument, Path("microscope")
+    add("run", type=Path, metavar="RUN", help="a run's folder")
+    add("song", nargs="?", type=Path, metavar="SONG.mid", help="default: the first test song")
+    add("--layer", type=int, metavar="N", help="which LSTM layer, from 1 (default: the last)")
+    add(
         "--out",
         type=Path,
-        default=Path("microscope"),
+        default=out,
         metavar="NAME",
-        help="the slides are NAME-gates.png and so on (default: microscope)",
+        help=f"the slides are NAME-gates.png and so on (default: {out})",
     )
     args = parser.parse_args(arguments)
-    try:
-        draw_song(args.run, args.out, args.song, args.layer)
-    except InputError as error:
-        fault = str(error)
-    except OSError as error:
-        fault = f"{error.filename or args.out}: {error.strerror or error}"
-    else:
-        return 0
-    print(f"{parser.prog}: error: {fault}", file=sys.stderr)
-    return 2
+    return outcome(parser.prog, lambda _: draw_song(args.run, args.out, args.song, args.layer))
 
 
 def draw_song(run: Path, out: Path, song: Path | None = None, layer: int | None = None) -> None:
-    """Print the findings and write the three slides.  InputError or OSError where something is missing or wrong."""
+    """Print the findings and write the three slides.  RunError, CheckpointError, MidiError, OSError."""
     subject = load(run, song, layer)
     rng = np.random.default_rng(1)
-    fresh = init_params(subject.checkpoint.config, rng)
-    findings = search(subject.checkpoint.params, fresh, subject.layer, subject.valid, subject.test, rng)
+    fresh = init_params(subject.composer.checkpoint.config, rng)
+    findings = search(subject.composer.params, fresh, subject.layer, subject.valid, subject.test, rng)
     findings.sort(key=lambda finding: -abs(finding.heard))
     print(table(findings, subject))
     learned = [finding for finding in findings if finding.verdict == LEARNED]
@@ -101,36 +92,23 @@ def draw_song(run: Path, out: Path, song: Path | None = None, layer: int | None 
 
 
 def load(run: Path, song: Path | None, layer: int | None) -> Subject:
-    try:
-        checkpoint = load_checkpoint(run / "model.npz")
-    except CheckpointError as error:
-        raise InputError(str(error)) from None
-    settings = checkpoint.training.get("settings", {})
-    kind = settings.get("context", "none")
-    if settings.get("tokens") not in SCHEMES or not isinstance(settings.get("grid"), int) or kind not in KINDS:
-        raise InputError(f"{run}: does not say how its songs were spelled; give the folder of a run of train.py")
-    layers = checkpoint.config.layers
+    composer = Composer.load(run)
+    layers = composer.checkpoint.config.layers
     layer = layers if layer is None else layer
     if not 1 <= layer <= layers:
-        raise InputError(f"--layer {layer}: the network of {run} has layers 1 to {layers}")
+        raise RunError(f"--layer {layer}: the network of {run} has layers 1 to {layers}")
 
-    vocabulary = Vocabulary(checkpoint.vocabulary, settings["tokens"], settings["grid"])
-    context = Context(vocabulary, kind)
-
-    def reading(path: Path) -> Reading:
-        try:
-            return Reading.of(read_song(path), vocabulary, context)
-        except MidiError as error:
-            raise InputError(str(error)) from None
-        except ValueError as error:
-            raise InputError(f"{path}: {error}") from None
+    def read(path: Path) -> Reading:
+        heard = read_song(path)
+        with reading(path, RunError):
+            return Reading.of(heard, composer.vocabulary, composer.context)
 
     with (run / "songs.tsv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
-    valid, test = ([reading(Path(row["path"])) for row in rows if row["split"] == part] for part in ("valid", "test"))
+    valid, test = ([read(Path(row["path"])) for row in rows if row["split"] == part] for part in ("valid", "test"))
     if not valid or not test:
-        raise InputError(f"{run}: the microscope needs valid and test songs; this run has none")
-    return Subject(checkpoint, layer, reading(song) if song else test[0], valid, test)
+        raise RunError(f"{run}: the microscope needs valid and test songs; this run has none")
+    return Subject(composer, layer, read(song) if song else test[0], valid, test)
 
 
 def table(findings: Sequence[Finding], subject: Subject) -> str:
@@ -155,7 +133,7 @@ def table(findings: Sequence[Finding], subject: Subject) -> str:
 def slides(subject: Subject, followers: Sequence[Finding]) -> dict[str, bytes]:
     """PNG files by name: three heat maps and the piano roll, twice; and the units that follow something."""
     song = subject.song
-    rows = activations(subject.checkpoint.params, song, subject.layer)
+    rows = activations(subject.composer.params, song, subject.layer)
     order = np.argsort(rows[:, QUANTITIES.index("f")].mean(axis=0))  # short memories first, so the longest on top
     best_of_its_unit = {(finding.quantity, finding.unit): finding for finding in reversed(followers)}
     shown = sorted(best_of_its_unit.values(), key=lambda finding: -abs(finding.heard))[:MOST_FOLLOWERS]

@@ -145,7 +145,7 @@ def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
     params = init_params(config, np.random.default_rng(1))
     strikes = ["." in token for token in vocabulary.tokens]  # chords stand on first beats
     params["lstm1.Wx"][:, 3] = np.where(strikes, 6, -6)  # input gate of unit 3
-    settings = {"settings": {"tokens": "chord", "grid": 12, "context": request.param}}
+    settings = {"settings": {"tokens": "chord", "grid": 12, "transpose": 0, "context": request.param}}
     save_checkpoint(folder / "model.npz", params, config, vocabulary.tokens, settings)
     return folder
 
@@ -169,7 +169,7 @@ def test_faults_are_told_in_one_line(run: Path, tmp_path: Path, capsys: pytest.C
         assert told.count("\n") == 1
         return told
 
-    assert "cannot be read" in fault(tmp_path)
+    assert "no run is there" in fault(tmp_path)
     assert "layers 1 to 2" in fault(run, "--layer", "3")
     assert "missing.mid" in fault(run, "missing.mid")
     assert not list(tmp_path.glob("no*"))
