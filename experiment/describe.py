@@ -7,7 +7,7 @@ below 0.1 or above 0.9, a tanh where it is beyond -0.9 or 0.9: there it hardly m
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,7 +18,6 @@ from experiment.songs import RunSongs
 from experiment.tunes import Composer
 from lstm_numpy.batches import evaluation_batches
 from lstm_numpy.model import few_hot_input_gradient, loss_and_gradients
-from lstm_numpy.speed.workspace import Trace
 
 Array = npt.NDArray[Any]
 
@@ -47,23 +46,16 @@ def describe(
     loss, grads, _, trace = loss_and_gradients(params, ids, targets, context=context)
     parameters = [row(name, parameter) for name, parameter in params.items()]
     rows: dict[str, list[Row]] = {"parameters": parameters, "forward": [], "backward": []}
-    for name, array in _intermediates(params, trace):
-        backward = name.rpartition(".")[2].startswith("d")
-        rows["backward" if backward else "forward"].append(row(name, array))
-    for name, gradient in grads.items():
-        layer, _, letter = name.rpartition(".")
-        rows["backward"].append(row(f"{layer}.d{letter}", gradient))
-    return loss, rows
-
-
-def _intermediates(params: Mapping[str, Array], trace: Trace) -> Iterator[tuple[str, Array]]:
-    """Every array of the trace that is not a part of another, in the order in which the forward pass makes them."""
     for part, values in trace.items():
         for field, array in values._asdict().items():
             if field == "dx" and array.size == 0:
                 array = few_hot_input_gradient(params, trace)
-            if field not in ("gates", "correct"):
-                yield f"{part}.{field}", array
+            if field not in ("gates", "correct"):  # they are parts of others
+                rows["backward" if field.startswith("d") else "forward"].append(row(f"{part}.{field}", array))
+    for name, gradient in grads.items():
+        layer, _, letter = name.rpartition(".")
+        rows["backward"].append(row(f"{layer}.d{letter}", gradient))
+    return loss, rows
 
 
 def row(name: str, array: Array) -> Row:

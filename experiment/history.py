@@ -20,16 +20,13 @@ import os
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from experiment.folder import RunError
 from lstm_numpy.files import Array, open_regular, reading
-
-if TYPE_CHECKING:
-    from lstm_numpy.speed.workspace import Trace
+from lstm_numpy.speed.workspace import Trace
 
 STEP_COLUMNS = ["step", "epoch", "loss", "accuracy", "learning_rate", "gradient_norm", "tokens", "seconds"]
 EPOCH_COLUMNS = [
