@@ -142,16 +142,14 @@ class TrainingState:
     def restored(cls, params: dict[str, Array], config: ModelConfig, saved: Mapping[str, Any]) -> TrainingState:
         """What `saved` was.  ValueError unless it holds the values that FACTS describes, and arrays that fit."""
         check_facts({name: saved.get(name) for name in FACTS}, FACTS, "training state")
-        state = cls.fresh(config, saved["learning_rate"], seed=0)
-        state.params, state.optimizer = params, RMSprop(params, saved["learning_rate"])
-        state.progress = Progress(**saved["progress"])
+        optimizer, dropout = RMSprop(params, saved["learning_rate"]), np.random.default_rng(0)
+        state = cls(params, optimizer, Plateau(PLATEAU_EPOCHS), dropout, progress=Progress(**saved["progress"]))
         best, state.plateau.waited = saved["plateau"]["best"], saved["plateau"]["waited"]
         state.plateau.best = np.inf if best is None else float(best)
         state.dropout.bit_generator.state = saved["dropout"]
 
-        arrays = {
-            f"{group}/{name}": a for group in ("optimizer", "carried", "held") for name, a in saved[group].items()
-        }
+        groups = ("optimizer", "carried", "held")
+        arrays = {f"{group}/{name}": array for group in groups for name, array in saved[group].items()}
         check_arrays(arrays, _array_specs(state, config, carries=state.progress.batch > 0))
         state.optimizer.load_state(saved["optimizer"])
         state.masks = saved["held"]
