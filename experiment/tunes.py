@@ -6,7 +6,7 @@ import math
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -79,10 +79,6 @@ class Composer:
     @property
     def params(self) -> dict[str, Array]:
         return self.checkpoint.params
-
-    def with_params(self, params: dict[str, Array]) -> Composer:
-        """The same network with other parameters."""
-        return replace(self, checkpoint=self.checkpoint._replace(params=params))
 
     def songs(self) -> RunSongs | None:
         """The songs of the run, from the checkpoint's folder; None where the checkpoint stands alone."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -123,7 +124,7 @@ def write_run_page(folder: Path, song: Path | None = None) -> Path:
     tunes.append(PageTune("the trained network", "Hear it learn", short_tune(composer, seed), bpm, SAME_SEED))
     changed = []
     for words, params in changes(composer.params, found, composer.context.names):
-        other = composer.with_params(params)
+        other = replace(composer, checkpoint=composer.checkpoint._replace(params=params))
         changed.append(Change(words, before, len(tunes), nats, mean_nats(other, held_out)))
         tunes.append(PageTune(words, "What if", short_tune(other, seed), bpm, SAME_SEED))
     tunes += held_out[1:]

@@ -21,7 +21,7 @@ def figures(folder: Path) -> dict[str, Any]:
     """What the files of a run's folder have: "curves", "ngrams" and "weights", each empty where there is no file."""
     history, epochs, ngrams, distributions = Learned.read(folder)
     curves = {name: averaged(history["step"], history[name]) for name in ("loss", "accuracy") if history}
-    curves |= {name: points(epochs["step"], epochs[name]) for name in ("valid_loss", "valid_accuracy") if epochs}
+    curves |= {name: averaged(epochs["step"], epochs[name]) for name in ("valid_loss", "valid_accuracy") if epochs}
     spread = distributions.thinned(MOST_EPOCHS)
     weights = {
         name: {"epochs": spread.epochs.tolist(), "bands": [spread.at(name, p).astype(float).tolist() for p in BANDS]}
@@ -36,8 +36,3 @@ def averaged(x: Array, y: Array) -> list[list[float]]:
     kept = np.isfinite(y)
     parts = np.array_split(np.stack([x[kept], y[kept]]), max(1, min(POINTS, int(kept.sum()))), axis=1)
     return [[float(value) for value in part.mean(axis=1)] for part in parts if part.size]
-
-
-def points(x: Array, y: Array) -> list[list[float]]:
-    """The points that there are."""
-    return [[float(a), float(b)] for a, b in zip(x, y, strict=True) if np.isfinite(b)]

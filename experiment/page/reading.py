@@ -127,7 +127,8 @@ def expectations(composer: Composer, ids: Array) -> tuple[Array, Array, Array]:
     told = features(composer, ids)
     for begin in range(0, n - 1, AT_ONCE):
         end = min(begin + AT_ONCE, n - 1)
-        logits, state, _ = forward(composer.params, column(ids[begin:end]), state, context=part_of(told, begin, end))
+        part = None if told is None else told[begin:end]
+        logits, state, _ = forward(composer.params, column(ids[begin:end]), state, context=part)
         z = logits[:, 0].astype(np.float64)
         z -= z.max(axis=1, keepdims=True)
         log_p = z - np.log(np.exp(z).sum(axis=1, keepdims=True))
@@ -148,8 +149,8 @@ def watch(composer: Composer, ids: Array, units: Sequence[int], most_moments: in
     name = layer_names(composer.params)[-1]
     Wh, b = composer.params[f"{name}.Wh"], composer.params[f"{name}.b"]
     H = len(Wh)
-    end = moments[-1] + 1
-    trace = forward(composer.params, column(ids[:end]), context=part_of(features(composer, ids), 0, end))[2]
+    read = ids[: moments[-1] + 1]
+    trace = forward(composer.params, column(read), context=features(composer, read))[2]
     step = trace[name]
     i, f, o, g, tanh_c = (gate[moments, 0] for gate in (step.i, step.f, step.o, step.g, step.tanh_c))
     h = step.h[moments + 1, 0]
@@ -194,7 +195,7 @@ def note_gradients(composer: Composer, ids: Array, places: Array) -> tuple[Array
         targets = np.full((T, B), -1)
         targets[rows - 1, np.arange(B)] = ids[rows]
         lanes = np.repeat(column(ids[:T]), B, axis=1)
-        context = None if told is None else np.repeat(told[:T, None], B, axis=1)
+        context = None if told is None else np.repeat(told[:T], B, axis=1)
         step = loss_and_gradients(composer.params, lanes, targets, context=context)[3][name]
         before = places[places < T] + 1  # what was read at t is in h[t+1]
         for found, gradient in ((by_h, step.dh), (by_c, step.dc)):  # times B: the loss is the mean over the lanes
@@ -203,14 +204,9 @@ def note_gradients(composer: Composer, ids: Array, places: Array) -> tuple[Array
 
 
 def features(composer: Composer, ids: Array) -> Array | None:
-    """(n, F) what the network is told beside the ids of a song; None for a network that is told nothing."""
+    """What the network is told beside ids, as the batch of one song (n, 1, F); None if it is told nothing."""
     context = composer.context
-    return context.of_songs(ids, np.array([0, len(ids)])) if context.sizes else None
-
-
-def part_of(told: Array | None, begin: int, end: int) -> Array | None:
-    """Some steps of the features, as the batch of one song (T, 1, F)."""
-    return None if told is None else told[begin:end, None]
+    return context.of_songs(ids, np.array([0, len(ids)]))[:, None] if context.sizes else None
 
 
 def what_the_echo_said(composer: Composer, ids: Array) -> dict[str, Array]:
@@ -218,7 +214,7 @@ def what_the_echo_said(composer: Composer, ids: Array) -> dict[str, Array]:
     names, told = composer.context.names, features(composer, ids)
     if told is None or "echo" not in names:
         return {}
-    said, run = (np.append(0, told[:-1, names.index(name)]) for name in ("echo", "run"))
+    said, run = (np.append(0, told[:-1, 0, names.index(name)]) for name in ("echo", "run"))
     lengths = np.array([0, *RUNS])[run]  # class k: RUNS[k - 1] tokens or more
     return {"echo": said.astype(np.int32), "equal": lengths.astype(np.uint8)}
 
