@@ -123,10 +123,12 @@ def _read(path: Path, columns: Sequence[str] | None) -> tuple[list[str], npt.NDA
 
 
 def steady_rate(path: Path) -> float:
-    """Tokens per second while nothing but training happens: the median over the steps.  Raises RunError."""
+    """Tokens per second while nothing but training happens: the median over the steps, 0 if there are none.  RunError."""
     history = read_log(path)
+    if not len(history.get("step", ())):
+        return 0.0
     seconds, tokens = np.diff(history["seconds"], prepend=0), np.diff(history["tokens"], prepend=0)
-    return float(np.median(tokens / np.maximum(seconds, 1e-9))) if len(seconds) else 0.0
+    return float(np.median(tokens / np.maximum(seconds, 1e-9)))
 
 
 def norms_by_layer(arrays: Mapping[str, Array], prefix: str = "") -> dict[str, float]:
