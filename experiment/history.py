@@ -123,7 +123,7 @@ def _read(path: Path, columns: Sequence[str] | None) -> tuple[list[str], npt.NDA
 
 
 def steady_rate(path: Path) -> float:
-    """Tokens per second while nothing but training happens: the median over the steps, 0 if there are none.  RunError."""
+    """Tokens per second while nothing but training happens: the median over the steps, or 0.  Raises RunError."""
     history = read_log(path)
     if not len(history.get("step", ())):
         return 0.0
