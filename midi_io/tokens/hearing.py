@@ -6,9 +6,11 @@ pattern of meter.py at every place; the meter is the pattern that goes best with
 for the notes so far.
 
 The echo.  A place j < n becomes the source of the echo if the 4 tokens up to j equal the 4 tokens up to n, and j stands
-a whole number of bars before n; it is the latest such place.  As long as the song and its source agree, the source is
-followed.  Where they part, the echo goes on at the same distance in time, with a run of 0 tokens, until 4 tokens are
-equal again, there or elsewhere.  A step looks at no more than CANDIDATES places, so a song of n tokens costs O(n).
+a whole number of bars before n; it is the latest such place.  While all notes last equally long, a beat or more, as
+in frames, nothing tells the bar, and any whole number of beats will do.  As long as the song and its source agree, the
+source is followed.  Where they part, the echo goes on at the same distance in time, with a run of 0 tokens, until 4
+tokens are equal again, there or elsewhere.  A step looks at no more than CANDIDATES places, so a song of n tokens costs
+O(n).
 """
 
 from __future__ import annotations
@@ -56,7 +58,7 @@ WORD = np.dtype(
 PLACE = np.dtype([("id", "i4"), ("before", "i4"), ("time", "i8")])  # before: the place of the same bucket before this
 SONG = np.dtype(
     [
-        *[(name, "i8") for name in ("read", "now", "begun", "first", "program", "said", "notes", "longest")],
+        *[(name, "i8") for name in ("read", "now", "begun", "first", "program", "said", "notes", "longest", "frame")],
         *[(name, "i8") for name in ("meter", "shift", "tonic", "source", "run", "distance", "looked")],
         *[(name, "f8") for name in ("moments", "last", "weight", "squares")],
         *[(name, "i8") for name in ("under", "under_until", "until")],  # the bass that sounds, its end, the end of all
@@ -116,7 +118,7 @@ def _read(places: Array, newest: Array, song: Any, words: Array, unit: int, toke
     row[1], row[2] = gone % PHRASE, min(max(gone // PHRASE, 0), PHRASES - 1)
     row[3] = song["lowest"][song["tonic"]] if song["tonic"] >= 0 else 0
 
-    _follow(places, newest, song, n, bar)
+    _follow(places, newest, song, n, unit if song["frame"] >= unit else bar)
     j = song["source"]
     if j >= 0 and places[j]["time"] + song["distance"] == song["now"]:
         row[4] = places[j + 1]["id"]
@@ -190,6 +192,10 @@ def _play(song: Any, word: Any, token: int, unit: int) -> None:
 @_kernel
 def _accent(song: Any, unit: int) -> None:
     """The moment is over: how long its notes are and whether they are a chord speaks for some meters."""
+    if song["frame"] == 0:
+        song["frame"] = song["longest"]
+    elif song["frame"] != song["longest"]:
+        song["frame"] = -1
     place = (2 * song["now"] * PLACES + unit) // (2 * unit)
     weight = 1 + min(song["longest"] / unit, LONG) + CHORD * (song["notes"] > 1)
     song["moments"] += 1
@@ -227,10 +233,10 @@ def _find_tonic(song: Any) -> None:
 
 
 @_kernel
-def _follow(places: Array, newest: Array, song: Any, n: int, bar: int) -> None:
-    """Find the source of the echo after id n."""
+def _follow(places: Array, newest: Array, song: Any, n: int, step: int) -> None:
+    """Find the source of the echo after id n, whole steps before it."""
     if song["source"] >= 0:
-        _go_along(places, song, n, bar)
+        _go_along(places, song, n, step)
     if n < SHORTEST - 1:
         return
     key = 0
@@ -247,7 +253,7 @@ def _follow(places: Array, newest: Array, song: Any, n: int, bar: int) -> None:
         if run == SHORTEST:
             looked += 1
             distance = places[n]["time"] - places[j]["time"]
-            if distance > 0 and distance % bar == 0:
+            if distance > 0 and distance % step == 0:
                 song["run"] = _equal(places, j, n, run, RUNS[-1])
                 song["source"], song["distance"] = j, distance
                 break
@@ -256,10 +262,10 @@ def _follow(places: Array, newest: Array, song: Any, n: int, bar: int) -> None:
 
 
 @_kernel
-def _go_along(places: Array, song: Any, n: int, bar: int) -> None:
+def _go_along(places: Array, song: Any, n: int, step: int) -> None:
     """The source moves on with the song: by a token where both say the same, else to the same place in time."""
     j, before = song["source"] + 1, places[n]["time"] - song["distance"]
-    if song["distance"] % bar:  # the meter has changed
+    if song["distance"] % step:  # the meter has changed
         song["source"], song["run"] = -1, 0
     elif j < n and places[j]["id"] == places[n]["id"] and places[j]["time"] == before:
         song["source"], song["run"] = j, song["run"] + 1
