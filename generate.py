@@ -100,6 +100,7 @@ def write_tunes(args: argparse.Namespace) -> None:
         if songs is None:
             raise RunError(f"{composer.path.parent}: has no songs.npz to take a random place from; leave --start out")
         opening = random_place(songs, rng)
+    composer = composer.in_meter(opening.meter)
     bpm = args.bpm or opening.bpm or usual_bpm(songs)
     tunes = compose(
         composer, paths, opening, rng, length=args.length, bars=args.bars,

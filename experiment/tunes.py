@@ -99,6 +99,10 @@ class Composer:
         """The same network with other parameters."""
         return replace(self, checkpoint=self.checkpoint._replace(params=params))
 
+    def in_meter(self, meter: tuple[int, int] | None) -> Composer:
+        """The same network where the meter of the tune is told; see Context."""
+        return replace(self, context=Context(self.vocabulary, self.context.kind, meter))
+
     def songs(self) -> RunSongs | None:
         """The songs of the run, from the checkpoint's folder; None where the checkpoint stands alone."""
         path = self.path.parent / "songs.npz"

@@ -2,8 +2,8 @@
 
 The meter.  Music puts long notes and chords on the strong places of a bar.  Each moment adds its weight to every
 pattern of meter.py at every place; the meter is the pattern that goes best with the notes so far.  The first meter is
-4/4 from 0 on, and a meter gives way only to one that is better by STEADY.  The tonic is that of statistics.tonic_of,
-for the notes so far.
+4/4 from 0 on, and a meter gives way only to one that is better by STEADY.  Where the meter is told, only its bar lines
+are found so.  The tonic is that of statistics.tonic_of, for the notes so far.
 
 The echo.  A place j < n becomes the source of the echo if the 4 tokens up to j equal the 4 tokens up to n, and j stands
 a whole number of bars before n; it is the latest such place.  While all notes last equally long, a beat or more, as
@@ -58,7 +58,10 @@ WORD = np.dtype(
 PLACE = np.dtype([("id", "i4"), ("before", "i4"), ("time", "i8")])  # before: the place of the same bucket before this
 SONG = np.dtype(
     [
-        *[(name, "i8") for name in ("read", "now", "begun", "first", "program", "said", "notes", "longest", "frame")],
+        *[
+            (name, "i8")
+            for name in ("read", "now", "begun", "first", "program", "said", "notes", "longest", "frame", "told")
+        ],
         *[(name, "i8") for name in ("meter", "shift", "tonic", "source", "run", "distance", "looked")],
         *[(name, "f8") for name in ("moments", "last", "weight", "squares")],
         *[(name, "i8") for name in ("under", "under_until", "until")],  # the bass that sounds, its end, the end of all
@@ -71,12 +74,16 @@ SONG = np.dtype(
 )
 
 
-def blank(count: int, total: int) -> tuple[Array, Array, Array]:
-    """Songs (count,) of which nothing is read; room for the places (count, total) of each; a hash table for each."""
+def blank(count: int, total: int, meter: int = 0) -> tuple[Array, Array, Array]:
+    """Songs (count,) of which nothing is read; room for the places (count, total) of each; a hash table for each.
+
+    meter: the number in PATTERNS of the meter that is told; 0, which is 4/4: the notes decide.
+    """
     size = 1 << max(total - 1, 1).bit_length() + 1
     songs = np.zeros(count, SONG)
     songs["source"] = songs["begun"] = songs["tonic"] = -1
     songs["bass"] = 128
+    songs["meter"] = songs["told"] = meter
     return np.zeros((count, total), PLACE), np.full((count, size), -1, np.int32), songs
 
 
@@ -212,6 +219,8 @@ def _accent(song: Any, unit: int) -> None:
     spread = np.sqrt(max(song["squares"] - song["weight"] * song["weight"] / total, 0.0) * total)
     best = song["fits"][_FIRST[song["meter"]] + song["shift"]] - (_HANDICAPS[song["meter"]] - STEADY) * spread
     for meter in range(len(_LENGTHS)):
+        if song["told"] and meter != song["told"]:
+            continue
         for shift in range(_LENGTHS[meter]):
             fit = song["fits"][_FIRST[meter] + shift] - _HANDICAPS[meter] * spread
             if fit > best:
