@@ -41,7 +41,7 @@ def flags() -> Parser:
     add("--temperature", type=real(0), default=0.9, metavar="X", help=f"below 1 safer, above 1 wilder, 0 always the most probable {is_set}")
     add("--top-k", type=whole(0), default=0, metavar="N", help=f"only the N most probable tokens; 0: all {is_set}")
     add("--top-p", type=real(0, 1, open_below=True), default=0.97, metavar="X", help=f"only the most probable tokens that together have probability X {is_set}")
-    add("--repeats", type=whole(0), default=3, metavar="N", help=f"a short pattern may stand N times in a row; 0: any number {is_set}")
+    add("--repeats", type=whole(0), default=2, metavar="N", help=f"a short pattern may stand N times in a row; 0: any number {is_set}")
 
     add = parser.add_argument_group("the MIDI file").add_argument
     add("--bpm", type=real(4, 10_000), metavar="X", help="beats per minute (default: that of --prime, or the median of the train songs)")
@@ -100,6 +100,7 @@ def write_tunes(args: argparse.Namespace) -> None:
         if songs is None:
             raise RunError(f"{composer.path.parent}: has no songs.npz to take a random place from; leave --start out")
         opening = random_place(songs, rng)
+    composer = composer.in_meter(opening.meter)
     bpm = args.bpm or opening.bpm or usual_bpm(songs)
     tunes = compose(
         composer, paths, opening, rng, length=args.length, bars=args.bars,

@@ -21,6 +21,7 @@ TUNES = Path(__file__).resolve().parent / "songs" / "tunes"
 PAPER = {  # "Music Generation Using LSTM Model" (Wanjari et al.); H is not in the paper
     "tokens": "paper", "min_count": 1, "hidden": 256, "layers": 1, "input": "scalar", "dropout": 0.75,
     "recurrent_dropout": "rnndrop", "window": 50, "predict": "next", "lr": 1e-4, "anneal": "none", "context": "none",
+    "transpose": 0,
 }  # fmt: skip
 EPOCHS, NO_END = 20, 10**9
 MAY_CHANGE = ("epochs", "minutes", "quiet", "resume", "out")  # flags that may differ with --resume
@@ -51,7 +52,7 @@ def flags() -> Parser:
     add("--tokens", choices=["chord", "note", "paper"], default="note", help=f"chord: what is struck together and its duration is one token; note: chords are spelled note by note, with instruments; paper: as chord, without durations {is_set}")
     add("--grid", type=whole(1, 960), default=12, metavar="N", help=f"positions per beat that notes are put on {is_set}")
     add("--min-count", type=whole(1), default=2, metavar="N", help=f"rarer tokens become <unk> {is_set}")
-    add("--transpose", type=whole(0, 60), default=0, metavar="N", help=f"each time that a train song is read, move it by -N..N semitones {is_set}")
+    add("--transpose", type=whole(0, 60), default=2, metavar="N", help=f"each time that a train song is read, move it by -N..N semitones, where all its tokens are then known {is_set}")
 
     add = parser.add_argument_group("network").add_argument
     add("--preset", choices=["paper"], help="begin with the paper's settings, which other flags change")
@@ -119,7 +120,7 @@ from experiment.log import Log
 from experiment.page import write_run_page
 from experiment.plots import draw_run
 from experiment.reading import read_songs, restore
-from experiment.report import final_figures, final_tables, heard_songs
+from experiment.report import final_figures, final_tables
 from experiment.run import Run
 from experiment.state import TrainingState
 from experiment.tunes import Composer, beginning, compose, usual_bpm
@@ -293,10 +294,9 @@ def report(run: Run) -> str:
     """Write what is left to be written, and return the final tables."""
     flags, folder, songs = run.settings, run.folder, run.songs
     composer = Composer.load(folder.path)
-    heard = heard_songs(run.train_songs, run.transposition)
     figures, repeats = final_figures(
-        composer.params, run.config, run.vocabulary, songs, heard, *run.sizes, next_only=run.next_only,
-    )  # fmt: skip
+        composer.params, run.config, run.vocabulary, songs, *run.sizes, next_only=run.next_only
+    )
     beside = tunes_beside_songs(composer, songs, flags["seed"])
     write_json(folder.summary, run.summary(figures, repeats, beside))
     print("pictures: " + ", ".join(picture.name for picture in draw_run(folder.path)))
@@ -304,9 +304,7 @@ def report(run: Run) -> str:
         composer, [folder.sample], beginning(), np.random.default_rng(flags["seed"]), bpm=usual_bpm(songs), wav=True
     )
     write_run_page(folder.path)
-    return (
-        f"{final_tables(figures, repeats, beside, flags['transpose'])}\n\nto hear it, open {folder.page} in a browser"
-    )
+    return f"{final_tables(figures, repeats, beside)}\n\nto hear it, open {folder.page} in a browser"
 
 
 if __name__ == "__main__":

@@ -63,7 +63,7 @@ def read_songs(
     others = [read_corpus([place], **options) if place else None for place in (valid, test)]
     parts = split_corpora(corpus, others[0], others[1], np.random.default_rng([seed, 0]))
     corpora = [corpus, *filter(None, others)]
-    data = build_dataset(parts, min_count=min_count, transpose=transpose)
+    data = build_dataset(parts, min_count=min_count)
     if len(data.vocabulary) > CONFIG["vocab_size"].most:
         raise RunError(f"{len(data.vocabulary):,} tokens are too many; raise --min-count, or take --tokens note")
 
@@ -108,4 +108,4 @@ def _description(songs: RunSongs, scheme: str, transpose: int) -> Iterator[str]:
     if songs.of("valid").unknown_share > 0.1 and scheme != "note":
         yield "more than 10 % of the valid tokens are unknown; --tokens note spells chords note by note and knows all"
     if transpose:
-        yield f"transposition: train songs are moved by -{transpose}..{transpose} semitones, others never"
+        yield f"train songs are moved by -{transpose}..{transpose} semitones, where all their tokens are then known"

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
 from experiment.comparison import TunesBesideSongs
 from experiment.repeats import RepeatRow, repeat_table, repeats_of
 from experiment.songs import RunSongs
 from lstm_numpy.baselines import NGrams
-from lstm_numpy.batches import END, Songs, Transposition
+from lstm_numpy.batches import END
 from lstm_numpy.evaluation import Evaluation, evaluate
 from lstm_numpy.parameters import ModelConfig
 from midi_io.music.statistics import table
@@ -41,7 +40,6 @@ def final_figures(
     config: ModelConfig,
     vocabulary: Vocabulary,
     songs: RunSongs,
-    heard: Songs,
     T: int,
     B: int,
     threads: int = 1,
@@ -52,13 +50,13 @@ def final_figures(
 
     And what valid tokens cost by the length of the passage before them that the song has repeated.
 
-    Each model is scored on the same targets, and pays the same to spell a token that the vocabulary lacks.  heard is
-    what the n-grams are counted on: the train songs, as the network heard them.  Nats per beat leave <end> out, and so
-    does the sum `..._nats_of_notes`: for measures that are counted in beats or frames.
+    Each model is scored on the same targets, and pays the same to spell a token that the vocabulary lacks.  The
+    n-grams are counted on the train songs in their own keys.  Nats per beat leave <end> out, and so does the sum
+    `..._nats_of_notes`: for measures that are counted in beats or frames.
     """
     figures: dict[str, float] = {}
     repeats: list[RepeatRow] = []
-    ngrams = NGrams(heard, config.vocab_size)
+    ngrams = NGrams(songs.of("train").songs, config.vocab_size)
     for name in ("valid", "test"):
         part = songs.of(name)
         found = evaluate_part(params, config, part, T, B, threads, next_only=next_only)
@@ -87,33 +85,17 @@ def ngram_nats(ngrams: NGrams, songs: RunSongs) -> dict[str, Array]:
     return every
 
 
-def heard_songs(songs: Songs, transposition: Transposition | None) -> Songs:
-    """Songs in every transposition that a network may have heard them in: what its opponents may count on, too."""
-    if transposition is None:
-        return songs
-    return Songs.of(
-        [
-            row[song].astype(np.uint32)
-            for song, shifts in zip(songs, transposition.allowed, strict=True)
-            for row in transposition.table[shifts]
-        ]
-    )
-
-
-def final_tables(
-    figures: Mapping[str, float], repeats: Sequence[RepeatRow], beside: TunesBesideSongs, transpose: int
-) -> str:
+def final_tables(figures: Mapping[str, float], repeats: Sequence[RepeatRow], beside: TunesBesideSongs) -> str:
     """What train.py prints at the end."""
-    remark = f"(trained in {2 * transpose + 1} keys)" if transpose else ""
-    tables = [table(beside.music), beside.text(), repeat_table(repeats), figures_table(figures, remark)]
+    tables = [table(beside.music), beside.text(), repeat_table(repeats), figures_table(figures)]
     return "\n\n".join(filter(None, tables))
 
 
-def figures_table(figures: Mapping[str, float], remark: str = "") -> str:
+def figures_table(figures: Mapping[str, float]) -> str:
     """The final table: the network's nats per token beneath those of the n-grams, and a warning if it is not below."""
     if not figures:
         return "no song of valid or test can be scored: there is nothing to compare the network with"
-    lines = [f"nats per token{'valid':>10}{'test':>8}   {remark}".rstrip()]
+    lines = [f"nats per token{'valid':>10}{'test':>8}"]
     names = ("uniform", "unigram", "bigram", "trigram")
     for name in (*names, "network"):
         valid, test = ("valid_", "test_") if name == "network" else (f"{name}_", f"test_{name}_")

@@ -125,7 +125,7 @@ def epoch_windows(
         return training_batches(train, T, B, order, moved)
     if train.targets_per_song.max() < T:
         raise RunError(f"--predict next: no train song has more than {T} tokens; give a smaller --window")
-    return paper_windows(train, T, B, order)
+    return paper_windows(train, T, B, order, moved)
 
 
 def _check(arrays: dict[str, Array]) -> None:

@@ -6,7 +6,7 @@ import math
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -42,7 +42,7 @@ SPELLING = {
 PRIME_TOKENS = 50  # from a random place: the paper's window
 MARK = "written by lstm-numpy"  # in every tune: it tells our files from the user's
 LENGTH = 3000  # tokens, after which a tune that has not ended by itself is cut
-SAMPLING = Sampling(temperature=0.9, top_p=0.97, repeats=3)  # the defaults of generate.py
+SAMPLING = Sampling(temperature=0.9, top_p=0.97, repeats=2)  # the defaults of generate.py
 
 
 @dataclass(frozen=True)
@@ -79,6 +79,10 @@ class Composer:
     @property
     def params(self) -> dict[str, Array]:
         return self.checkpoint.params
+
+    def in_meter(self, meter: tuple[int, int] | None) -> Composer:
+        """The same network where the meter of the tune is told; see Context."""
+        return replace(self, context=Context(self.vocabulary, self.context.kind, meter))
 
     def songs(self) -> RunSongs | None:
         """The songs of the run, from the checkpoint's folder; None where the checkpoint stands alone."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -201,11 +201,18 @@ def evaluation_batches(songs: Songs, T: int, B: int) -> Windows:
     return _lanes(songs, order[songs.targets_per_song[order] > 0], T, B)
 
 
-def paper_windows(songs: Songs, T: int, B: int, rng: np.random.Generator | None = None) -> Windows:
+def paper_windows(
+    songs: Songs,
+    T: int,
+    B: int,
+    rng: np.random.Generator | None = None,
+    transposition: Transposition | None = None,
+) -> Windows:
     """The paper's task: T ids of one song, from a zero state, and only the next id is scored.
 
     Windows overlap: one begins at every id that has T more behind it.
-    Shuffled by rng, or in the songs' order without one.  A song of T ids or fewer has no window.
+    Shuffled by rng, or in the songs' order without one.  A song of T ids or fewer has no window.  Transposition needs
+    the rng, and moves all windows of a song alike.
     """
     inside = np.diff(songs.offsets) - T
     _one_target(bool((inside > 0).any()), f"a song of more than {T} ids")
@@ -218,7 +225,11 @@ def paper_windows(songs: Songs, T: int, B: int, rng: np.random.Generator | None 
     lengths = np.full(shape, T)
     lengths.ravel()[len(starts) :] = 0
     starts = np.append(starts, np.zeros(idle, np.int64)).reshape(shape)
-    return Windows(songs, T, starts, lengths, fresh=np.ones(shape, dtype=bool), last_only=True)
+    windows = Windows(songs, T, starts, lengths, fresh=np.ones(shape, dtype=bool), last_only=True)
+    if transposition is None or rng is None:
+        return windows
+    song = np.searchsorted(songs.offsets, starts, side="right") - 1
+    return replace(windows, table=transposition.table, shifts=transposition.draw(rng)[song])
 
 
 def _lanes(

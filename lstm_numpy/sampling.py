@@ -35,8 +35,8 @@ class Sampling:
 
     temperature divides the logits: below 1 the probable becomes more probable, 0 is always the most probable, above 1
     all become alike.  Then top_k keeps the k most probable (0: all), then top_p the fewest that together have that
-    probability, with all that are as probable as the last of them.  repeats: when a pattern of at most 16 ids has been
-    said that many times, and fills 8 ids or more, its next id cannot follow (0: it can).
+    probability, with all that are as probable as the last of them.  repeats: an id cannot follow that would say a
+    pattern of at most 16 ids once more than that, and fill 8 ids or more with it (0: it can).
     """
 
     temperature: float = 1.0

@@ -149,6 +149,29 @@ def test_the_papers_windows_score_the_one_id_after_each() -> None:
         paper_windows(songs, 9, 2)
 
 
+def test_the_papers_windows_are_transposed_song_by_song() -> None:
+    songs, rng = Songs.of([[0, 2, 3, 4, 1], [0, 1], [0, 5, 5, 5, 1]]), np.random.default_rng(0)
+    table = np.array([[0, 1, -1, 2, 3, 4], [0, 1, 2, 3, 4, 5], [0, 1, 3, 4, 5, -1]])  # down, as it is, up
+    moved = Transposition.of(songs, table)
+    read = [
+        (*ids, last)
+        for _ in range(50)
+        for batch in paper_windows(songs, 3, 2, rng, moved)
+        for ids, last in zip(batch.ids.T.tolist(), batch.targets[-1].tolist(), strict=True)
+    ]
+    keys = {
+        (0, 2, 3, 4),
+        (2, 3, 4, 1),
+        (0, 3, 4, 5),
+        (3, 4, 5, 1),
+        (0, 5, 5, 5),
+        (5, 5, 5, 1),
+        (0, 4, 4, 4),
+        (4, 4, 4, 1),
+    }
+    assert set(read) == keys
+
+
 def test_songs_take_the_smallest_integers_and_give_views() -> None:
     songs = Songs.of([[0, 255, 1], [0, 1]])
     assert songs.flat.dtype == np.uint8

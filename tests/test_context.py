@@ -209,6 +209,34 @@ def test_an_echo_stands_whole_bars_before() -> None:
     assert column(context, rows, "run")[-2] >= 5
 
 
+def test_a_meter_that_is_told_is_kept_and_its_bar_line_is_found() -> None:
+    """Notes of a beat each with a chord at every fourth: the notes say 4/4, and who is told 3/4 keeps that."""
+    bars = [[(60 + (k + j) % 7, 1.0) for j in range(4)] for k in range(12)]
+    heard, ids, rows = read(tune(bars, 4.0), "note")
+    assert (column(heard, rows, "place") < 16).all()
+    told = Context(Vocabulary.build(dict.fromkeys(encode(tune(bars, 4.0)), 1)), meter=(3, 4))
+    places = column(told, whole(told, ids), "place")
+    assert ((places >= 16) & (places < 28)).all()
+
+    waltz = [[(60 + (k + j) % 7, 1.0) for j in range(3)] for k in range(12)]
+    _, ids, rows = read(tune(waltz, 3.0, upbeat=1.0), "note")
+    told = Context(Vocabulary.build(dict.fromkeys(encode(tune(waltz, 3.0, upbeat=1.0)), 1)), meter=(3, 4))
+    again = whole(told, ids)
+    assert np.array_equal(again[len(ids) // 2 :], rows[len(ids) // 2 :])
+    assert not np.array_equal(again, rows)  # before the notes have told it
+
+
+@pytest.mark.parametrize(("note", "echoed"), [(1.0, True), (0.5, False)])
+def test_frames_of_a_beat_have_an_echo_at_any_beat(note: float, echoed: bool) -> None:
+    """Five notes that come again after five notes: no whole bar in frames of a beat, nor where notes are shorter."""
+    frames = [Note(60 + 2 * (k % 5), k * note, note) for k in range(15)]
+    context, ids, rows = read(frames, "note")
+    run, echo = column(context, rows, "run")[-9:-2], column(context, rows, "echo")[-9:-2]
+    assert (np.array_equal(echo, ids[-8:-1]) and (run > 5).all()) == echoed
+    longer = [Note(48, 0.0, 4.0)] + [note._replace(start=note.start + 4) for note in frames]
+    assert (column(*read(longer, "note")[::2], "run")[-8:-1] < 5).all()
+
+
 def test_home_is_the_tonic_in_any_key() -> None:
     scale = [60, 62, 64, 65, 67, 65, 64, 62]
     for semitones in (0, 5):

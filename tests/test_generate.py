@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 import wave
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,8 @@ from experiment import parallel
 from experiment.songs import RunSongs
 from experiment.tunes import random_place
 from lstm_numpy.checkpoint import load_checkpoint, save_checkpoint
-from midi_io import encode, read_notes, read_song
+from midi_io import encode, read_notes, read_song, write_song
+from midi_io.tokens import hearing
 
 
 @pytest.fixture
@@ -100,6 +102,17 @@ def test_a_tune_is_as_fast_as_most_train_songs_are(write, finished, tmp_path, ca
     (run / "songs.npz").unlink()
     write(run=run)
     assert read_song("tune.mid").bpm == pytest.approx(120)
+
+
+@pytest.mark.parametrize(("meter", "number"), [((4, 4), 0), ((3, 4), 1), ((6, 8), 2), ((7, 8), 0)])
+def test_the_network_is_told_the_meter_of_the_prime(write, music, monkeypatch, meter, number):
+    """While it writes, and on the page; 4/4 and what is not known is for the notes to tell."""
+    told, blank = [], hearing.blank
+    monkeypatch.setattr(hearing, "blank", lambda *args: told.append(args[2]) or blank(*args))
+    write_song(replace(read_song(music / "03.mid"), meter=meter), "prime.mid")
+    write("--prime", "prime.mid", "--length", 5)
+    assert read_song("tune.mid").meter == meter
+    assert set(told) == {number}
 
 
 def test_a_prime_can_be_moved_to_another_key(write, music):

@@ -107,11 +107,12 @@ def extend_loops(ids: Array, songs: Array, t: int, runs: Array, longest: Array) 
 
 @kernel
 def forbid_loops(logits: Array, ids: Array, songs: Array, t: int, runs: Array, repeats: int, shortest: int) -> None:
-    """Where the ids before t say a pattern `repeats` times, its next id becomes impossible, if another is possible."""
+    """An id that would say a pattern once more than `repeats` times becomes impossible, if another is possible."""
     for n in range(len(songs)):
         song = songs[n]
         for p in range(1, min(t + 1, runs.shape[1])):
-            if runs[song, p] >= (repeats - 1) * p and runs[song, p] + p >= shortest:
+            run = runs[song, p] + 1  # with the id that continues the pattern
+            if run >= repeats * p and run + p >= shortest:
                 following = ids[song, t - p]
                 for v in range(logits.shape[1]):
                     if v != following and logits[n, v] > -np.inf:

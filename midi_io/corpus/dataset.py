@@ -14,7 +14,7 @@ import numpy.typing as npt
 from midi_io.corpus import CorpusError, CorpusSong
 from midi_io.corpus.split import SplitPart
 from midi_io.music.instruments import programs_of
-from midi_io.tokens import END, SCHEMES, START, parse, spelling_cost, transpose_token
+from midi_io.tokens import END, SCHEMES, START, parse, spelling_cost
 from midi_io.tokens.words import SPECIALS
 from midi_io.vocabulary import UNK_ID, Vocabulary
 
@@ -35,15 +35,14 @@ class Dataset:
     spelling: Array  # (unknown ids,) float64, in the order of flat: nats to spell each token that the vocabulary lacks
 
 
-def build_dataset(parts: Sequence[SplitPart], *, min_count: int = 1, transpose: int = 0) -> Dataset:
+def build_dataset(parts: Sequence[SplitPart], *, min_count: int = 1) -> Dataset:
     """One dataset of the parts train, valid and test.
 
-    The vocabulary is that of the train songs, moved by -transpose..transpose semitones, and of them the tokens that
-    occur at least min_count times.  Every other token becomes <unk>, and `spelling` is what to add for it where a model
-    is scored.  Raises CorpusError if no token remains.
+    The vocabulary are the tokens that occur at least min_count times in the train songs.  Every other token becomes
+    <unk>, and `spelling` is what to add for it where a model is scored.  Raises CorpusError if no token remains.
     """
     scheme = parts[0].corpus.scheme
-    counts = _counts(parts[0], transpose)
+    counts = _counts(parts[0])
     vocabulary = Vocabulary.build(counts, min_count, scheme, parts[0].corpus.grid)
     if len(vocabulary) == len(SPECIALS):
         most = max(counts.values(), default=0)
@@ -77,19 +76,13 @@ def build_dataset(parts: Sequence[SplitPart], *, min_count: int = 1, transpose: 
     )
 
 
-def _counts(part: SplitPart, transpose: int) -> dict[str, int]:
-    """How often each token occurs in these songs, each of them heard in every transposition."""
+def _counts(part: SplitPart) -> dict[str, int]:
+    """How often each token occurs in these songs."""
     corpus, numbers = part
     occurrences = np.zeros(len(corpus.tokens), np.int64)
     for number in numbers:
         occurrences += np.bincount(corpus.songs[number].ids, minlength=len(occurrences))
-    counts: dict[str, int] = {}
-    for k in np.flatnonzero(occurrences):
-        for semitones in range(-transpose, transpose + 1):
-            token = transpose_token(corpus.tokens[k], semitones, corpus.scheme)
-            if token is not None:
-                counts[token] = counts.get(token, 0) + int(occurrences[k])
-    return counts
+    return {token: count for token, count in zip(corpus.tokens, occurrences.tolist(), strict=True) if count}
 
 
 def programs_named(names: Sequence[str]) -> set[int] | None:

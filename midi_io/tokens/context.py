@@ -23,7 +23,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from midi_io.music.meter import PLACES
+from midi_io.music.meter import PATTERNS, PLACES
 from midi_io.music.statistics import PHRASE
 from midi_io.tokens import SCHEMES, hearing
 from midi_io.tokens.words import END, SPECIALS
@@ -39,14 +39,15 @@ KINDS = ("none", "clock", "echo", "both")
 class Context:
     """The features of one vocabulary's songs.
 
-    kind: one of KINDS.
+    kind: one of KINDS.  meter: of all songs, where it is told and is one of PATTERNS.  A file that tells none is said
+    to be in 4/4, so for 4/4 the notes decide, as they do without a meter.
     names, sizes: of the features, in the order of the columns; a feature's values are 0..size - 1.
     id_columns: the columns that hold ids of tokens, and move with a transposition.
 
     Raises TokenError for a token that is none of the vocabulary's scheme, ValueError if there is no such kind.
     """
 
-    def __init__(self, vocabulary: Vocabulary, kind: str = "both") -> None:
+    def __init__(self, vocabulary: Vocabulary, kind: str = "both", meter: tuple[int, int] | None = None) -> None:
         if kind not in KINDS:
             raise ValueError(f"no context {kind!r}: choose one of {', '.join(KINDS)}")
         clock, V = hearing.CLOCK, len(vocabulary)
@@ -54,18 +55,19 @@ class Context:
             hearing.METER_PLACES, PHRASE, hearing.PHRASES, V, V, len(hearing.RUNS) + 1, len(hearing.AGO) + 1,
         )  # fmt: skip
         columns = {"none": slice(0), "clock": slice(clock), "echo": slice(clock, None), "both": slice(None)}
-        self._columns = columns[kind]
+        self.kind, self._columns = kind, columns[kind]
         self.names, self.sizes = hearing.COLUMNS[self._columns], sizes[self._columns]
         self.id_columns = tuple(k for k, name in enumerate(self.names) if name in ("home", "echo"))
         self._words, self._unit = _words(vocabulary)
         self._end = vocabulary.tokens.index(END)
+        self._meter = list(PATTERNS).index(meter) if meter in PATTERNS else 0
 
     def of_songs(self, flat: Array, offsets: Array) -> Array:
         """(N, F) in the smallest unsigned type, for songs end to end: song k is flat[offsets[k] : offsets[k + 1]]."""
         rows = np.zeros((len(flat), len(hearing.COLUMNS)), np.int64)
         if self.sizes:
             for begin, end in zip(offsets[:-1].tolist(), offsets[1:].tolist(), strict=True):
-                places, newest, songs = hearing.blank(1, end - begin)
+                places, newest, songs = hearing.blank(1, end - begin, self._meter)
                 ids = flat[begin:end].astype(np.int64)
                 hearing.read_song(places[0], newest[0], songs, self._words, self._unit, ids, rows[begin:end])
         return rows[:, self._columns].astype(np.min_scalar_type(max((1, *self.sizes)) - 1))
@@ -75,7 +77,7 @@ class Context:
 
         step(ids (n,), songs (n,)) -> (n, F) ints: told the next id of each of some songs, from the first id on.
         """
-        places, newest, songs = hearing.blank(count, total)
+        places, newest, songs = hearing.blank(count, total, self._meter)
         words, unit, columns = self._words, self._unit, self._columns
 
         def step(ids: Array, numbers: Array) -> Array:
@@ -97,7 +99,7 @@ class Context:
         advance, silent = self._words["advance"], self._words["notes"] == 0
 
         def begin() -> Callable[[int], Array]:
-            allowed, songs = walk(), hearing.blank(1, 1)[2]
+            allowed, songs = walk(), hearing.blank(1, 1, self._meter)[2]
 
             def ending(token: int) -> Array:
                 mask = allowed(token)

@@ -2,13 +2,15 @@
 
 The meter.  Music puts long notes and chords on the strong places of a bar.  Each moment adds its weight to every
 pattern of meter.py at every place; the meter is the pattern that goes best with the notes so far.  The first meter is
-4/4 from 0 on, and a meter gives way only to one that is better by STEADY.  The tonic is that of statistics.tonic_of,
-for the notes so far.
+4/4 from 0 on, and a meter gives way only to one that is better by STEADY.  Where the meter is told, only its bar lines
+are found so.  The tonic is that of statistics.tonic_of, for the notes so far.
 
 The echo.  A place j < n becomes the source of the echo if the 4 tokens up to j equal the 4 tokens up to n, and j stands
-a whole number of bars before n; it is the latest such place.  As long as the song and its source agree, the source is
-followed.  Where they part, the echo goes on at the same distance in time, with a run of 0 tokens, until 4 tokens are
-equal again, there or elsewhere.  A step looks at no more than CANDIDATES places, so a song of n tokens costs O(n).
+a whole number of bars before n; it is the latest such place.  While all notes last equally long, a beat or more, as
+in frames, nothing tells the bar, and any whole number of beats will do.  As long as the song and its source agree, the
+source is followed.  Where they part, the echo goes on at the same distance in time, with a run of 0 tokens, until 4
+tokens are equal again, there or elsewhere.  A step looks at no more than CANDIDATES places, so a song of n tokens costs
+O(n).
 """
 
 from __future__ import annotations
@@ -56,7 +58,10 @@ WORD = np.dtype(
 PLACE = np.dtype([("id", "i4"), ("before", "i4"), ("time", "i8")])  # before: the place of the same bucket before this
 SONG = np.dtype(
     [
-        *[(name, "i8") for name in ("read", "now", "begun", "first", "program", "said", "notes", "longest")],
+        *[
+            (name, "i8")
+            for name in ("read", "now", "begun", "first", "program", "said", "notes", "longest", "frame", "told")
+        ],
         *[(name, "i8") for name in ("meter", "shift", "tonic", "source", "run", "distance", "looked")],
         *[(name, "f8") for name in ("moments", "last", "weight", "squares")],
         *[(name, "i8") for name in ("under", "under_until", "until")],  # the bass that sounds, its end, the end of all
@@ -69,12 +74,16 @@ SONG = np.dtype(
 )
 
 
-def blank(count: int, total: int) -> tuple[Array, Array, Array]:
-    """Songs (count,) of which nothing is read; room for the places (count, total) of each; a hash table for each."""
+def blank(count: int, total: int, meter: int = 0) -> tuple[Array, Array, Array]:
+    """Songs (count,) of which nothing is read; room for the places (count, total) of each; a hash table for each.
+
+    meter: the number in PATTERNS of the meter that is told; 0, which is 4/4: the notes decide.
+    """
     size = 1 << max(total - 1, 1).bit_length() + 1
     songs = np.zeros(count, SONG)
     songs["source"] = songs["begun"] = songs["tonic"] = -1
     songs["bass"] = 128
+    songs["meter"] = songs["told"] = meter
     return np.zeros((count, total), PLACE), np.full((count, size), -1, np.int32), songs
 
 
@@ -116,7 +125,7 @@ def _read(places: Array, newest: Array, song: Any, words: Array, unit: int, toke
     row[1], row[2] = gone % PHRASE, min(max(gone // PHRASE, 0), PHRASES - 1)
     row[3] = song["lowest"][song["tonic"]] if song["tonic"] >= 0 else 0
 
-    _follow(places, newest, song, n, bar)
+    _follow(places, newest, song, n, unit if song["frame"] >= unit else bar)
     j = song["source"]
     if j >= 0 and places[j]["time"] + song["distance"] == song["now"]:
         row[4] = places[j + 1]["id"]
@@ -190,6 +199,10 @@ def _play(song: Any, word: Any, token: int, unit: int) -> None:
 @_kernel
 def _accent(song: Any, unit: int) -> None:
     """The moment is over: how long its notes are and whether they are a chord speaks for some meters."""
+    if song["frame"] == 0:
+        song["frame"] = song["longest"]
+    elif song["frame"] != song["longest"]:
+        song["frame"] = -1
     place = (2 * song["now"] * PLACES + unit) // (2 * unit)
     weight = 1 + min(song["longest"] / unit, LONG) + CHORD * (song["notes"] > 1)
     song["moments"] += 1
@@ -206,6 +219,8 @@ def _accent(song: Any, unit: int) -> None:
     spread = np.sqrt(max(song["squares"] - song["weight"] * song["weight"] / total, 0.0) * total)
     best = song["fits"][_FIRST[song["meter"]] + song["shift"]] - (_HANDICAPS[song["meter"]] - STEADY) * spread
     for meter in range(len(_LENGTHS)):
+        if song["told"] and meter != song["told"]:
+            continue
         for shift in range(_LENGTHS[meter]):
             fit = song["fits"][_FIRST[meter] + shift] - _HANDICAPS[meter] * spread
             if fit > best:
@@ -227,10 +242,10 @@ def _find_tonic(song: Any) -> None:
 
 
 @_kernel
-def _follow(places: Array, newest: Array, song: Any, n: int, bar: int) -> None:
-    """Find the source of the echo after id n."""
+def _follow(places: Array, newest: Array, song: Any, n: int, step: int) -> None:
+    """Find the source of the echo after id n, whole steps before it."""
     if song["source"] >= 0:
-        _go_along(places, song, n, bar)
+        _go_along(places, song, n, step)
     if n < SHORTEST - 1:
         return
     key = 0
@@ -247,7 +262,7 @@ def _follow(places: Array, newest: Array, song: Any, n: int, bar: int) -> None:
         if run == SHORTEST:
             looked += 1
             distance = places[n]["time"] - places[j]["time"]
-            if distance > 0 and distance % bar == 0:
+            if distance > 0 and distance % step == 0:
                 song["run"] = _equal(places, j, n, run, RUNS[-1])
                 song["source"], song["distance"] = j, distance
                 break
@@ -256,10 +271,10 @@ def _follow(places: Array, newest: Array, song: Any, n: int, bar: int) -> None:
 
 
 @_kernel
-def _go_along(places: Array, song: Any, n: int, bar: int) -> None:
+def _go_along(places: Array, song: Any, n: int, step: int) -> None:
     """The source moves on with the song: by a token where both say the same, else to the same place in time."""
     j, before = song["source"] + 1, places[n]["time"] - song["distance"]
-    if song["distance"] % bar:  # the meter has changed
+    if song["distance"] % step:  # the meter has changed
         song["source"], song["run"] = -1, 0
     elif j < n and places[j]["id"] == places[n]["id"] and places[j]["time"] == before:
         song["source"], song["run"] = j, song["run"] + 1
