@@ -105,8 +105,8 @@ def _machine_code(rows: int) -> Any:
 
             def at(array: Any, row: Any, column: Any, kind: Any) -> Any:
                 """The address of array[row, column]."""
-                stride = builder.extract_value(array.strides, 0)
-                offset = builder.add(builder.mul(stride, row), builder.mul(column, integer(size)))
+                strides = (builder.extract_value(array.strides, axis) for axis in (0, 1))
+                offset = builder.add(*(builder.mul(*pair) for pair in zip(strides, (row, column), strict=True)))
                 start = builder.bitcast(array.data, ir.IntType(8).as_pointer())
                 return builder.bitcast(builder.gep(start, [offset]), kind.as_pointer())
 
