@@ -1,9 +1,9 @@
 """The equations as loops over single numbers, compiled by numba.  The numbers are those of docs/lstm.md.
 
-Why loops: a chain of NumPy expressions writes a temporary array for every operation, and a loop over time steps that is
-compiled, too, can call them without Python.  The loops take their constants from the data's dtype, since `float32 * 0.5`
-would be float64; so one text serves float32 and float64.  They release the GIL.  With NUMBA_DISABLE_JIT=1 this text
-runs as plain Python, for a debugger.  Loops that are no equations stand in speed/loops.py.
+Why loops: a chain of NumPy expressions writes a temporary array for every operation.  And the loop over time steps,
+which is compiled too, calls them without Python.  The loops take their constants from the data's dtype, since
+`float32 * 0.5` would be float64; so one text serves float32 and float64.  They release the GIL.  With
+NUMBA_DISABLE_JIT=1 this text runs as plain Python, for a debugger.  Loops that are no equations: see speed/loops.py.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ Array = npt.NDArray[Any]
 
 
 @kernel
-def exp_minus_1(x: float, number: type) -> float:
+def exp_minus_1(x: Any, number: Any) -> Any:
     """m = e^x - 1 for x from -40 to 40: the series for y = x / 128, and then y doubled seven times.
 
     Since e^(2y) - 1 = m^2 + 2m, there is no case to be told from another, so the loop over a row becomes SIMD.
-    `number` makes constants of x's dtype.
+    x is one number, and `number` makes constants of its dtype.
     """
     y = x * number(1 / 128)
     m = number(1 / 720) + y * (number(1 / 5040) + y * number(1 / 40320))

@@ -46,7 +46,7 @@ def test_nothing_else_is_written_to() -> None:
     assert (whole == 7).all()
 
 
-@pytest.mark.skipif(config.DISABLE_JIT, reason="as plain Python the product is NumPy's, which chooses its order by size")
+@pytest.mark.skipif(config.DISABLE_JIT, reason="as plain Python it is NumPy's, whose order depends on the size")
 def test_a_row_has_the_same_bits_whatever_stands_beside_it() -> None:
     rng = np.random.default_rng(1)
     x, W = rng.standard_normal((19, 50), np.float32), rng.standard_normal((50, 100), np.float32)

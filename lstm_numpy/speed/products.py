@@ -2,12 +2,14 @@
 
 BLAS copies W into the order that its inner loop likes, at every call.  With few rows in x this takes as long as the
 multiplications.  Here W is laid out once for all time steps (`in_blocks`), and a tile of the product stays in registers
-from the first k to the last (`add_tile`; the method is that of Goto and van de Geijn 2008).  Each sum runs over k in its
+from the first k to the last (`_adder`; the method is that of Goto and van de Geijn 2008).  Each sum runs over k in its
 order, so a row of y has the same bits whatever rows stand beside it: in training, in writing, in any number of parts.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -22,9 +24,11 @@ from lstm_numpy.speed.compiled import kernel
 
 Array = npt.NDArray[Any]
 
+tools: Any = cgutils  # numba has no type hints for it
 _REGISTER = 64  # bytes: of AVX-512.  Where registers are smaller, the compiler takes several for one.
 _REGISTERS = 2  # side by side: the columns of a tile
 _ROWS = 8 if binding.get_host_cpu_features().get("avx512f") else 2  # of a tile: 16 sums fill half of all registers
+_WIDE = 4  # blocks at a time where x has one row: with fewer sums, each addition would wait for the one before
 
 
 def in_blocks(W: Array, name: str, buffers: Buffers) -> Array:
@@ -39,109 +43,108 @@ def in_blocks(W: Array, name: str, buffers: Buffers) -> Array:
 def _copy_into_blocks(W: Array, blocks: Array) -> None:
     K, N = W.shape
     columns = blocks.shape[2]
-    for b in range(blocks.shape[0]):
-        for line in range(0, K, 16):  # 16 rows at a time: W may be a transposed matrix, whose columns lie in cache lines
-            for j in range(columns):
-                for k in range(line, min(line + 16, K)):
-                    blocks[b, k, j] = W[k, b * columns + j] if b * columns + j < N else 0
-
-
-@kernel
-def add_product(x: Array, W: Array, y: Array) -> None:
-    """y += x @ W, for x (B, K) and y (B, N), whose rows are contiguous, and W as in_blocks lays it out."""
-    B, N = y.shape
-    columns = W.shape[2]
-    for b in range(W.shape[0]):
+    for b in range(len(blocks)):
         left, right = b * columns, min((b + 1) * columns, N)
-        if right - left == columns:
-            _add_rows(x, W[b], y[:, left:right])
-        else:
-            edge = np.zeros((B, columns), y.dtype)
-            edge[:, : right - left] = y[:, left:right]
-            _add_rows(x, W[b], edge)
-            y[:, left:right] = edge[:, : right - left]
+        if right - left < columns:
+            blocks[b] = 0
+        for k in range(0, K, 16):  # so many at a time: W may be a transposed matrix, whose columns lie in cache lines
+            rows, to = W[k : k + 16, left:right], blocks[b, k : k + 16]
+            for j in range(rows.shape[1]):
+                for n in range(rows.shape[0]):
+                    to[n, j] = rows[n, j]
 
 
-@kernel
-def _add_rows(x: Array, W: Array, y: Array) -> None:
-    whole = len(x) - len(x) % _ROWS
-    for n in range(0, whole, _ROWS):
-        add_tile(x[n : n + _ROWS], W, y[n : n + _ROWS])
-    for n in range(whole, len(x)):
-        add_row(x[n : n + 1], W, y[n : n + 1])
+def _adder(rows: int, blocks: int) -> Callable[[Array, Array, Array], None]:
+    """y += x @ W, for x (rows, K), W (blocks, K, columns) and y (rows, blocks * columns).
 
-
-def add_tile(x: Array, W: Array, y: Array) -> None:
-    """y += x @ W for _ROWS rows and the columns of one block.  This is for a debugger; machine code stands below."""
-    y += x @ W
-
-
-def add_row(x: Array, W: Array, y: Array) -> None:
-    """The same for one row."""
-    y += x @ W
-
-
-def _machine_code(rows: int) -> Any:
-    """add_tile for so many rows: y is loaded into registers, a loop over k adds x[n, k] * W[k], and y is stored.
-
-    Compiled from loops, every sum would go to memory and back for each k.
+    The machine code loads y into registers, adds x[n, k] * W[:, k] for each k, and stores y.  (Compiled from a loop in
+    Python, every sum would go to memory and back for each k.)
     """
 
-    @intrinsic  # type: ignore[untyped-decorator]
-    def add(context: Any, x: Any, W: Any, y: Any) -> Any:
+    def add(x: Array, W: Array, y: Array) -> None:
+        """What the machine code does: this is for a debugger."""
+        y += np.hstack([x @ block for block in W])
+
+    @intrinsic
+    def machine_code(context: Any, x: Any, W: Any, y: Any) -> Any:
         def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
             x, W, y = (
-                context.make_array(kind)(context, builder, value)
-                for kind, value in zip(signature.args, arguments, strict=True)
+                context.make_array(kind)(context, builder, argument)
+                for kind, argument in zip(signature.args, arguments, strict=True)
             )
             number = context.get_data_type(signature.args[2].dtype)
             size = context.get_abi_sizeof(number)
-            register = ir.VectorType(number, _REGISTER // size)
-            integer = ir.IntType(64)
-            stretch = ir.Constant(ir.VectorType(ir.IntType(32), register.count), None)  # all from place 0
-            fma = cgutils.get_or_insert_function(
-                builder.module, ir.FunctionType(register, [register] * 3), f"llvm.fma.v{register.count}f{8 * size}"
+            count = _REGISTER // size
+            register, place = ir.VectorType(number, count), ir.IntType(64)
+            everywhere = ir.Constant(ir.VectorType(ir.IntType(32), count), None)  # a register full of its first number
+            multiply_add = tools.get_or_insert_function(
+                builder.module, ir.FunctionType(register, [register] * 3), f"llvm.fma.v{count}f{8 * size}"
             )
 
-            def at(array: Any, row: Any, column: Any, kind: Any) -> Any:
-                """The address of array[row, column]."""
-                strides = (builder.extract_value(array.strides, axis) for axis in (0, 1))
-                offset = builder.add(*(builder.mul(*pair) for pair in zip(strides, (row, column), strict=True)))
+            def address(array: Any, kind: Any, *places: Any) -> Any:
+                strides = (builder.extract_value(array.strides, axis) for axis in range(len(places)))
+                steps = (builder.mul(*pair) for pair in zip(places, strides, strict=True))
                 start = builder.bitcast(array.data, ir.IntType(8).as_pointer())
-                return builder.bitcast(builder.gep(start, [offset]), kind.as_pointer())
+                return builder.bitcast(builder.gep(start, [reduce(builder.add, steps)]), kind.as_pointer())
 
-            columns = [integer(j * register.count) for j in range(_REGISTERS)]
-            places = [at(y, integer(n), column, register) for n in range(rows) for column in columns]
-            sums = [cgutils.alloca_once(builder, register) for _ in places]
-            for place, total in zip(places, sums, strict=True):
-                builder.store(builder.load(place, align=size), total)
-            with cgutils.for_range(builder, builder.extract_value(x.shape, 1)) as loop:
-                k = loop.index
-                w = [builder.load(at(W, k, column, register), align=size) for column in columns]
+            columns = [(block, place(j * count)) for block in range(blocks) for j in range(_REGISTERS)]
+            targets = [
+                address(y, register, place(n), place((block * _REGISTERS + j) * count))
+                for n in range(rows) for block in range(blocks) for j in range(_REGISTERS)
+            ]  # fmt: skip
+            sums = [tools.alloca_once(builder, register) for _ in targets]
+            for target, total in zip(targets, sums, strict=True):
+                builder.store(builder.load(target, align=size), total)
+            with tools.for_range(builder, builder.extract_value(x.shape, 1)) as loop:
+                weights = [
+                    builder.load(address(W, register, place(block), loop.index, column), align=size)
+                    for block, column in columns
+                ]
                 for n in range(rows):
-                    one = builder.load(at(x, integer(n), k, number))
+                    one = builder.load(address(x, number, place(n), loop.index))
                     first = builder.insert_element(ir.Constant(register, ir.Undefined), one, ir.IntType(32)(0))
-                    factor = builder.shuffle_vector(first, first, stretch)
-                    for j in range(_REGISTERS):
-                        total = sums[n * _REGISTERS + j]
-                        builder.store(builder.call(fma, [factor, w[j], builder.load(total)]), total)
-            for place, total in zip(places, sums, strict=True):
-                builder.store(builder.load(total), place, align=size)
+                    factor = builder.shuffle_vector(first, first, everywhere)
+                    for weight, total in zip(weights, sums[n * len(weights) :], strict=False):
+                        builder.store(builder.call(multiply_add, [factor, weight, builder.load(total)]), total)
+            for target, total in zip(targets, sums, strict=True):
+                builder.store(builder.load(total), target, align=size)
             return context.get_dummy_value()
 
         return types.void(x, W, y), build
 
+    @overload(add, strict=False)
+    def compiled(x: Any, W: Any, y: Any) -> Any:
+        return lambda x, W, y: machine_code(x, W, y)  # type: ignore[call-arg]
+
     return add
 
 
-_add_tile, _add_row = _machine_code(_ROWS), _machine_code(1)
+_add_tile, _add_row, _add_piece = _adder(_ROWS, 1), _adder(1, _WIDE), _adder(1, 1)
 
 
-@overload(add_tile, strict=False)  # type: ignore[untyped-decorator]
-def _compiled_tile(x: Any, W: Any, y: Any) -> Any:
-    return lambda x, W, y: _add_tile(x, W, y)
+@kernel
+def add_product(x: Array, W: Array, y: Array) -> None:
+    """y += x @ W, for x (B, K) and y (B, N), and W as in_blocks lays it out."""
+    (B, N), columns = y.shape, W.shape[2]
+    whole = N // columns
+    rest = N - whole * columns
+    _add_blocks(x, W[:whole], y)
+    if rest:
+        edge = np.zeros((B, columns), y.dtype)
+        edge[:, :rest] = y[:, N - rest :]
+        _add_blocks(x, W[whole:], edge)
+        y[:, N - rest :] = edge[:, :rest]
 
 
-@overload(add_row, strict=False)  # type: ignore[untyped-decorator]
-def _compiled_row(x: Any, W: Any, y: Any) -> Any:
-    return lambda x, W, y: _add_row(x, W, y)
+@kernel
+def _add_blocks(x: Array, W: Array, y: Array) -> None:
+    B, (count, _, columns) = len(x), W.shape
+    tiled, wide = B - B % _ROWS, count - count % _WIDE
+    for b in range(count):
+        for n in range(0, tiled, _ROWS):
+            _add_tile(x[n : n + _ROWS], W[b : b + 1], y[n : n + _ROWS, b * columns : (b + 1) * columns])
+    for n in range(tiled, B):
+        for b in range(0, wide, _WIDE):
+            _add_row(x[n : n + 1], W[b : b + _WIDE], y[n : n + 1, b * columns : (b + _WIDE) * columns])
+        for b in range(wide, count):
+            _add_piece(x[n : n + 1], W[b : b + 1], y[n : n + 1, b * columns : (b + 1) * columns])

@@ -9,7 +9,8 @@ EDITS = [
     ("lstm.py", '"b": (4 * H,)}', '"b": (4 * H,), "p": (3, H)}'),
     (  # forward, one step
         "kernels.py",
-        "z: Array, b: Array, c_prev: Array, m: Array, s: Array, r: Array, c: Array, tanh_c: Array, h: Array, rh: Array\n",
+        "z: Array, b: Array, c_prev: Array, m: Array, s: Array, r: Array, "
+        "c: Array, tanh_c: Array, h: Array, rh: Array\n",
         "z: Array, b: Array, p: Array, c_prev: Array, m: Array, s: Array, r: Array,\n"
         "    c: Array, tanh_c: Array, h: Array, rh: Array,\n",
     ),
