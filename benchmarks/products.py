@@ -1,9 +1,9 @@
-"""The product that a recurrence repeats, in GFLOP/s of one thread: whole, as products.py computes it, and as a loop.
+"""The product that a recurrence repeats, in GFLOP/s of one thread: by BLAS, and as products.py computes it.
 
     python benchmarks/products.py
     OPENBLAS_CORETYPE=Haswell python benchmarks/products.py     # with OpenBLAS's AVX2 kernels, where it has others
 
-The last column is the loop with W where NumPy may place it: 16 bytes beyond the beginning of a cache line.
+"With the copy" counts what it takes to lay out W once for T = 50 products.
 """
 
 from __future__ import annotations
@@ -26,13 +26,12 @@ import numpy.typing as npt
 from contest import table
 from threadpoolctl import threadpool_limits
 
-from lstm_numpy.speed import loops
 from lstm_numpy.speed.buffers import Buffers
-from lstm_numpy.speed.products import repeated_product
+from lstm_numpy.speed.products import add_product, in_blocks
 
 Array = npt.NDArray[Any]
 T, TURNS = 50, 15
-SIZES = [(B, H) for H in (128, 256, 512) for B in (4, 16, 32, 64)]
+SIZES = [(B, H) for H in (64, 128, 256, 512) for B in (1, 8, 16, 32)]
 
 
 def main() -> None:
@@ -40,22 +39,30 @@ def main() -> None:
     with threadpool_limits(1, user_api="blas"):
         for B, H in SIZES:
             xs, Wh, out = array(T, B, H), array(H, 4 * H), array(B, 4 * H)
-            askew = array(1, H * 4 * H + 4)[0, 4:].reshape(H, 4 * H)  # 16 bytes off a cache line, as NumPy may place it
-            candidates: list[Callable[[int], object]] = [
-                lambda t, xs=xs, Wh=Wh, out=out: np.matmul(xs[t], Wh, out=out),
-                repeated_product(xs, Wh, out, Buffers()),
-                lambda t, xs=xs, Wh=Wh, out=out: loops.multiply_rows(xs[t], Wh, out),
-                lambda t, xs=xs, Wh=askew, out=out: loops.multiply_rows(xs[t], Wh, out),
-            ]
+            buffers = Buffers()
+            blocks = in_blocks(Wh, "Wh", buffers)
+
+            def by_blas(xs: Array = xs, Wh: Array = Wh, out: Array = out) -> None:
+                for x in xs:
+                    np.matmul(x, Wh, out=out)
+
+            def ours(xs: Array = xs, blocks: Array = blocks, out: Array = out) -> None:
+                for x in xs:
+                    add_product(x, blocks, out)
+
+            def with_the_copy(Wh: Array = Wh, buffers: Buffers = buffers, ours: Callable[[], None] = ours) -> None:
+                in_blocks(Wh, "Wh", buffers)
+                ours()
+
+            candidates = (by_blas, ours, with_the_copy)
             taken: list[list[float]] = [[] for _ in candidates]
             for _ in range(TURNS):
-                for seconds, product in zip(taken, candidates, strict=True):
+                for seconds, products in zip(taken, candidates, strict=True):
                     started = time.perf_counter()
-                    for t in range(T):
-                        product(t)
+                    products()
                     seconds.append(time.perf_counter() - started)
             rows.append([f"{B}, {H}", *(f"{2e-9 * T * B * H * 4 * H / median(seconds):.0f}" for seconds in taken)])
-    print(table(["B, H", "np.matmul", "repeated_product", "multiply_rows", "the same, W 16 bytes off"], rows))
+    print(table(["B, H", "np.matmul", "add_product", "with the copy"], rows))
 
 
 def array(*shape: int) -> Array:

@@ -26,7 +26,7 @@ class Cell(NamedTuple):
     weights: Any  # all weights but Wx, with their shapes and initial values
     state: Any  # what is carried from step to step, each (B, H)
     masks: Any  # dropout inside the recurrence, each (B, H); 1 where there is none
-    steps: Callable[..., Any]  # (xWx, weights, state, masks, buffers) -> trace and the function of t that runs a step
+    steps: Callable[..., Any]  # (xWx, weights, state, masks, buffers) -> trace, and what runs steps first to last - 1
     backward: Callable[..., Any]  # (dy, weights, masks, trace, buffers) -> trace and the weights' gradients
 
 

@@ -1,9 +1,9 @@
 """The equations as loops over single numbers, compiled by numba.  The numbers are those of docs/lstm.md.
 
-Why loops: a chain of NumPy expressions writes a temporary array for every operation.  Matrix products stay with BLAS,
-exp and tanh with NumPy's SIMD functions.  The loops take their constants from the data's dtype, since `float32 * 0.5`
-would be float64; so one text serves float32 and float64.  They release the GIL.  With NUMBA_DISABLE_JIT=1 this text
-runs as plain Python, for a debugger.  Loops that are no equations stand in speed/loops.py.
+Why loops: a chain of NumPy expressions writes a temporary array for every operation.  And the loop over time steps,
+which is compiled too, calls them without Python.  The loops take their constants from the data's dtype, since
+`float32 * 0.5` would be float64; so one text serves float32 and float64.  They release the GIL.  With
+NUMBA_DISABLE_JIT=1 this text runs as plain Python, for a debugger.  Loops that are no equations: see speed/loops.py.
 """
 
 from __future__ import annotations
@@ -18,45 +18,68 @@ from lstm_numpy.speed.compiled import kernel
 Array = npt.NDArray[Any]
 
 
+# The two curves of the gates, for a row of numbers.
+
+
+@kernel
+def exp_minus_1(x: Any, number: Any) -> Any:
+    """m = e^x - 1 for x from -40 to 40: the series for y = x / 128, and then y doubled seven times.
+
+    Since e^(2y) - 1 = m^2 + 2m, there is no case to be told from another, so the loop over a row becomes SIMD.
+    x is one number, and `number` makes constants of its dtype.
+    """
+    y = x * number(1 / 128)
+    m = number(1 / 720) + y * (number(1 / 5040) + y * number(1 / 40320))
+    m = number(1 / 2) + y * (number(1 / 6) + y * (number(1 / 24) + y * (number(1 / 120) + y * m)))
+    m = y + y * y * m
+    for _ in range(7):
+        m = m * m + (m + m)
+    return m
+
+
+@kernel
+def tanh(x: Array) -> None:
+    """Each x becomes tanh(x) = m / (m + 2) with m = e^(2x) - 1.  From 20 on it is 1, in float64 too."""
+    number = x.dtype.type
+    two, most = number(2), number(20)
+    for k in range(x.size):
+        m = exp_minus_1(two * min(max(x[k], -most), most), number)
+        x[k] = m / (m + two)
+
+
+@kernel
+def sigmoid(x: Array) -> None:
+    """Each x becomes sigmoid(x) = e^x / (e^x + 1) = (m + 1) / (m + 2) with m = e^x - 1."""
+    number = x.dtype.type
+    one, two, most = number(1), number(2), number(40)
+    for k in range(x.size):
+        m = exp_minus_1(min(max(x[k], -most), most), number)
+        x[k] = (m + one) / (m + two)
+
+
 # The LSTM.  One call is one time step of B sequences; gate arrays are (B, 4H) in the order i, f, o, g.
 
 
 @kernel
-def add_gate_inputs(z: Array, recurrent: Array, b: Array) -> None:
-    """z += recurrent + b (1), with the three sigmoid gates halved on the way.
-
-    sigmoid(z) = (1 + tanh(z/2)) / 2, so after this one tanh over the whole row is all that the four gates need.
-    """
-    half = z.dtype.type(0.5)
-    B, H = z.shape[0], z.shape[1] // 4
-    for n in range(B):
-        for k in range(3 * H):
-            z[n, k] = half * (z[n, k] + recurrent[n, k] + b[k])
-        for k in range(3 * H, 4 * H):
-            z[n, k] = z[n, k] + recurrent[n, k] + b[k]
-
-
-@kernel
-def cell_forward(gates: Array, c_prev: Array, m: Array, c: Array) -> None:
-    """tanh(z/2) becomes i, f, o in place (2); g is tanh(z) already (3); c = m * (f * c_prev + i * g) (4)."""
-    half, one = gates.dtype.type(0.5), gates.dtype.type(1.0)
+def step_forward(
+    z: Array, b: Array, c_prev: Array, m: Array, s: Array, r: Array, c: Array, tanh_c: Array, h: Array, rh: Array
+) -> None:
+    """From z = xWx + (r * h_prev) @ Wh (1), which becomes i, f, o, g in place, to c, h, and r * h for the next step."""
     B, H = c.shape
     for n in range(B):
-        for k in range(3 * H):
-            gates[n, k] = half * (one + gates[n, k])
+        for k in range(4 * H):
+            z[n, k] += b[k]  # (1)
+        sigmoid(z[n, : 3 * H])  # i, f, o (2)
+        tanh(z[n, 3 * H :])  # g (3)
         for k in range(H):
-            i, f, g = gates[n, k], gates[n, H + k], gates[n, 3 * H + k]
-            c[n, k] = m[n, k] * (f * c_prev[n, k] + i * g)
-
-
-@kernel
-def hidden_forward(gates: Array, tanh_c: Array, s: Array, r: Array, h: Array, rh: Array) -> None:
-    """h = s * o * tanh(c) (5), and r * h, which is what the next step's gates see (1)."""
-    B, H = h.shape
-    for n in range(B):
+            i, f, g = z[n, k], z[n, H + k], z[n, 3 * H + k]
+            c[n, k] = m[n, k] * (f * c_prev[n, k] + i * g)  # (4)
+            tanh_c[n, k] = c[n, k]
+        tanh(tanh_c[n])
         for k in range(H):
-            h[n, k] = s[n, k] * gates[n, 2 * H + k] * tanh_c[n, k]
-            rh[n, k] = r[n, k] * h[n, k]
+            o = z[n, 2 * H + k]
+            h[n, k] = s[n, k] * o * tanh_c[n, k]  # (5)
+            rh[n, k] = r[n, k] * h[n, k]  # what the next step's gates see (1)
 
 
 @kernel

@@ -13,6 +13,7 @@ inside the recurrence (see `RecurrentMasks`).  The layer receives xWx = x @ Wx r
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,7 +21,8 @@ import numpy.typing as npt
 
 from lstm_numpy import kernels
 from lstm_numpy.speed.buffers import Buffers
-from lstm_numpy.speed.products import repeated_product
+from lstm_numpy.speed.compiled import kernel
+from lstm_numpy.speed.products import add_product, in_blocks
 
 Array = npt.NDArray[Any]
 
@@ -87,18 +89,18 @@ def lstm_forward(
     xWx: Array, weights: LSTMWeights, state: LSTMState, masks: RecurrentMasks, buffers: Buffers
 ) -> LSTMTrace:
     """Run the layer over xWx (T, B, 4H) from `state`.  Overwrites xWx: it becomes the block of gates."""
-    trace, step = lstm_steps(xWx, weights, state, masks, buffers)
-    for t in range(xWx.shape[0]):
-        step(t)
+    trace, run = lstm_steps(xWx, weights, state, masks, buffers)
+    run(0, xWx.shape[0])
     return trace
 
 
 def lstm_steps(
     xWx: Array, weights: LSTMWeights, state: LSTMState, masks: RecurrentMasks, buffers: Buffers
-) -> tuple[LSTMTrace, Callable[[int], None]]:
-    """The trace, in which only `state` is filled in, and the function that computes time step t: row t+1 from row t.
+) -> tuple[LSTMTrace, Callable[[int, int], None]]:
+    """The trace, in which only `state` is filled in, and the function that computes time steps first to last - 1.
 
-    xWx[t] is read when step t is run.  So when a song is written, it may follow from what step t-1 gave.
+    Row t+1 follows from row t.  xWx[t] is read when step t is run, so when a song is written, it may follow from what
+    step t-1 gave.
     """
     T, B, H = xWx.shape[0], xWx.shape[1], weights.Wh.shape[0]
     dtype = weights.Wh.dtype
@@ -107,28 +109,32 @@ def lstm_steps(
     rh = buffers.empty("rh", (T + 1, B, H), dtype)
     c = buffers.empty("c", (T + 1, B, H), dtype)
     tanh_c = buffers.empty("tanh_c", (T, B, H), dtype)
-    recurrent = buffers.empty("recurrent", (B, 4 * H), dtype)
-    recur = repeated_product(rh[:T], weights.Wh, recurrent, buffers.within("Wh"))
+    in_order = weights._replace(Wh=in_blocks(weights.Wh, "Wh", buffers))
 
     h[0], c[0] = state
 
-    def step(t: int) -> None:
-        # z = xWx[t] + (r * h[t]) @ Wh + b                                          (1)
-        if t == 0:
-            np.multiply(masks.r, h[0], out=rh[0])
-        recur(t)  # recurrent = rh[t] @ Wh
-        kernels.add_gate_inputs(gates[t], recurrent, weights.b)
-        # i, f, o = sigmoid(z_i), sigmoid(z_f), sigmoid(z_o); g = tanh(z_g)         (2) (3)
-        # c[t+1] = m * (f * c[t] + i * g)                                           (4)
-        np.tanh(gates[t], out=gates[t])
-        kernels.cell_forward(gates[t], c[t], masks.m, c[t + 1])
-        # h[t+1] = s * o * tanh(c[t+1])                                             (5)
-        np.tanh(c[t + 1], out=tanh_c[t])
-        kernels.hidden_forward(gates[t], tanh_c[t], masks.s, masks.r, h[t + 1], rh[t + 1])
-
     i, f, o, g = (gates[:, :, k * H : (k + 1) * H] for k in range(4))
     not_yet = np.empty(0, dtype)
-    return LSTMTrace(i, f, o, g, c, tanh_c, h, rh, gates, dz=not_yet, dh=not_yet, dc=not_yet), step
+    trace = LSTMTrace(i, f, o, g, c, tanh_c, h, rh, gates, dz=not_yet, dh=not_yet, dc=not_yet)
+    return trace, partial(_steps_forward, in_order, masks, gates, c, tanh_c, h, rh)
+
+
+@kernel
+def _steps_forward(
+    weights: LSTMWeights, masks: RecurrentMasks, gates: Array, c: Array, tanh_c: Array, h: Array, rh: Array,
+    first: int, last: int,
+) -> None:  # fmt: skip
+    if first == 0:
+        rh[0] = masks.r * h[0]
+    for t in range(first, last):
+        # z = xWx[t] + (r * h[t]) @ Wh + b                                          (1)
+        add_product(rh[t], weights.Wh, gates[t])
+        # i, f, o = sigmoid(z_i), sigmoid(z_f), sigmoid(z_o); g = tanh(z_g)         (2) (3)
+        # c[t+1] = m * (f * c[t] + i * g)                                           (4)
+        # h[t+1] = s * o * tanh(c[t+1])                                             (5)
+        kernels.step_forward(
+            gates[t], weights.b, c[t], masks.m, masks.s, masks.r, c[t + 1], tanh_c[t], h[t + 1], rh[t + 1]
+        )
 
 
 def lstm_backward(
@@ -144,21 +150,10 @@ def lstm_backward(
     dh = buffers.empty("dh", (T + 1, B, H), Wh.dtype)
     dc = buffers.empty("dc", (T + 1, B, H), Wh.dtype)
     d_rh = buffers.empty("d_rh", (B, H), Wh.dtype)  # d loss / d (r * h), by way of the next step's gates
-    recur = repeated_product(dz, Wh.T, d_rh, buffers.within("WhT"))
 
     dc[T], d_rh[:] = 0, 0  # nothing comes back from beyond the last step: truncated backpropagation through time
-    for t in reversed(range(T)):
-        # dh[t+1] = dy[t] + r * d_rh                                                (11)
-        # d_shown = s * dh[t+1]                                                     (12)
-        # dc[t+1] += d_shown * o * (1 - tanh(c[t+1])^2)                             (13)
-        # d_update = m * dc[t+1], and from it and d_shown dz of the four gates      (14)
-        # dc[t] = d_update * f                                                      (15)
-        kernels.step_backward(
-            dy[t], d_rh, trace.gates[t], trace.c[t], trace.tanh_c[t], masks.m, masks.s, masks.r,
-            dh[t + 1], dc[t + 1], dz[t], dc[t],
-        )  # fmt: skip
-        # d_rh = dz[t] @ Wh.T                                                       (16)
-        recur(t)
+    WhT = in_blocks(Wh.T, "WhT", buffers)
+    _steps_backward(dy, WhT, masks, trace.gates, trace.c, trace.tanh_c, dh, dc, dz, d_rh)
     np.multiply(masks.r, d_rh, out=dh[0])
 
     # dWh = (r * h[:T]).T @ dz; db = sum of dz over t and b: all steps in one product   (17)
@@ -166,3 +161,22 @@ def lstm_backward(
     dWh = np.matmul(trace.rh[:T].reshape(T * B, H).T, flat_dz, out=buffers.empty("dWh", Wh.shape, Wh.dtype))
     db = np.sum(flat_dz, axis=0, out=buffers.empty("db", b.shape, b.dtype))
     return trace._replace(dz=dz, dh=dh, dc=dc), LSTMWeights(dWh, db)
+
+
+@kernel
+def _steps_backward(
+    dy: Array, WhT: Array, masks: RecurrentMasks, gates: Array, c: Array, tanh_c: Array,
+    dh: Array, dc: Array, dz: Array, d_rh: Array,
+) -> None:  # fmt: skip
+    for t in range(len(dy) - 1, -1, -1):
+        # dh[t+1] = dy[t] + r * d_rh                                                (11)
+        # d_shown = s * dh[t+1]                                                     (12)
+        # dc[t+1] += d_shown * o * (1 - tanh(c[t+1])^2)                             (13)
+        # d_update = m * dc[t+1], and from it and d_shown dz of the four gates      (14)
+        # dc[t] = d_update * f                                                      (15)
+        kernels.step_backward(
+            dy[t], d_rh, gates[t], c[t], tanh_c[t], masks.m, masks.s, masks.r, dh[t + 1], dc[t + 1], dz[t], dc[t]
+        )
+        # d_rh = dz[t] @ Wh.T                                                       (16)
+        d_rh[:] = 0
+        add_product(dz[t], WhT, d_rh)

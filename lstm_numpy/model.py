@@ -35,7 +35,7 @@ class Layer(NamedTuple):
     masks: Any
     output_mask: Array | None  # (T, B, H) dropout of the output
     trace: Any
-    step: Callable[[int], None]
+    steps: Callable[[int, int], None]  # runs time steps first to last - 1
     buffers: Buffers
 
 
@@ -58,25 +58,24 @@ class Stack:
             cell_masks = cell.masks(*(masks.get(f"{name}.{field}", ones) for field in cell.masks._fields))
             first = state[name] if state else cell.state(*(zeros for _ in cell.state._fields))
             xWx = room.empty("xWx", (T, B, len(cell.gates) * H), dtype)
-            trace, step = cell.steps(xWx, weights, first, cell_masks, room)
+            trace, steps = cell.steps(xWx, weights, first, cell_masks, room)
             mask = masks.get(f"{name}.output")
-            self.layers.append(Layer(name, cell, Ws, xWx, weights, cell_masks, mask, trace, step, room))
+            self.layers.append(Layer(name, cell, Ws, xWx, weights, cell_masks, mask, trace, steps, room))
 
     def run(self, x: Array) -> Array:
         """All time steps, from x to logits (T, B, V).  x is what few_hot gives, or numbers (T, B, D)."""
-        return self._run(x, slice(None), range(self.T), self.logits)
+        return self._run(x, slice(None), 0, self.T, self.logits)
 
     def run_step(self, x: Array, t: int) -> Array:
         """Time step t: from its x, without the axis T, to logits (B, V), valid until the next step."""
-        return self._run(x, t, (t,), self.logits[0])
+        return self._run(x, t, t, t + 1, self.logits[0])
 
-    def _run(self, x: Array, rows: slice | int, times: Iterable[int], logits: Array) -> Array:
+    def _run(self, x: Array, rows: slice | int, first: int, last: int, logits: Array) -> Array:
         not_yet = np.empty(0, self.b.dtype)
         for layer in self.layers:
             x = layers.input_forward(x, tuple(layer.Ws.values()), self.V, layer.xWx[rows])  # xWx = x @ Wx         (6)
             self.trace[f"{layer.name}.input"], self.trace[layer.name] = InputTrace(x, not_yet), layer.trace
-            for t in times:
-                layer.step(t)  # (1) to (5)
+            layer.steps(first, last)  # (1) to (5)
             x = layer.trace.h[1:][rows]
             if layer.output_mask is not None:
                 x = layers.dropout_forward(x, layer.output_mask[rows], layer.buffers)  # y = h * mask              (7)

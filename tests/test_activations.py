@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 
+from lstm_numpy import kernels
 from lstm_numpy.activations import log_softmax, sigmoid, softmax
 
 pytestmark = pytest.mark.math
@@ -44,3 +45,28 @@ def test_softmax_of_huge_logits_neither_overflows_nor_loses_the_logarithm() -> N
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_the_dtype_stays(function, dtype) -> None:
     assert function(np.ones((2, 3), dtype)).dtype == dtype
+
+
+# The same curves as loops.
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_curves_of_the_loops_are_right_to_a_few_units_of_the_last_place(dtype: type) -> None:
+    x = np.concatenate([np.linspace(-30, 30, 2001), np.geomspace(1e-30, 1, 500), -np.geomspace(1e-30, 1, 500)])
+    x = x.astype(dtype)
+    curve, exact = x.copy(), np.tanh(x.astype(np.longdouble))
+    kernels.tanh(curve)
+    assert curve.dtype == dtype
+    assert (np.abs(curve - exact) <= 6 * np.spacing(np.abs(exact).astype(dtype))).all()
+    curve, exact = x.copy(), 1 / (1 + np.exp(-x.astype(np.longdouble)))
+    kernels.sigmoid(curve)
+    assert (np.abs(curve - exact) <= 2 * np.finfo(dtype).eps).all()
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_curves_of_the_loops_end_at_their_limits_and_show_what_is_no_number(dtype: type) -> None:
+    ends = np.array([-np.inf, -1e30, 0, 1e30, np.inf, np.nan], dtype)
+    for curve, wanted in ((kernels.tanh, [-1, -1, 0, 1, 1, np.nan]), (kernels.sigmoid, [0, 0, 0.5, 1, 1, np.nan])):
+        found = ends.copy()
+        curve(found)
+        np.testing.assert_array_equal(found, wanted)

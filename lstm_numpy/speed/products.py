@@ -1,86 +1,150 @@
-"""x @ W with the same W at every time step: the product that a recurrent layer spends most of its time in."""
+"""y += x @ W inside compiled loops: the product that a recurrence repeats at every time step.  Read it last, or never.
+
+BLAS copies W into the order that its inner loop likes, at every call.  With few rows in x this takes as long as the
+multiplications.  Here W is laid out once for all time steps (`in_blocks`), and a tile of the product stays in registers
+from the first k to the last (`_adder`; the method is that of Goto and van de Geijn 2008).  Each sum runs over k in its
+order, so a row of y has the same bits whatever rows stand beside it: in training, in writing, in any number of parts.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
+from functools import reduce
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from threadpoolctl import ThreadpoolController
+from llvmlite import binding, ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic, overload
 
-from lstm_numpy.speed import loops
 from lstm_numpy.speed.buffers import Buffers
+from lstm_numpy.speed.compiled import kernel
 
 Array = npt.NDArray[Any]
 
-_SMALL = 1_000_000  # multiplications
-_COLUMNS = 64
-_FEW_TIMES = 1  # too few for a copy of W
-_ENOUGH_LANES = 8  # a tile of fewer is slower, but still faster than the whole
+tools: Any = cgutils  # numba has no type hints for it
+_REGISTER = 64  # bytes: of AVX-512.  Where registers are smaller, the compiler takes several for one.
+_REGISTERS = 2  # side by side: the columns of a tile
+_ROWS = 8 if binding.get_host_cpu_features().get("avx512f") else 2  # of a tile: 16 sums fill half of all registers
+_WIDE = 4  # blocks at a time where x has one row: with fewer sums, each addition would wait for the one before
 
 
-def repeated_product(xs: Array, W: Array, out: Array, buffers: Buffers) -> Callable[[int], object]:
-    """A function of t that sets out (B, N) to xs[t] @ W.  xs (times, B, K) may change in between, W (K, N) may not.
-
-    Before each product OpenBLAS copies W into the order that its inner loop likes.  With few rows in x this takes as
-    long as the multiplications, so here W is laid out once.  OpenBLAS's AVX-512 kernels leave their copy out where a
-    product is small: for them W is cut into blocks of 64 columns, and a product into tiles of that width.  Measured at
-    K=256, this is 5 times as fast for 4 rows, twice for 32, and 1.4 times for 64.  With its other kernels a loop that
-    needs no copy at all, loops.multiply_rows, is the faster one: 2 times for 16 rows of K=128, 1.4 for 32 of K=512.
-    """
-    times, B, K = xs.shape
-    N = W.shape[1]
-    if times <= _FEW_TIMES:
-        return lambda t: np.matmul(xs[t], W, out=out)
-    tiles = _tiles(B, K, N)
-    if tiles is None:
-        rows = _in_blocks(W, 1, N, buffers).reshape(K, N)
-        if B >= 4 and K % 4 == 0:
-            return lambda t: loops.multiply_rows(xs[t], rows, out)
-        return lambda t: np.matmul(xs[t], rows, out=out)
-
-    lanes, parts = tiles  # of each tile; and of K: each part gives a sum, and they are added at the end
-    blocks = _in_blocks(W, parts, _COLUMNS, buffers)
-    sums = out[None] if parts == 1 else buffers.empty("sums", (parts, B, N), W.dtype)
-    x_tiles = xs.reshape(times, B // lanes, lanes, parts, K // parts).transpose(0, 3, 1, 2, 4)[:, :, :, None]
-    to = sums.reshape(parts, B // lanes, lanes, N // _COLUMNS, _COLUMNS).swapaxes(2, 3)
-
-    def product(t: int) -> None:
-        np.matmul(x_tiles[t], blocks, out=to)
-        if parts > 1:
-            np.add.reduce(sums, axis=0, out=out)
-
-    return product
-
-
-def _tiles(B: int, K: int, N: int) -> tuple[int, int] | None:
-    """Lanes in a tile, and parts of K, such that a tile is a small product.  None: it would not pay."""
-    if B * K * N <= _SMALL or N % _COLUMNS or not _small_products_are_fast():
-        return None
-    choices = {}
-    for parts in (4, 2, 1):
-        most = min(B, _SMALL * parts // (K * _COLUMNS))
-        lanes = max((n for n in range(2, most + 1) if B % n == 0), default=0)
-        if lanes and K % parts == 0:
-            choices[min(lanes, _ENOUGH_LANES)] = lanes, parts
-    return choices[max(choices)] if choices else None
-
-
-def _in_blocks(W: Array, parts: int, columns: int, buffers: Buffers) -> Array:
-    """W (K, N) copied into (parts, 1, N / columns, K / parts, columns)."""
-    K, N = W.shape
-    blocks = buffers.empty("blocks", (parts, 1, N // columns, K // parts, columns), W.dtype)
-    if W.flags.f_contiguous and K // parts % 16 == 0:  # NumPy's copy of a transposed matrix takes 5 times as long
-        loops.transpose_into_blocks(W.T, blocks)
-    else:
-        blocks[:, 0] = W.reshape(parts, K // parts, N // columns, columns).swapaxes(1, 2)
+def in_blocks(W: Array, name: str, buffers: Buffers) -> Array:
+    """W (K, N) as add_product needs it: (blocks, K, columns), in memory of `buffers`; 0 behind the last column."""
+    columns = _REGISTERS * _REGISTER // W.itemsize
+    blocks = buffers.empty(name, (-(-W.shape[1] // columns), W.shape[0], columns), W.dtype)
+    _copy_into_blocks(W, blocks)
     return blocks
 
 
-@cache
-def _small_products_are_fast() -> bool:
-    """Whether NumPy's products are computed by OpenBLAS's AVX-512 kernels."""
-    architectures = {library.get("architecture") for library in ThreadpoolController().info()}
-    return not architectures.isdisjoint({"SkylakeX", "Cooperlake", "SapphireRapids"})
+@kernel
+def _copy_into_blocks(W: Array, blocks: Array) -> None:
+    K, N = W.shape
+    columns = blocks.shape[2]
+    for b in range(len(blocks)):
+        left, right = b * columns, min((b + 1) * columns, N)
+        if right - left < columns:
+            blocks[b] = 0
+        for k in range(0, K, 16):  # so many at a time: W may be a transposed matrix, whose columns lie in cache lines
+            rows, to = W[k : k + 16, left:right], blocks[b, k : k + 16]
+            for j in range(rows.shape[1]):
+                for n in range(rows.shape[0]):
+                    to[n, j] = rows[n, j]
+
+
+def _adder(rows: int, blocks: int) -> Callable[[Array, Array, Array], None]:
+    """y += x @ W, for x (rows, K), W (blocks, K, columns) and y (rows, blocks * columns).
+
+    The machine code loads y into registers, adds x[n, k] * W[:, k] for each k, and stores y.  (Compiled from a loop in
+    Python, every sum would go to memory and back for each k.)
+    """
+
+    def add(x: Array, W: Array, y: Array) -> None:
+        """What the machine code does: this is for a debugger."""
+        y += np.hstack([x @ block for block in W])
+
+    @intrinsic
+    def machine_code(context: Any, x: Any, W: Any, y: Any) -> Any:
+        def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            x, W, y = (
+                context.make_array(kind)(context, builder, argument)
+                for kind, argument in zip(signature.args, arguments, strict=True)
+            )
+            number = context.get_data_type(signature.args[2].dtype)
+            size = context.get_abi_sizeof(number)
+            count = _REGISTER // size
+            register, place = ir.VectorType(number, count), ir.IntType(64)
+            everywhere = ir.Constant(ir.VectorType(ir.IntType(32), count), None)  # a register full of its first number
+            multiply_add = tools.get_or_insert_function(
+                builder.module, ir.FunctionType(register, [register] * 3), f"llvm.fma.v{count}f{8 * size}"
+            )
+
+            def address(array: Any, kind: Any, *places: Any) -> Any:
+                strides = (builder.extract_value(array.strides, axis) for axis in range(len(places)))
+                steps = (builder.mul(*pair) for pair in zip(places, strides, strict=True))
+                start = builder.bitcast(array.data, ir.IntType(8).as_pointer())
+                return builder.bitcast(builder.gep(start, [reduce(builder.add, steps)]), kind.as_pointer())
+
+            columns = [(block, place(j * count)) for block in range(blocks) for j in range(_REGISTERS)]
+            targets = [
+                address(y, register, place(n), place((block * _REGISTERS + j) * count))
+                for n in range(rows) for block in range(blocks) for j in range(_REGISTERS)
+            ]  # fmt: skip
+            sums = [tools.alloca_once(builder, register) for _ in targets]
+            for target, total in zip(targets, sums, strict=True):
+                builder.store(builder.load(target, align=size), total)
+            with tools.for_range(builder, builder.extract_value(x.shape, 1)) as loop:
+                weights = [
+                    builder.load(address(W, register, place(block), loop.index, column), align=size)
+                    for block, column in columns
+                ]
+                for n in range(rows):
+                    one = builder.load(address(x, number, place(n), loop.index))
+                    first = builder.insert_element(ir.Constant(register, ir.Undefined), one, ir.IntType(32)(0))
+                    factor = builder.shuffle_vector(first, first, everywhere)
+                    for weight, total in zip(weights, sums[n * len(weights) :], strict=False):
+                        builder.store(builder.call(multiply_add, [factor, weight, builder.load(total)]), total)
+            for target, total in zip(targets, sums, strict=True):
+                builder.store(builder.load(total), target, align=size)
+            return context.get_dummy_value()
+
+        return types.void(x, W, y), build
+
+    @overload(add, strict=False)
+    def compiled(x: Any, W: Any, y: Any) -> Any:
+        return lambda x, W, y: machine_code(x, W, y)  # type: ignore[call-arg]
+
+    return add
+
+
+_add_tile, _add_row, _add_piece = _adder(_ROWS, 1), _adder(1, _WIDE), _adder(1, 1)
+
+
+@kernel
+def add_product(x: Array, W: Array, y: Array) -> None:
+    """y += x @ W, for x (B, K) and y (B, N), and W as in_blocks lays it out."""
+    (B, N), columns = y.shape, W.shape[2]
+    whole = N // columns
+    rest = N - whole * columns
+    _add_blocks(x, W[:whole], y)
+    if rest:
+        edge = np.zeros((B, columns), y.dtype)
+        edge[:, :rest] = y[:, N - rest :]
+        _add_blocks(x, W[whole:], edge)
+        y[:, N - rest :] = edge[:, :rest]
+
+
+@kernel
+def _add_blocks(x: Array, W: Array, y: Array) -> None:
+    B, (count, _, columns) = len(x), W.shape
+    tiled, wide = B - B % _ROWS, count - count % _WIDE
+    for b in range(count):
+        for n in range(0, tiled, _ROWS):
+            _add_tile(x[n : n + _ROWS], W[b : b + 1], y[n : n + _ROWS, b * columns : (b + 1) * columns])
+    for n in range(tiled, B):
+        for b in range(0, wide, _WIDE):
+            _add_row(x[n : n + 1], W[b : b + _WIDE], y[n : n + 1, b * columns : (b + _WIDE) * columns])
+        for b in range(wide, count):
+            _add_piece(x[n : n + 1], W[b : b + 1], y[n : n + 1, b * columns : (b + 1) * columns])

@@ -7,16 +7,29 @@ EDITS = [
         "    b: Array  # (4H,)\n    p: Array  # (3, H) peepholes: how much the gates i, f and o see of their cell\n",
     ),
     ("lstm.py", '"b": (4 * H,)}', '"b": (4 * H,), "p": (3, H)}'),
-    (  # forward: sigmoid(z) = (1 + tanh(z/2)) / 2, and the three z are halved already
-        "lstm.py",
-        "        np.tanh(gates[t], out=gates[t])\n        kernels.cell_forward(gates[t], c[t], masks.m, c[t + 1])\n",
-        "        gates[t, :, :H] += weights.p[0] * c[t] / 2\n"
-        "        gates[t, :, H : 2 * H] += weights.p[1] * c[t] / 2\n"
-        "        z_o = gates[t, :, 2 * H : 3 * H].copy()\n"
-        "        np.tanh(gates[t], out=gates[t])\n"
-        "        kernels.cell_forward(gates[t], c[t], masks.m, c[t + 1])\n"
-        "        gates[t, :, 2 * H : 3 * H] = (1 + np.tanh(z_o + weights.p[2] * c[t + 1] / 2)) / 2\n",
+    (  # forward, one step
+        "kernels.py",
+        "z: Array, b: Array, c_prev: Array, m: Array, s: Array, r: Array, "
+        "c: Array, tanh_c: Array, h: Array, rh: Array\n",
+        "z: Array, b: Array, p: Array, c_prev: Array, m: Array, s: Array, r: Array,\n"
+        "    c: Array, tanh_c: Array, h: Array, rh: Array,\n",
     ),
+    (  # the gates i and f see c[t]; the output gate waits
+        "kernels.py",
+        "        sigmoid(z[n, : 3 * H])  # i, f, o (2)\n",
+        "        for k in range(H):\n"
+        "            z[n, k] += p[0, k] * c_prev[n, k]\n"
+        "            z[n, H + k] += p[1, k] * c_prev[n, k]\n"
+        "        sigmoid(z[n, : 2 * H])\n",
+    ),
+    (  # the output gate sees c[t+1]
+        "kernels.py",
+        "            tanh_c[n, k] = c[n, k]\n",
+        "            tanh_c[n, k] = c[n, k]\n"
+        "            z[n, 2 * H + k] += p[2, k] * c[n, k]\n"
+        "        sigmoid(z[n, 2 * H : 3 * H])\n",
+    ),
+    ("lstm.py", "gates[t], weights.b, c[t], masks.m,", "gates[t], weights.b, weights.p, c[t], masks.m,"),
     (  # backward, one step
         "kernels.py",
         "tanh_c: Array, m: Array, s: Array, r: Array,\n    dh: Array",
@@ -34,7 +47,9 @@ EDITS = [
         "            dz[n, 3 * H + k] = d_update[k] * i * (one - g * g)\n"
         "            dc_prev[n, k] += p[0, k] * dz[n, k] + p[1, k] * dz[n, H + k]\n",
     ),
-    ("lstm.py", "trace.tanh_c[t], masks.m,", "trace.tanh_c[t], weights.p, masks.m,"),
+    ("lstm.py", "d_rh, gates[t], c[t], tanh_c[t], masks.m,", "d_rh, gates[t], c[t], tanh_c[t], p, masks.m,"),
+    ("lstm.py", "    dy: Array, WhT: Array, masks", "    dy: Array, WhT: Array, p: Array, masks"),
+    ("lstm.py", "_steps_backward(dy, WhT, masks", "_steps_backward(dy, WhT, weights.p, masks"),
     (  # the parameter's own gradient: a sum over all steps
         "lstm.py",
         "    return trace._replace(dz=dz, dh=dh, dc=dc), LSTMWeights(dWh, db)\n",
