@@ -22,10 +22,10 @@ import numpy as np
 from experiment.command.arguments import Parser
 from experiment.command.outcome import outcome
 from experiment.folder import RunError
-from experiment.listening import LEARNED, QUANTITIES, Array, Finding, Reading, activations, hear, search
+from experiment.listening import LEARNED, QUANTITIES, Finding, Reading, activations, hear, search
 from experiment.plots import panels
 from experiment.tunes import Composer
-from lstm_numpy.files import reading
+from lstm_numpy.files import Array, reading
 from lstm_numpy.parameters import init_params
 from midi_io import read_song
 from midi_io.notes import melody, pitch_name

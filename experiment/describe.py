@@ -9,17 +9,15 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from experiment.songs import RunSongs
 from experiment.tunes import Composer
 from lstm_numpy.batches import evaluation_batches
+from lstm_numpy.files import Array
 from lstm_numpy.model import few_hot_input_gradient, loss_and_gradients
-
-Array = npt.NDArray[Any]
 
 T, B = 64, 16  # the batch that the command runs
 

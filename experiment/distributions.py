@@ -9,15 +9,11 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from experiment.folder import RunError
-from lstm_numpy.files import ArraySpec, check_arrays, read_arrays, reading, write_arrays
-
-Array = npt.NDArray[Any]
+from lstm_numpy.files import Array, ArraySpec, check_arrays, read_arrays, reading, write_arrays
 
 _TAIL = [0, 0.01, 0.03, 0.1, 0.3]
 PERCENT = np.array([*_TAIL, *range(1, 100), *(100 - part for part in reversed(_TAIL))])  # Q levels, closer in the tails

@@ -18,19 +18,17 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
+from lstm_numpy.files import Array
 from lstm_numpy.model import forward
 from lstm_numpy.parameters import Arrays, layer_names
 from midi_io import Song, Vocabulary, quantise
 from midi_io.tokens import SCHEMES, parse
 from midi_io.tokens.context import Context
 from midi_io.tokens.words import SPECIALS, Word
-
-Array: TypeAlias = npt.NDArray[Any]
 
 QUANTITIES = ("i", "f", "o", "g", "c", "h")
 DRAWS = 100

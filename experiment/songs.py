@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from experiment.folder import RunError
 from lstm_numpy.batches import UNKNOWN, Songs, Transposition, Windows, paper_windows, training_batches
 from lstm_numpy.checkpoint import Checkpoint
-from lstm_numpy.files import ArraySpec, check_arrays, read_arrays, reading, write_arrays
+from lstm_numpy.files import Array, ArraySpec, check_arrays, read_arrays, reading, write_arrays
 from midi_io.vocabulary import Vocabulary
-
-Array = npt.NDArray[Any]
 
 SPLITS = ("train", "valid", "test")
 ARRAYS = {

@@ -9,10 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from experiment.command.console import one_line
 from experiment.folder import RunError
@@ -20,7 +18,7 @@ from experiment.parallel import run_all
 from experiment.songs import RunSongs
 from lstm_numpy.batches import END, START, UNKNOWN
 from lstm_numpy.checkpoint import Checkpoint, CheckpointError, load_checkpoint
-from lstm_numpy.files import Fact, check_facts, reading
+from lstm_numpy.files import Array, Fact, check_facts, reading
 from lstm_numpy.sampling import Sampling, Tune, generate
 from midi_io.disk import read_bytes
 from midi_io.music.instruments import out_of_range, programs_of
@@ -33,8 +31,6 @@ from midi_io.tokens.context import Context
 from midi_io.tokens.grammar import Grammar
 from midi_io.vocabulary import Vocabulary
 from midi_io.writer import write_song
-
-Array = npt.NDArray[Any]
 
 SPELLING = {
     "tokens": Fact(str, 1, 20), "grid": Fact(int, 1, 960), "transpose": Fact(int, 0, 60), "context": Fact(str, 4, 5),

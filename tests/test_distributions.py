@@ -13,13 +13,12 @@ from experiment.distributions import (
     EPOCHS,
     PERCENT,
     QUANTILES,
-    Array,
     Distributions,
     histogram,
     quantiles,
 )
 from experiment.folder import RunError
-from lstm_numpy.files import ArraySpec, read_arrays
+from lstm_numpy.files import Array, ArraySpec, read_arrays
 from lstm_numpy.parameters import ModelConfig, init_params
 
 

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from experiment.listening import Finding, sounding
 from experiment.page.embed import to_html, to_json
@@ -26,8 +25,6 @@ from experiment.tunes import Composer, beginning, opening_of, usual_bpm
 from lstm_numpy.batches import UNKNOWN
 from lstm_numpy.files import write_whole
 from lstm_numpy.parameters import layer_names
-
-Array = npt.NDArray[Any]
 
 LARGEST = 2_900_000  # bytes of a page
 FOR_TUNES = 2_000_000  # of them, for what every tune needs

@@ -13,9 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-Array = npt.NDArray[Any]
+from lstm_numpy.files import Array
 
 TEMPLATE = Path(__file__).parent / "template"
 SCRIPTS = ("data.js", "sound.js", "roll.js", "charts.js", "watch.js", "page.js")

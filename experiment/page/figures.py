@@ -6,11 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from experiment.plots import Learned
-
-Array = npt.NDArray[Any]
+from lstm_numpy.files import Array
 
 POINTS = 300  # of a curve at most
 MOST_EPOCHS = 60

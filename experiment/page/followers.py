@@ -8,18 +8,16 @@ from itertools import islice
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from experiment.listening import LEARNED, Finding, Reading, hear, search
 from experiment.page.embed import pack
 from experiment.songs import RunSongs
 from experiment.tunes import Composer
 from lstm_numpy.batches import UNKNOWN
+from lstm_numpy.files import Array
 from lstm_numpy.parameters import init_params
 from midi_io.music.meter import on_bars
 from midi_io.notes import Song
-
-Array = npt.NDArray[Any]
 
 COUNTING = ("on the beat", "first in its bar")
 SEARCHED = 20  # valid songs, and as many test songs

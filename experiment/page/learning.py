@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from experiment.folder import RunError
 from experiment.tunes import Composer, beginning
 from lstm_numpy.batches import START
-from lstm_numpy.files import ArraySpec, check_arrays, read_arrays, reading, write_arrays
-
-Array = npt.NDArray[Any]
+from lstm_numpy.files import Array, ArraySpec, check_arrays, read_arrays, reading, write_arrays
 
 EPOCHS = (0, 1, 3, 10)
 LENGTH = 400  # tokens of a kept tune at most

@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from experiment.listening import last_of_moments, sounding, token_beats
 from experiment.page.embed import pack
 from experiment.tunes import Composer
 from lstm_numpy.batches import END
+from lstm_numpy.files import Array
 from lstm_numpy.layers import input_forward
 from lstm_numpy.model import forward, loss_and_gradients
 from lstm_numpy.parameters import State, input_weights, layer_names
@@ -22,8 +22,6 @@ from midi_io.music.statistics import tonic_of
 from midi_io.notes import PITCH_NAMES, Note, melody
 from midi_io.tokens.hearing import RUNS
 from midi_io.tokens.words import Word
-
-Array = npt.NDArray[Any]
 
 BEST = 5  # most probable tokens that are shown
 AT_ONCE = 256  # time steps of a forward pass

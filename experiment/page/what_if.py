@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from experiment.listening import Finding
+from lstm_numpy.files import Array
 from lstm_numpy.parameters import layer_names
 
-Array = npt.NDArray[Any]
 Arrays = dict[str, Array]
 
 ECHO = ("echo", "run", "ago")  # the features that speak of it

@@ -16,19 +16,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from experiment.distributions import Distributions, histogram
 from experiment.folder import RunError, RunFolder, read_json
 from experiment.history import EPOCH_COLUMNS, GATES, read_log
 from experiment.plots import panels
-from lstm_numpy.files import reading, write_whole
+from lstm_numpy.files import Array, reading, write_whole
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-Array = npt.NDArray[Any]
 
 GATE_COLOURS = dict(zip(GATES, (panels.BLUE, panels.VERMILION, panels.GREEN, panels.PURPLE), strict=True))
 GATE_NAMES = {"i": "input gate", "f": "forget gate", "o": "output gate", "g": "candidate"}

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from lstm_numpy.files import Array
 from midi_io.music.picture import drawing_style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-Array = npt.NDArray[Any]
 Columns = Mapping[str, npt.NDArray[np.float64]]  # of a history, by name
 
 BLACK, GREY = "#222222", "#767676"
