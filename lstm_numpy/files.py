@@ -169,6 +169,8 @@ def check_arrays(arrays: Mapping[str, Array], specs: Mapping[str, ArraySpec]) ->
     sizes: dict[str, int] = {}
     for name, spec in specs.items():
         array = arrays[name]
+        if not isinstance(array, np.ndarray):
+            raise ValueError(f"the array {name} is none")
         pairs = zip(spec.shape, array.shape, strict=False)
         wanted = tuple(sizes.setdefault(n, found) if isinstance(n, str) else n for n, found in pairs)
         if array.dtype.str[1:] not in spec.dtypes.split():

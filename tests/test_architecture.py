@@ -42,7 +42,13 @@ ORDER = {
 }
 ALLOWED = {  # and nothing else; sys.stdlib_module_names is always there
     "midi_io": {"midi_io", "mido", "numpy", "numba", "tqdm", "matplotlib"},
-    "lstm_numpy": {"lstm_numpy", "numpy", "numba", "threadpoolctl"},
+    "lstm_numpy": {
+        "lstm_numpy",
+        "numpy",
+        "numba",
+        "llvmlite",
+        "threadpoolctl",
+    },  # llvmlite is the half of numba below Python
     "experiment": {"experiment", "lstm_numpy", "midi_io", "numpy", "matplotlib", "tqdm"},
 }
 HEAVY = {"numpy", "numba", "mido", "matplotlib", "tqdm", "threadpoolctl"}
