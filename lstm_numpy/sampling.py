@@ -135,11 +135,8 @@ def _side_by_side(
         if sampling.repeats:
             loops.forbid_loops(logits, ids, writing, t, runs, sampling.repeats, SHORTEST_LOOP)
         chosen, entropies = _choose(logits, uniform[writing, t - n], sampling)
-        ids[writing, t] = chosen
-        entropy_sums[writing] += entropies
-        loops.extend_loops(ids, writing, t, runs, longest)
-        going = chosen != end
-        if not going.all():
+        if loops.write_down(chosen, entropies, end, writing, t, ids, entropy_sums, runs, longest):
+            going = chosen != end
             lengths[writing[~going]] = t + 1
             writing, chosen = writing[going], chosen[going]
             stepper = Stepper(params, each_array(stepper.state, itemgetter(going)), buffers)
@@ -171,16 +168,15 @@ def _loops_of(ids: Array, known: int) -> tuple[Array, Array]:
 
 def _choose(logits: Array, uniform: Array, sampling: Sampling) -> tuple[Array, Array]:
     """For each row of logits (rows, V) an id, and the entropy in nats; uniform: (rows,) numbers from [0, 1)."""
-    largest = logits.max(axis=1, keepdims=True)
-    if not np.isfinite(largest).all():
+    below, entropies, chosen = np.empty_like(logits), np.empty(len(logits)), np.empty(len(logits), dtype=np.intp)
+    if not loops.below_largest(logits, below):
         raise ValueError("no token may follow, or the network's output is not finite")
-    logits = logits - largest
-    p, entropies, chosen = np.exp(logits), np.empty(len(logits)), np.empty(len(logits), dtype=np.intp)
-    loops.entropy_rows(logits, p, entropies)
+    p = np.exp(below)
+    loops.entropy_rows(below, p, entropies)
     if sampling.temperature == 0:
-        return np.argmax(logits, axis=1), entropies
+        return np.argmax(below, axis=1), entropies
     if (sampling.temperature, sampling.top_k, sampling.top_p) != (1, 0, 1):
-        p = np.exp(narrowed(logits, sampling))
+        p = np.exp(narrowed(below, sampling))
     loops.draw_rows(p, uniform, chosen)
     return chosen, entropies
 

@@ -191,6 +191,33 @@ def test_threads_are_checked_with_parts_of_different_size() -> None:
     assert case.B % case.threads
 
 
+@pytest.mark.math
+def test_a_changed_equation_is_compiled_again_where_a_loop_of_another_file_calls_it(tmp_path: Path) -> None:
+    """numba keeps compiled loops on disk.  It must not take one that holds an equation as it was before the change."""
+    plant(Bug("optimizer.py", "import math\n", "import math\n\n", "nothing", "nothing"), tmp_path)
+    place = tmp_path / "lstm_numpy" / "kernels.py"
+    program = """if True:
+        import numpy as np
+        from lstm_numpy import ModelConfig, forward, init_params
+        params = init_params(ModelConfig(5, 4), np.random.default_rng(1))
+        print(forward(params, np.arange(4).reshape(2, 2))[0].tolist())
+    """
+
+    def logits() -> str:
+        environment = {**os.environ, "PYTHONPATH": str(tmp_path), "NUMBA_DISABLE_JIT": "0"}
+        environment.pop("NUMBA_CACHE_DIR", None)
+        command = [sys.executable, "-c", program]
+        return subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True).stdout
+
+    first = logits()
+    assert list(tmp_path.rglob("*.nbi"))  # something was kept
+    assert logits() == first
+    text = place.read_text("utf-8")
+    assert text.count("c[n, k] = m[n, k] * (f * c_prev[n, k] + i * g)") == 1
+    place.write_text(text.replace("c_prev[n, k] + i * g)", "c_prev[n, k] - i * g)"), "utf-8")
+    assert logits() != first
+
+
 def test_watching_tells_what_a_change_breaks_and_what_mends_it(tmp_path: Path) -> None:
     plant(Bug("optimizer.py", "import math\n", "import math\n\n", "nothing", "nothing"), tmp_path)
     place, right, wrong = tmp_path / "lstm_numpy" / "kernels.py", "i * (one - i)", "i"

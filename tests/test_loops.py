@@ -18,6 +18,26 @@ pytestmark = pytest.mark.math
 inf = np.inf
 
 
+def test_a_row_is_told_from_its_largest_and_what_has_none_is_found() -> None:
+    below = np.empty((2, 3))
+    assert loops.below_largest(np.array([[1.0, 3.0, -inf], [-5.0, -5.0, -7.0]]), below)
+    np.testing.assert_array_equal(below, [[-2, 0, -inf], [0, 0, -2]])
+    for wrong in ([np.nan, 1.0, 2.0], [1.0, 2.0, np.nan], [1.0, inf, 2.0], [-inf, -inf, -inf]):
+        assert not loops.below_largest(np.array([wrong, [1.0, 2.0, 3.0]]), below)
+        assert not loops.below_largest(np.array([[1.0, 2.0, 3.0], wrong]), below)
+
+
+def test_what_is_chosen_is_written_into_the_songs_that_go_on() -> None:
+    ids, sums = np.zeros((3, 4), np.intp), np.array([1.0, 2.0, 3.0])
+    runs, longest = np.zeros((3, 3), np.intp), np.zeros(3, np.intp)
+    ids[:, :2] = [[5, 5], [6, 6], [7, 7]]
+    songs, chosen = np.array([0, 2]), np.array([5, 1])
+    assert loops.write_down(chosen, np.array([0.5, 0.25]), 1, songs, 2, ids, sums, runs, longest) == 1
+    assert ids.tolist() == [[5, 5, 5, 0], [6, 6, 0, 0], [7, 7, 1, 0]]
+    assert sums.tolist() == [1.5, 2, 3.25]
+    assert runs[:, 1].tolist() == [1, 0, 0]
+
+
 def test_entropy_is_the_mean_of_minus_ln_p() -> None:
     logits = np.array([[0.0, -1.0, -2.0, -inf], [0.0, 0.0, 0.0, 0.0], [0.0, -inf, -inf, -inf]])
     entropies = np.empty(3)

@@ -16,6 +16,21 @@ Array = npt.NDArray[Any]
 
 
 @kernel
+def below_largest(logits: Array, below: Array) -> bool:
+    """below becomes logits - the largest of their row.  Whether each row has a largest, a finite number, and no NaN."""
+    good = True
+    for n in range(logits.shape[0]):
+        largest = logits[n, 0]
+        for v in range(logits.shape[1]):
+            largest = max(largest, logits[n, v])
+            good &= not np.isnan(logits[n, v])
+        good &= np.isfinite(largest)
+        for v in range(logits.shape[1]):
+            below[n, v] = logits[n, v] - largest
+    return good
+
+
+@kernel
 def entropy_rows(logits: Array, p: Array, entropies: Array) -> None:
     """With p = exp(logits), not yet divided by their sum Z: -sum of p/Z ln(p/Z) is ln Z - sum of p * logits / Z."""
     for n in range(p.shape[0]):
@@ -54,6 +69,21 @@ def extend_loops(ids: Array, songs: Array, t: int, runs: Array, longest: Array) 
                     longest[song] = max(longest[song], runs[song, p] + p)
             else:
                 runs[song, p] = 0
+
+
+@kernel
+def write_down(
+    chosen: Array, entropies: Array, end: int, songs: Array, t: int, ids: Array, entropy_sums: Array, runs: Array,
+    longest: Array,
+) -> int:  # fmt: skip
+    """Id t of each of these songs is the chosen one, and the other arrays follow.  How many songs end with it."""
+    ended = 0
+    for n in range(len(songs)):
+        ids[songs[n], t] = chosen[n]
+        entropy_sums[songs[n]] += entropies[n]
+        ended += chosen[n] == end
+    extend_loops(ids, songs, t, runs, longest)
+    return ended
 
 
 @kernel
