@@ -86,7 +86,8 @@ def numpy_sgemm(_: Any, size: int) -> Job:
     return product
 
 
-# PyTorch.  A setting is an input ("embedding" or "onehot"), oneDNN on or off, and threads; or a module and threads.
+# PyTorch.  A setting is an input ("embedding", "onehot", or "bfloat16": an embedding, and products in that precision),
+# oneDNN on or off, and threads; or, for writing, a module and threads.
 
 
 def torch_job(kind: str, setting: Any, **sizes: int) -> Job:
@@ -97,9 +98,10 @@ def torch_step(setting: tuple[str, bool, int], T: int, B: int, H: int, V: int) -
     import torch
 
     given, onednn, threads = setting
+    bfloat16 = given == "bfloat16"
     torch.manual_seed(0)
-    embedding = torch.nn.Embedding(V, H) if given == "embedding" else torch.nn.Identity()
-    network = torch.nn.LSTM(H if given == "embedding" else V, H)
+    embedding = torch.nn.Identity() if given == "onehot" else torch.nn.Embedding(V, H)
+    network = torch.nn.LSTM(V if given == "onehot" else H, H)
     dense = torch.nn.Linear(H, V)
     parameters = [p for module in (embedding, network, dense) for p in module.parameters()]
     optimizer = torch.optim.RMSprop(parameters, lr=LEARNING_RATE, alpha=DECAY, foreach=True)
@@ -111,13 +113,14 @@ def torch_step(setting: tuple[str, bool, int], T: int, B: int, H: int, V: int) -
         torch.set_num_threads(threads)
         torch.backends.mkldnn.enabled = onednn
         optimizer.zero_grad()
-        x = embedding(ids) if given == "embedding" else torch.nn.functional.one_hot(ids, V).float()
-        h, state = network(x, state)
-        logits = dense(torch.nn.functional.dropout(h, DROPOUT))
-        torch.nn.functional.cross_entropy(logits.reshape(-1, V), targets.reshape(-1)).backward()
+        with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
+            x = torch.nn.functional.one_hot(ids, V).float() if given == "onehot" else embedding(ids)
+            h, state = network(x, state)
+            logits = dense(torch.nn.functional.dropout(h, DROPOUT))
+        torch.nn.functional.cross_entropy(logits.float().reshape(-1, V), targets.reshape(-1)).backward()
         torch.nn.utils.clip_grad_norm_(parameters, CLIP, foreach=True)
         optimizer.step()
-        state = (state[0].detach(), state[1].detach())
+        state = (state[0].detach().float(), state[1].detach().float())
         return 1
 
     return step

@@ -6,7 +6,7 @@ import os
 import platform
 from importlib.metadata import version
 
-_ENOUGH = 1024  # hidden units of all its sequences: with fewer, two threads wait for each other longer than they work
+_ENOUGH = 512  # hidden units of all its sequences: with fewer, to begin and to end takes a thread longer than its work
 
 
 def cores() -> int:
