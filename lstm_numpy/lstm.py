@@ -125,7 +125,7 @@ def _steps_forward(
     first: int, last: int,
 ) -> None:  # fmt: skip
     if first == 0:
-        rh[0] = masks.r * h[0]
+        np.multiply(masks.r, h[0], rh[0])
     for t in range(first, last):
         # z = xWx[t] + (r * h[t]) @ Wh + b                                          (1)
         add_product(rh[t], weights.Wh, gates[t])

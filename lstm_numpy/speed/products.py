@@ -127,13 +127,16 @@ def add_product(x: Array, W: Array, y: Array) -> None:
     """y += x @ W, for x (B, K) and y (B, N), and W as in_blocks lays it out."""
     (B, N), columns = y.shape, W.shape[2]
     whole = N // columns
-    rest = N - whole * columns
     _add_blocks(x, W[:whole], y)
-    if rest:
+    if whole < len(W):  # the last columns do not fill a block
         edge = np.zeros((B, columns), y.dtype)
-        edge[:, :rest] = y[:, N - rest :]
+        for n in range(B):
+            for j in range(whole * columns, N):
+                edge[n, j - whole * columns] = y[n, j]
         _add_blocks(x, W[whole:], edge)
-        y[:, N - rest :] = edge[:, :rest]
+        for n in range(B):
+            for j in range(whole * columns, N):
+                y[n, j] = edge[n, j - whole * columns]
 
 
 @kernel
