@@ -17,17 +17,17 @@ Array = npt.NDArray[Any]
 
 @kernel
 def below_largest(logits: Array, below: Array) -> bool:
-    """below becomes logits - the largest of their row.  Whether each row has a largest, a finite number, and no NaN."""
-    good = True
+    """below becomes logits - the largest of their row.  False where a row has a NaN or no finite largest."""
     for n in range(logits.shape[0]):
-        largest = logits[n, 0]
+        largest, has_nan = logits[n, 0], False
         for v in range(logits.shape[1]):
             largest = max(largest, logits[n, v])
-            good &= not np.isnan(logits[n, v])
-        good &= np.isfinite(largest)
+            has_nan |= np.isnan(logits[n, v])
+        if has_nan or not np.isfinite(largest):
+            return False
         for v in range(logits.shape[1]):
             below[n, v] = logits[n, v] - largest
-    return good
+    return True
 
 
 @kernel
