@@ -38,7 +38,7 @@ def flags() -> Parser:
     add("--bars", type=whole(1, 10_000), metavar="N", help="end after N bars, an upbeat not counted")
 
     add = parser.add_argument_group("choosing the next token").add_argument
-    add("--temperature", type=real(0), default=0.9, metavar="X", help=f"below 1 safer, above 1 wilder, 0 always the most probable {is_set}")
+    add("--temperature", type=real(0), default=0.95, metavar="X", help=f"below 1 safer, above 1 wilder, 0 always the most probable {is_set}")
     add("--top-k", type=whole(0), default=0, metavar="N", help=f"only the N most probable tokens; 0: all {is_set}")
     add("--top-p", type=real(0, 1, open_below=True), default=0.97, metavar="X", help=f"only the most probable tokens that together have probability X {is_set}")
     add("--repeats", type=whole(0), default=2, metavar="N", help=f"a short pattern may stand N times in a row; 0: any number {is_set}")

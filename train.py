@@ -23,7 +23,7 @@ PAPER = {  # "Music Generation Using LSTM Model" (Wanjari et al.); H is not in t
     "recurrent_dropout": "rnndrop", "window": 50, "predict": "next", "lr": 1e-4, "anneal": "none", "context": "none",
     "transpose": 0,
 }  # fmt: skip
-EPOCHS, NO_END = 20, 10**9
+EPOCHS, NO_END = 30, 10**9
 MAY_CHANGE = ("epochs", "minutes", "quiet", "resume", "out")  # flags that may differ with --resume
 LOOK_EVERY = 25  # steps between two close looks, which take time
 

@@ -38,7 +38,7 @@ SPELLING = {
 PRIME_TOKENS = 50  # from a random place: the paper's window
 MARK = "written by lstm-numpy"  # in every tune: it tells our files from the user's
 LENGTH = 3000  # tokens, after which a tune that has not ended by itself is cut
-SAMPLING = Sampling(temperature=0.9, top_p=0.97, repeats=2)  # the defaults of generate.py
+SAMPLING = Sampling(temperature=0.95, top_p=0.97, repeats=2)  # the defaults of generate.py
 
 
 @dataclass(frozen=True)
