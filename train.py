@@ -120,6 +120,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
+from experiment.command.console import one_line
 from experiment.command.interrupts import Interrupts, Stopped
 from experiment.command.outcome import FailedError, outcome
 from experiment.comparison import tunes_beside_songs
@@ -169,7 +170,7 @@ def main(argv: Sequence[str]) -> int:
 def begin(args: argparse.Namespace, argv: Sequence[str], folder: RunFolder) -> Run:
     if not args.resume:
         folder.begin(argv)  # before anything else: killed from here on, the run goes on with these flags
-    print(f"reading {', '.join(args.midi)}")
+    print(f"reading {one_line(', '.join(args.midi))}")
     read = read_songs(
         folder, args.midi, args.valid, args.test, seed=args.seed, scheme=args.tokens, grid=args.grid, context=args.context,
         min_count=args.min_count, instruments=args.instrument, drums=not args.no_drums,
