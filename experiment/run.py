@@ -20,7 +20,7 @@ from experiment.history import steady_rate
 from experiment.log import Log, bar
 from experiment.page.learning import keep_tune
 from experiment.repeats import RepeatRow
-from experiment.report import count_nats, evaluate_part, report_seconds
+from experiment.report import PICTURES, count_nats, evaluate_part, report_work
 from experiment.songs import SPLITS, RunSongs, epoch_windows, transposition_of
 from experiment.state import Schedule, TrainingState
 from experiment.tunes import Composer
@@ -80,10 +80,15 @@ class Run:
         """What each n-gram model gives the valid and test songs: what the network has to beat."""
         return count_nats(self.songs, len(self.vocabulary))
 
+    @cached_property
+    def report_work(self) -> float:
+        return report_work(self.songs)
+
     def set_aside(self, log: Log) -> None:
         """Of --minutes: what has passed before training began, and what the report will take."""
         if self.settings["minutes"]:
-            self.training.progress.aside = log.started - self.begun + report_seconds(self.songs, log.rate)
+            report = PICTURES + self.report_work / log.rate if log.rate else 0.0
+            self.training.progress.aside = log.started - self.begun + report
 
     def windows(self) -> Windows:
         """What is read in the present epoch, in its order: this follows from the seed and the epoch's number."""
