@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
-FEWEST = 16  # steps that tell how a run goes on
+FEWEST = 100  # steps that tell how a run goes on
 WORTH = 0.05  # nats per token
 HOPELESS = 100  # times as long as this run
 

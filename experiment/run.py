@@ -82,7 +82,7 @@ class Run:
 
     @cached_property
     def report_work(self) -> float:
-        return report_work(self.songs)
+        return report_work(self.songs, self.settings["threads"])
 
     def set_aside(self, log: Log) -> None:
         """Of --minutes: what has passed before training began, and what the report will take."""

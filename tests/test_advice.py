@@ -39,7 +39,7 @@ def test_more_time_does_not_help_a_network_that_knows_its_songs_by_heart():
 
 
 def test_a_few_steps_tell_nothing_but_that_they_are_few():
-    assert "15 steps are too few" in told(falling(0.5, 15), 4.0)[1]
+    assert "99 steps are too few" in told(falling(0.5, 99), 4.0)[1]
 
 
 def test_unknown_tokens_are_named():
