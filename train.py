@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from experiment.command.arguments import Parser, above_zero, real, some_text, whole
+from experiment.sizes import SIZES, sizes_for
 from lstm_numpy.speed.blas import prefer_avx512
 
 TUNES = Path(__file__).resolve().parent / "songs" / "tunes"
@@ -65,7 +66,7 @@ def flags() -> Parser:
 
     add = parser.add_argument_group("training").add_argument
     add("--epochs", type=whole(1), metavar="N", help=f"how often every train song is read; another N with --resume moves the end, and with it the cosine of --anneal (default: {EPOCHS}; with --minutes: no end)")
-    add("--minutes", type=above_zero, metavar="X", help="end after X minutes (with --epochs: or after N epochs); not reproducible, for machines differ in speed")
+    add("--minutes", type=above_zero, metavar="X", help="end after X minutes, with reading and the report (with --epochs: or after N epochs); not reproducible, for machines differ in speed; for a --midi of yours, sizes that you do not give are chosen")
     add("--window", type=whole(1, 2**16), default=64, metavar="T", help=f"time steps from one update to the next {is_set}")
     add("--batch", type=whole(1, 2**16), default=32, metavar="B", help=f"songs read side by side {is_set}")
     add("--predict", choices=["every", "next"], default="every", help=f"score every token; or only the one after each window, from a zero state, a window beginning at every token, as the paper does {is_set}")
@@ -99,6 +100,13 @@ def parse_arguments(argv: Sequence[str]) -> argparse.Namespace:
     return args
 
 
+def not_given(argv: Sequence[str]) -> set[str]:
+    """The names of SIZES that a command line says nothing about."""
+    parser = flags()
+    parser.set_defaults(**dict.fromkeys(SIZES))
+    return {name for name, value in vars(parser.parse_args(argv)).items() if name in SIZES and value is None}
+
+
 if __name__ == "__main__":
     parse_arguments(sys.argv[1:])  # --help and a wrong flag are answered before NumPy and numba are loaded
     prefer_avx512()
@@ -106,11 +114,13 @@ if __name__ == "__main__":
 import contextlib
 import io
 import math
+import time
 from typing import Any
 
 import numpy as np
 from tqdm import tqdm
 
+from experiment.command.console import one_line
 from experiment.command.interrupts import Interrupts, Stopped
 from experiment.command.outcome import FailedError, outcome
 from experiment.comparison import tunes_beside_songs
@@ -120,11 +130,11 @@ from experiment.log import Log
 from experiment.page import write_run_page
 from experiment.plots import draw_run
 from experiment.reading import read_songs, restore
-from experiment.report import final_figures, final_tables
+from experiment.report import final_figures, final_tables, goal
 from experiment.run import Run
 from experiment.state import TrainingState
 from experiment.tunes import Composer, beginning, compose, usual_bpm
-from lstm_numpy.batches import Batch
+from lstm_numpy.batches import UNKNOWN, Batch
 from lstm_numpy.checkpoint import CheckpointError, load_checkpoint
 from lstm_numpy.files import reading
 from lstm_numpy.model import loss_and_gradients
@@ -135,6 +145,7 @@ from lstm_numpy.speed.workspace import Workspace
 
 
 def main(argv: Sequence[str]) -> int:
+    began = time.monotonic()
     args = parse_arguments(argv)
     saved = "nothing was saved"
 
@@ -145,8 +156,9 @@ def main(argv: Sequence[str]) -> int:
             try:
                 with contextlib.redirect_stdout(io.StringIO() if args.quiet else sys.stdout):
                     run = (resume if args.resume else begin)(args, argv, folder)
+                    run.begun = began
                     train(run, interrupts, show_bar=shows_progress(args))
-                    result = report(run)
+                    result = report(run, show_bar=shows_progress(args))
                 print(result)
             finally:
                 if folder.last.exists():
@@ -156,18 +168,27 @@ def main(argv: Sequence[str]) -> int:
 
 
 def begin(args: argparse.Namespace, argv: Sequence[str], folder: RunFolder) -> Run:
-    if not args.threads:
-        args.threads = useful_threads(args.batch, args.hidden)
-        argv = [*argv, "--threads", str(args.threads)]  # the same when it goes on on another machine
     if not args.resume:
         folder.begin(argv)  # before anything else: killed from here on, the run goes on with these flags
+    print(f"reading {one_line(', '.join(args.midi))}")
     read = read_songs(
         folder, args.midi, args.valid, args.test, seed=args.seed, scheme=args.tokens, grid=args.grid, context=args.context,
-        min_count=args.min_count, transpose=args.transpose, instruments=args.instrument, drums=not args.no_drums,
+        min_count=args.min_count, instruments=args.instrument, drums=not args.no_drums,
         max_bytes=int(args.max_size * 1e6), progress=shows_progress(args),
         genres=args.genres, genre=args.genre, file_list=args.list, max_songs=args.max_songs,
     )  # fmt: skip
     print("\n".join(read.lines))
+    if args.minutes and [Path(place).resolve() for place in args.midi] != [TUNES] and not args.preset:
+        chosen = sizes_for(read.songs.of("train").songs.targets, args.minutes)
+        for name in sorted(not_given(argv)):
+            setattr(args, name, chosen[name])
+            argv = [*argv, f"--{name}", str(chosen[name])]
+        print("for this folder and these minutes: " + " ".join(f"--{name} {getattr(args, name)}" for name in SIZES))
+    if args.transpose:
+        print(f"train songs are moved by up to {args.transpose} semitones, where all their tokens are then known")
+    if not args.threads:
+        args.threads = useful_threads(args.batch, args.hidden)
+        argv = [*argv, "--threads", str(args.threads)]  # the same when it goes on on another machine
     if read.songs.of("valid").songs.targets_per_song.max(initial=0) < (args.window if args.predict == "next" else 1):
         print("no song of valid can be scored: the model is chosen by its loss on the train songs")
     config = ModelConfig(
@@ -204,7 +225,9 @@ def resume(args: argparse.Namespace, argv: Sequence[str], folder: RunFolder) -> 
     songs, vocabulary, training = restore(folder, saved, asked.tokens, asked.grid)
     run = Run(settings(asked), begun, folder, songs, vocabulary, saved.config, training)
     if folder.reported and run.schedule.is_over(training.progress):
-        raise RunError(f"{folder.path}: this run is finished; begin a new one, or give more --epochs to go on")
+        raise RunError(
+            f"{folder.path}: this run is finished; begin a new one, or give more --epochs or --minutes to go on"
+        )
     with reading(folder.last, CheckpointError):
         windows = run.windows()
         training.check_place(windows.fresh.shape[1], len(windows))
@@ -219,6 +242,8 @@ def train(run: Run, interrupts: Interrupts, *, show_bar: bool) -> None:
     flags, now, progress, schedule = run.settings, run.training, run.training.progress, run.schedule
     if schedule.is_over(progress):
         return
+    print(f"counting n-grams of {run.train_songs.targets:,} tokens")
+    print(goal(run.counted["valid"]["trigram"]))
     windows = run.windows()
     workspace = Workspace(run.config, flags["window"], windows.fresh.shape[1], flags["threads"])
     with Log(run.folder, now.params, progress, show_bar=show_bar) as log:
@@ -240,12 +265,13 @@ def train(run: Run, interrupts: Interrupts, *, show_bar: bool) -> None:
                             now.optimizer.learning_rate = flags["lr"] * cosine(run.share_done(windows))
                         row = take_step(run, windows[progress.batch], workspace)
                         row["seconds"] = progress.seconds = log.seconds
+                        run.set_aside(log)
                         log.step(row, run.share_done(windows))
                         if log.save_is_due:
                             run.save_last(log)
-                valid = run.evaluate()  # changes nothing, so a signal may end it at any moment
+                valid = run.evaluate(show_bar=show_bar)  # changes nothing, so a signal may end it at any moment
                 with interrupts.held():
-                    log.epoch(valid, now.params, now.optimizer.learning_rate)
+                    log.epoch(valid, now.params, now.optimizer.learning_rate, progress.batch / len(windows))
                     if now.end_epoch(valid.nats_per_token, lower_on_plateau=flags["anneal"] == "plateau"):
                         run.save(run.folder.model, valid_nats_per_token=valid.nats_per_token, epoch=progress.epoch)
                     run.save_last(log)
@@ -275,7 +301,8 @@ def take_step(run: Run, batch: Batch, workspace: Workspace) -> dict[str, float]:
             f"smaller --lr than {run.settings['lr']:g}, or a smaller --clip than {run.settings['clip']:g}"
         )
 
-    scored, correct = int(np.count_nonzero(batch.targets >= 0)), trace["score"].correct
+    scored = int(np.count_nonzero(batch.targets >= 0))
+    correct = int(np.count_nonzero(trace["score"].correct & (batch.targets != UNKNOWN)))
     now.state = state
     now.masks = {name: mask.copy() for name, mask in masks.items() if mask.ndim == 2}  # the workspace draws anew
     progress.add(loss * scored, correct, scored)
@@ -290,21 +317,25 @@ def take_step(run: Run, batch: Batch, workspace: Workspace) -> dict[str, float]:
 # The end: the best weights, their score beside the n-grams', pictures, a tune, and the page.
 
 
-def report(run: Run) -> str:
+def report(run: Run, *, show_bar: bool) -> str:
     """Write what is left to be written, and return the final tables."""
     flags, folder, songs = run.settings, run.folder, run.songs
     composer = Composer.load(folder.path)
+    print("scoring the best network, and writing tunes to compare with songs")
     figures, repeats = final_figures(
-        composer.params, run.config, run.vocabulary, songs, *run.sizes, next_only=run.next_only
-    )
-    beside = tunes_beside_songs(composer, songs, flags["seed"])
+        composer.params, run.config, run.vocabulary, songs, run.counted, *run.sizes,
+        next_only=run.next_only, show_bar=show_bar,
+    )  # fmt: skip
+    beside = tunes_beside_songs(composer, songs, flags["seed"], show_bar=show_bar)
     write_json(folder.summary, run.summary(figures, repeats, beside))
     print("pictures: " + ", ".join(picture.name for picture in draw_run(folder.path)))
     compose(
         composer, [folder.sample], beginning(), np.random.default_rng(flags["seed"]), bpm=usual_bpm(songs), wav=True
     )
+    print("writing the page")
     write_run_page(folder.path)
-    return f"{final_tables(figures, repeats, beside)}\n\nto hear it, open {folder.page} in a browser"
+    tables = final_tables(figures, repeats, beside, folder.history)
+    return f"{tables}\n\nto hear it, open {folder.page} in a browser"
 
 
 if __name__ == "__main__":

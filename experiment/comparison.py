@@ -8,11 +8,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from experiment.log import bar
 from experiment.songs import RunSongs
 from experiment.tunes import LENGTH, Composer
 from lstm_numpy.baselines import CopyReport, copied
 from lstm_numpy.batches import END, START, UNKNOWN, Songs
-from lstm_numpy.sampling import Tune, longest_loop
+from lstm_numpy.sampling import SIDE_BY_SIDE, Tune, longest_loop
 from midi_io.music.statistics import Comparison, compare, figures
 
 TUNES = 100  # that are written to be compared
@@ -27,10 +28,12 @@ class TunesBesideSongs(NamedTuple):
     copies_held_out: list[CopyReport]
     ended: int  # tunes that ended by themselves
     loops: tuple[int, int]  # tokens of the longest loop in a tune, and in a song
+    left_out: int  # valid songs that are not compared, for they have unknown tokens
 
     def text(self) -> str:
-        """Two lines: what is copied, and how the tunes end."""
-        return (
+        """Two lines: what is copied, and how the tunes end; and one where songs are left out."""
+        left_out = f"valid songs that are not held out here, for their unknown tokens: {self.left_out}\n"
+        return left_out * (self.left_out > 0) + (
             f"{len(self.copies)} new tunes, {self.ended} of them ended by themselves; "
             f"longest loop {self.loops[0]} tokens (held-out songs: {self.loops[1]})\n"
             f"copied from the train songs: {_copies(self.copies)}; in held-out songs: {_copies(self.copies_held_out)}"
@@ -46,21 +49,27 @@ class TunesBesideSongs(NamedTuple):
         }  # fmt: skip
 
 
-def tunes_beside_songs(composer: Composer, songs: RunSongs, seed: int, count: int = TUNES) -> TunesBesideSongs:
+def tunes_beside_songs(
+    composer: Composer, songs: RunSongs, seed: int, count: int = TUNES, *, show_bar: bool = False
+) -> TunesBesideSongs:
     """What a musician would count in `count` new tunes, beside the same in valid songs.
 
     All are cut after LENGTH tokens.  Valid songs with unknown tokens are left out, because some of their time is
     missing.
     """
-    tunes = composer.write(np.array([START]), np.random.default_rng(seed), count)
-    held_out = [song[: LENGTH + 1] for song in songs.of("valid").songs if UNKNOWN not in song]
+    with bar(f"writing {count} tunes", LENGTH * -(-count // SIDE_BY_SIDE), " tokens", show=show_bar) as shown:
+        tunes = composer.write(np.array([START]), np.random.default_rng(seed), count, told=shown.update)
+    valid = songs.of("valid").songs
+    held_out = [song[: LENGTH + 1] for song in valid if UNKNOWN not in song]
+    left_out = len(valid) - len(held_out)
     held_out = held_out[:: -(-len(held_out) // MOST_HELD_OUT) or 1]
     both = [[tune.ids for tune in tunes], held_out]
     decode = composer.vocabulary.decode
     music = compare(*[[figures(decode(ids), whole=ids[-1] == END) for ids in pieces] for pieces in both])
     found = copies(composer, songs, [*_written(tunes, 1), *(song[1:-1] for song in held_out)])
     loops = max(tune.longest_loop for tune in tunes), max(map(longest_loop, held_out), default=0)
-    return TunesBesideSongs(music, found[:count], found[count:], sum(tune.ended for tune in tunes), loops)
+    ended = sum(tune.ended for tune in tunes)
+    return TunesBesideSongs(music, found[:count], found[count:], ended, loops, left_out)
 
 
 def copies(composer: Composer, songs: RunSongs, pieces: Sequence[npt.NDArray[Any]]) -> list[CopyReport]:

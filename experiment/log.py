@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping
+from typing import NoReturn
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +22,11 @@ Array = npt.NDArray[np.floating]
 EVERY = 30.0  # seconds between two checkpoints
 
 
+def bar(what: str, total: int, unit: str, *, show: bool) -> tqdm[NoReturn]:
+    """A bar for work that may take longer than two seconds; it goes when the work is done."""
+    return tqdm(desc=what, total=total, unit=unit, unit_scale=True, delay=2, leave=False, disable=not show)
+
+
 class Log:
     """Opens the files of a run where the progress says that it is, and closes them at the end of `with`."""
 
@@ -35,7 +41,9 @@ class Log:
             self.history, self.epochs = CsvLog(folder.history, columns), CsvLog(folder.epochs, EPOCH_COLUMNS)
             self.distributions = Distributions()
             self.distributions.add(0, params)
-        self.begun = time.monotonic() - progress.seconds
+        self.started = time.monotonic()
+        self.begun = self.started - progress.seconds
+        self.first: tuple[float, int] | None = None  # the seconds and tokens of the first step here, which compiles
         self.saved_at = -math.inf
         self.bar = tqdm(
             initial=progress.tokens,
@@ -59,6 +67,13 @@ class Log:
         return time.monotonic() - self.begun
 
     @property
+    def rate(self) -> float:
+        """Tokens a second, in this process; 0 after the first step."""
+        if self.first is None:
+            self.first = self.seconds, self.progress.tokens
+        return (self.progress.tokens - self.first[1]) / max(self.seconds - self.first[0], 1e-9)
+
+    @property
     def save_is_due(self) -> bool:
         return time.monotonic() - self.saved_at > EVERY
 
@@ -76,8 +91,11 @@ class Log:
         self.bar.set_postfix(loss=f"{row['loss']:.3f}", accuracy=f"{row['accuracy']:.0%}", refresh=False)
         self.bar.update(self.progress.tokens - self.bar.n)
 
-    def epoch(self, valid: Evaluation, params: Mapping[str, Array], learning_rate: float) -> None:
-        """An epoch is done: its row of epochs.csv, its line, and the distributions.  Before the progress counts it."""
+    def epoch(self, valid: Evaluation, params: Mapping[str, Array], learning_rate: float, read: float) -> None:
+        """An epoch is done: its row of epochs.csv, its line, and the distributions.  Before the progress counts it.
+
+        read: the share of its batches that were read before the time was up.
+        """
         loss, accuracy = self.progress.scores
         number = self.progress.epoch + 1
         self.epochs.append(
@@ -88,6 +106,7 @@ class Log:
         self.say(
             f"epoch {number:3}  train loss {loss:.3f}, accuracy {accuracy:5.1%}   "
             f"valid loss {valid.nats_per_token:.3f}, accuracy {valid.accuracy:5.1%}"
+            + ("" if read == 1 else f"   the time is up: {read:.0%} of the epoch was read")
         )
         self.distributions.add(number, params)
 

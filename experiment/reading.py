@@ -42,7 +42,6 @@ def read_songs(
     context: str = "both",
     grid: int = 12,
     min_count: int = 1,
-    transpose: int = 0,
     instruments: Sequence[str] = (),
     drums: bool = True,
     max_bytes: int = 10**7,
@@ -75,7 +74,7 @@ def read_songs(
     songs.save(folder.songs)
     folder.write_songs_table(_table(data, songs))
     write_skipped([skipped for corpus in corpora for skipped in corpus.skipped], folder.skipped)
-    lines = [corpus.report() for corpus in corpora] + list(_description(songs, scheme, transpose))
+    lines = [corpus.report() for corpus in corpora] + list(_description(songs, scheme))
     return SongsRead(songs, data.vocabulary, told, lines)
 
 
@@ -100,12 +99,10 @@ def _table(data: Dataset, songs: RunSongs) -> list[Sequence[object]]:
     ]
 
 
-def _description(songs: RunSongs, scheme: str, transpose: int) -> Iterator[str]:
+def _description(songs: RunSongs, scheme: str) -> Iterator[str]:
     for name in SPLITS:
         part = songs.of(name)
         unknown = f", {part.unknown_share:.1%} unknown" if part.songs.targets else ""
         yield f"{name:5} {len(part.songs):7,} songs {part.songs.targets:10,} tokens{unknown}"
     if songs.of("valid").unknown_share > 0.1 and scheme != "note":
         yield "more than 10 % of the valid tokens are unknown; --tokens note spells chords note by note and knows all"
-    if transpose:
-        yield f"train songs are moved by -{transpose}..{transpose} semitones, where all their tokens are then known"

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import shlex
+import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from experiment.command.outcome import FailedError
 from experiment.comparison import TunesBesideSongs
 from experiment.folder import RunFolder
 from experiment.history import steady_rate
-from experiment.log import Log
+from experiment.log import Log, bar
 from experiment.page.learning import keep_tune
 from experiment.repeats import RepeatRow
-from experiment.report import evaluate_part
+from experiment.report import PICTURES, count_nats, evaluate_part, report_work
 from experiment.songs import SPLITS, RunSongs, epoch_windows, transposition_of
 from experiment.state import Schedule, TrainingState
 from experiment.tunes import Composer
@@ -29,6 +31,8 @@ from lstm_numpy.parameters import ModelConfig
 from lstm_numpy.speed.machine import versions
 from midi_io.tokens.context import Context
 from midi_io.vocabulary import Vocabulary
+
+Array = npt.NDArray[Any]
 
 
 @dataclass
@@ -42,6 +46,7 @@ class Run:
     vocabulary: Vocabulary
     config: ModelConfig
     training: TrainingState
+    begun: float = field(default_factory=time.monotonic)  # when the command began
 
     @property
     def sizes(self) -> tuple[int, int, int]:
@@ -70,6 +75,21 @@ class Run:
     def transposition(self) -> Transposition | None:
         return transposition_of(self.train_songs, self.vocabulary, self.settings["transpose"])
 
+    @cached_property
+    def counted(self) -> dict[str, dict[str, Array]]:
+        """What each n-gram model gives the valid and test songs: what the network has to beat."""
+        return count_nats(self.songs, len(self.vocabulary))
+
+    @cached_property
+    def report_work(self) -> float:
+        return report_work(self.songs, self.settings["threads"])
+
+    def set_aside(self, log: Log) -> None:
+        """Of --minutes: what has passed before training began, and what the report will take."""
+        if self.settings["minutes"]:
+            report = PICTURES + self.report_work / log.rate if log.rate else 0.0
+            self.training.progress.aside = log.started - self.begun + report
+
     def windows(self) -> Windows:
         """What is read in the present epoch, in its order: this follows from the seed and the epoch's number."""
         order = np.random.default_rng([self.settings["seed"], 3, self.training.progress.epoch])
@@ -79,11 +99,14 @@ class Run:
         """How much of the run is done, from 0 to 1."""
         return self.schedule.share_done(self.training.progress, len(windows))
 
-    def evaluate(self) -> Evaluation:
+    def evaluate(self, *, show_bar: bool) -> Evaluation:
         """The valid songs, scored by the network as it is now; the train songs where no valid song can be scored."""
         for name in ("valid", "train"):
             part = self.songs.of(name)
-            found = evaluate_part(self.training.params, self.config, part, *self.sizes, next_only=self.next_only)
+            with bar(f"scoring {name}", part.songs.targets, " tokens", show=show_bar) as shown:
+                found = evaluate_part(
+                    self.training.params, self.config, part, *self.sizes, next_only=self.next_only, told=shown.update
+                )
             if found.scored.any():
                 break
         return found

@@ -15,6 +15,7 @@ from lstm_numpy.parameters import ModelConfig, State, dropout_masks, init_params
 
 Array = npt.NDArray[Any]
 
+LEAST = 0.25  # of --minutes: for training, however long the rest takes
 PLATEAU_EPOCHS = 2  # without a better valid loss, after which the learning rate is halved
 
 
@@ -32,6 +33,7 @@ class Progress:
     epoch_nats: float = 0.0  # of the present epoch so far
     epoch_correct: int = 0
     epoch_tokens: int = 0
+    aside: float = 0.0  # seconds of --minutes that are not for training: what came before it, and the report
 
     @property
     def scores(self) -> tuple[float, float]:
@@ -77,13 +79,16 @@ class Schedule:
     """When a run ends: after so many epochs or minutes, or when patience is exhausted."""
 
     epochs: int
-    minutes: float | None  # None: no matter how many
+    minutes: float | None  # of the whole command; None: no matter how many
     patience: int  # epochs without a better valid loss
 
     def share_done(self, progress: Progress, batches: int = 1) -> float:
         """How much of the run is done, from 0 to 1; batches: those of the present epoch."""
         by_epochs = (progress.epoch + progress.batch / batches) / self.epochs
-        return max(by_epochs, progress.seconds / 60 / self.minutes if self.minutes else 0.0)
+        if not self.minutes:
+            return by_epochs
+        whole = 60 * self.minutes
+        return max(by_epochs, progress.seconds / max(whole - progress.aside, LEAST * whole))
 
     def epoch_is_over(self, progress: Progress, batches: int) -> bool:
         """All batches of the present epoch are read, or the time is up."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -94,9 +94,11 @@ class Composer:
         length: int = LENGTH,
         sampling: Sampling = SAMPLING,
         bars: int | None = None,
+        told: Callable[[int], object] = lambda written: None,
     ) -> list[Tune]:
         """`count` tunes that begin with the ids of prime, each of at most `length` tokens more, or of `bars` bars.
 
+        told is that of lstm_numpy.generate.
         Raises RunError where the sampling makes no sense, or the network's output is not finite.
         """
         walk = self.context.endings(Grammar(self.vocabulary).walk, bars)
@@ -112,6 +114,7 @@ class Composer:
                 sampling=sampling,
                 walk=walk,
                 context=self.context.begin if self.context.sizes else None,
+                told=told,
             )
         except ValueError as error:
             raise RunError(str(error)) from None

@@ -10,6 +10,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -17,6 +18,7 @@ import numpy.typing as npt
 
 Array: TypeAlias = npt.NDArray[Any]
 
+LONG, PASSAGE = 1536, 512  # targets: a longer train song is read in passages of about so many
 START, END, UNKNOWN = 0, 1, 2  # the ids that every vocabulary begins with: <start>, <end> and <unk>
 
 
@@ -93,8 +95,13 @@ class Batch(NamedTuple):
 
     ids: Array  # (T, B) ints; padding repeats the song's last id
     targets: Array  # (T, B) ints; -1 = not scored
-    fresh: Array  # (B,) bool; a song begins here, so the lane's state is reset: state *= ~fresh[:, None]
+    fresh: Array  # (B,) bool; a song or passage begins, so the lane's state is reset: state *= ~fresh[:, None]
     context: Array | None  # (T, B, F) ints, what the network is told beside each of ids; None where songs have none
+
+    def lanes(self, lanes: Array) -> Batch:
+        """Some of its lanes, copied."""
+        context = None if self.context is None else self.context[:, lanes]
+        return Batch(self.ids[:, lanes], self.targets[:, lanes], self.fresh[lanes], context)
 
 
 class Transposition(NamedTuple):
@@ -181,24 +188,48 @@ class Windows:
 def training_batches(
     songs: Songs, T: int, B: int, rng: np.random.Generator, transposition: Transposition | None = None
 ) -> Windows:
-    """One epoch of truncated BPTT: a free lane takes the next song of a shuffled queue, and reads it to its end.
+    """One epoch of truncated BPTT: a free lane takes the next passage of a shuffled queue, and reads it to its end.
 
-    B shrinks to the number of songs.  All of rng's draws are made here, so the generator's state before the call and
-    a step's number say everything about that step.  The last 2 B songs of the queue are handed out longest first: the
-    lanes then finish together instead of idling beside one long song, and which songs are these is still chance.
+    A song is one passage if it has LONG targets or fewer.  A longer song is cut at other places in each epoch, so
+    that the network does not learn for long from the few songs that happen to be in the lanes.  Each passage begins in
+    a zero state; its context is that of the whole song.
+
+    B shrinks to the number of passages.  All of rng's draws are made here, so the generator's state before the call and
+    a step's number say everything about that step.  The last 2 B passages of the queue are handed out longest first:
+    the lanes then finish together instead of idling beside one long passage, and which these are is still chance.
     """
-    queue = rng.permutation(np.flatnonzero(songs.targets_per_song))
+    queue = rng.permutation(_passages(songs, T, rng))
     tail = queue[-2 * B :]
-    tail[:] = tail[np.argsort(-songs.targets_per_song[tail], kind="stable")]
+    tail[:] = tail[np.argsort(-tail[:, 2], kind="stable")]
     if transposition is None:
         return _lanes(songs, queue, T, B)
     return _lanes(songs, queue, T, B, transposition.table, transposition.draw(rng))
 
 
 def evaluation_batches(songs: Songs, T: int, B: int) -> Windows:
-    """Every song once, whole, from a zero state and in windows that carry it; the longest first, which pads least."""
-    order = np.argsort(-songs.targets_per_song, kind="stable")
-    return _lanes(songs, order[songs.targets_per_song[order] > 0], T, B)
+    """Every song once, whole, from a zero state and in windows that carry it; the longest first, which pads least.
+
+    A lane that is idle stays idle to the end.
+    """
+    targets = songs.targets_per_song
+    order = np.argsort(-targets, kind="stable")[: np.count_nonzero(targets)]
+    return _lanes(songs, np.stack([order, np.zeros_like(order), targets[order]], axis=1), T, B)
+
+
+def _passages(songs: Songs, T: int, rng: np.random.Generator) -> Array:
+    """(passages, 3) ints: each passage's song, its first target in the song, and how many it has.
+
+    A song of more than LONG targets is cut at edges of windows, into parts that are equal but for the first and the
+    last: their number follows from the song, and chance moves all edges by the same distance, up to half a part.
+    """
+    rows: list[tuple[int, int, int]] = []
+    for song, targets in enumerate(songs.targets_per_song.tolist()):
+        windows = -(-targets // T)
+        parts = -(-windows // max(PASSAGE // T, 2)) if targets > LONG else 1
+        moved = int(rng.integers(-(windows // 2), windows - windows // 2)) if parts > 1 else 0
+        edges = [0, *((windows * k + moved) // parts * T for k in range(1, parts)), targets]
+        rows += [(song, first, last - first) for first, last in pairwise(edges) if targets]
+    return np.array(rows, dtype=np.int64).reshape(-1, 3)
 
 
 def paper_windows(
@@ -235,11 +266,10 @@ def paper_windows(
 def _lanes(
     songs: Songs, queue: Array, T: int, B: int, table: Array | None = None, shifts: Array | None = None
 ) -> Windows:
-    """Lay the songs of a queue into lanes: each goes to the lane that is free first (the leftmost, if several are)."""
+    """Lay a queue of _passages into lanes: each goes to the lane that is free first (the leftmost, if several are)."""
     _one_target(len(queue) > 0, "a song of two ids or more")
     B = min(B, len(queue))
-    targets = songs.targets_per_song[queue]
-    windows = -(-targets // T)  # of each song, rounded up
+    windows = -(-queue[:, 2] // T)  # of each passage, rounded up
     free = [(0, lane) for lane in range(B)]  # a heap of (first free step, lane)
     begins = np.empty((len(queue), 2), dtype=np.int64)
     for k, count in enumerate(windows.tolist()):
@@ -247,9 +277,10 @@ def _lanes(
         begins[k] = step, lane
         heapq.heapreplace(free, (step + count, lane))
 
-    nth = np.arange(windows.sum()) - np.repeat(np.cumsum(windows) - windows, windows)  # a window's number in its song
-    song = np.repeat(np.arange(len(queue)), windows)
-    at = begins[song, 0] + nth, begins[song, 1]  # (step, lane) of each window
+    passage = np.repeat(np.arange(len(queue)), windows)  # of each window
+    nth = np.arange(len(passage)) - (np.cumsum(windows) - windows)[passage]  # its number in the passage
+    song, first, targets = queue[passage].T
+    at = begins[passage, 0] + nth, begins[passage, 1]  # (step, lane) of each window
     shape = max(step for step, _ in free), B
 
     def place(values: Array) -> Array:
@@ -260,11 +291,11 @@ def _lanes(
     return Windows(
         songs,
         T,
-        starts=place(songs.offsets[queue][song] + nth * T),
-        lengths=place(np.minimum(targets[song] - nth * T, T)),
+        starts=place(songs.offsets[song] + first + nth * T),
+        lengths=place(np.minimum(targets - nth * T, T)),
         fresh=place(nth == 0),
         table=table,
-        shifts=None if shifts is None else place(shifts[queue][song]),
+        shifts=None if shifts is None else place(shifts[song]),
     )
 
 

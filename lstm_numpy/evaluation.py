@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 
 from lstm_numpy.batches import Songs, evaluation_batches, paper_windows
 from lstm_numpy.model import token_nats
-from lstm_numpy.parameters import Array, ModelConfig, State, reset
+from lstm_numpy.parameters import Array, ModelConfig, State, each_array, reset
 from lstm_numpy.speed.workspace import Workspace
 
 
 class Evaluation(NamedTuple):
-    """What each token cost."""
+    """What each token cost: all (ids,), in the order of songs.flat."""
 
-    nats: Array  # (ids,) float64 in the order of songs.flat: -ln p(id | the ids before it); 0 where it is not scored
-    scored: Array  # (ids,) bool: it was predicted
-    correct: int  # how many of the scored were the most probable token
+    nats: Array  # float64: -ln p(id | the ids before it); 0 where it is not scored
+    scored: Array  # bool: it was predicted
+    correct: Array  # bool: it was scored, and the most probable token
 
     @property
     def nats_per_token(self) -> float:
@@ -26,7 +27,7 @@ class Evaluation(NamedTuple):
 
     @property
     def accuracy(self) -> float:
-        return self.correct / max(int(np.count_nonzero(self.scored)), 1)
+        return float(self.correct[self.scored].mean()) if self.scored.any() else 0.0
 
 
 def evaluate(
@@ -38,26 +39,32 @@ def evaluate(
     threads: int = 1,
     *,
     next_only: bool = False,
+    told: Callable[[int], object] = lambda scored: None,
 ) -> Evaluation:
     """Score every id of every song but its first, in windows of T that carry the state, B songs side by side.
 
     The windows change nothing but the memory needed: the state is carried, so each song is read as a whole.
     next_only is the paper's protocol instead: only ids with T ids before them, each from a zero state.
+    told(n) is called each time that n more are scored.
     """
-    nats, scored, correct = np.zeros(len(songs.flat)), np.zeros(len(songs.flat), bool), 0
+    found = Evaluation(np.zeros(len(songs.flat)), *np.zeros((2, len(songs.flat)), bool))
     if songs.targets_per_song.max(initial=0) < (T if next_only else 1):
-        return Evaluation(nats, scored, correct)
+        return found
     windows = (paper_windows if next_only else evaluation_batches)(songs, T, B)
-    workspace = Workspace(config, T, windows.B, threads)
+    lanes, workspace = np.arange(windows.B), Workspace(config, T, windows.B, threads)
     state: State | None = None
-    for step, batch in enumerate(windows):
-        state = reset(state, batch.fresh)
-        costs, right, state = token_nats(
-            params, batch.ids, batch.targets, state, context=batch.context, workspace=workspace
+    for step, whole in enumerate(windows):
+        busy = np.flatnonzero(windows.lengths[step])
+        if 2 * len(busy) <= len(lanes):  # half of the lanes have read all their songs: the others go on alone
+            state = state and each_array(state, partial(np.take, indices=np.searchsorted(lanes, busy), axis=0))
+            lanes, workspace = busy, Workspace(config, T, len(busy), threads)
+        batch = whole.lanes(lanes)
+        nats, correct, state = token_nats(
+            params, batch.ids, batch.targets, reset(state, batch.fresh), context=batch.context, workspace=workspace
         )
         rows, columns = np.nonzero(batch.targets >= 0)
-        places = windows.starts[step, columns] + rows + 1
-        nats[places] = costs[rows, columns]
-        scored[places] = True
-        correct += right
-    return Evaluation(nats, scored, correct)
+        places = windows.starts[step, lanes[columns]] + rows + 1
+        found.nats[places], found.correct[places] = nats[rows, columns], correct[rows, columns]
+        found.scored[places] = True
+        told(len(places))
+    return found

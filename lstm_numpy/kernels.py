@@ -146,14 +146,13 @@ def few_hot_backward(dz: Array, x: Array, dWs: tuple[Array, ...]) -> None:
 
 
 @kernel
-def cross_entropy_rows(logits: Array, largest: Array, targets: Array, p: Array, nats: Array) -> int:
+def cross_entropy_rows(logits: Array, largest: Array, targets: Array, p: Array, nats: Array, correct: Array) -> None:
     """p holds exp(logits - largest): divide each row by its sum, and set nats = -ln p[target] (9).
 
     ln(sum) + largest - logits[target] is the same number, and stays finite where p[target] has become 0.
-    Returns how many scored targets have the largest logit of their row: the correct predictions.
+    correct becomes True where a scored target has the largest logit of its row.
     """
     one = p.dtype.type(1.0)
-    correct = 0
     for n in range(p.shape[0]):
         total = p[n, 0]
         for v in range(1, p.shape[1]):
@@ -164,10 +163,10 @@ def cross_entropy_rows(logits: Array, largest: Array, targets: Array, p: Array, 
         target = targets[n]
         if target < 0:
             nats[n] = 0
+            correct[n] = False
         else:
             nats[n] = np.log(total) + (largest[n] - logits[n, target])
-            correct += logits[n, target] == largest[n]
-    return correct
+            correct[n] = logits[n, target] == largest[n]
 
 
 @kernel

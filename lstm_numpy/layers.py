@@ -110,7 +110,7 @@ class Score(NamedTuple):
     """How well the targets were predicted."""
 
     nats: Array  # (T, B) -ln probability of the target, 0 where it is not scored
-    correct: int  # scored targets that were the most probable token
+    correct: Array  # (T, B) bool: a scored target that was the most probable token
 
 
 def cross_entropy_forward(logits: Array, targets: Array, buffers: Buffers) -> tuple[Score, LossTrace]:
@@ -118,12 +118,12 @@ def cross_entropy_forward(logits: Array, targets: Array, buffers: Buffers) -> tu
     T, B, V = logits.shape
     p = buffers.empty("probabilities", (T, B, V), logits.dtype)
     nats = buffers.empty("nats", (T, B), logits.dtype)
+    correct = buffers.empty("correct", (T, B), np.bool_)
     largest = np.max(logits, axis=2, out=buffers.empty("largest", (T, B), logits.dtype))
     np.subtract(logits, largest[:, :, None], out=p)
     np.exp(p, out=p)
-    correct = kernels.cross_entropy_rows(
-        logits.reshape(T * B, V), largest.reshape(-1), targets.reshape(-1), p.reshape(T * B, V), nats.reshape(-1)
-    )
+    rows = logits.reshape(T * B, V), largest.reshape(-1), targets.reshape(-1), p.reshape(T * B, V)
+    kernels.cross_entropy_rows(*rows, nats.reshape(-1), correct.reshape(-1))
     return Score(nats, correct), LossTrace(logits, p, dlogits=np.empty(0, logits.dtype))
 
 

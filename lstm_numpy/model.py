@@ -176,15 +176,15 @@ def token_nats(
     *,
     context: Array | None = None,
     workspace: Workspace | None = None,
-) -> tuple[Array, int, State]:
-    """Evaluation: -ln p(target) in nats (T, B), 0 where the target is -1; how many predictions are right; the state."""
+) -> tuple[Array, Array, State]:
+    """Evaluation: -ln p(target) in nats (T, B), 0 where the target is -1; whether it was the likeliest; the state."""
 
     def part(stack: Stack, x: Array, targets: Array) -> Any:
         score, _ = layers.cross_entropy_forward(stack.run(x), targets, stack.buffers.within("loss"))
         return score.nats, score.correct
 
     (nats, correct), last = _in_parts(part, params, ids, targets, state, None, context, workspace)
-    return np.concatenate(nats, axis=1), sum(correct), last
+    return np.concatenate(nats, axis=1), np.concatenate(correct, axis=1), last
 
 
 def loss_and_gradients(

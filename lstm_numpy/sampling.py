@@ -26,7 +26,7 @@ Context: TypeAlias = Callable[[int, int], Callable[[Array, Array], Array]]
 LONGEST_PERIOD = 16  # ids: what repeats after more is a phrase, and music repeats its phrases
 SHORTEST_LOOP = 8  # ids: a chord struck four times is no loop yet
 _COLDEST, _HOTTEST = 1e-20, 1e20  # beyond, nothing changes any more but that float32 overflows
-_SIDE_BY_SIDE = 32  # songs that share a batch; a fixed number, so that sums are rounded alike on every machine
+SIDE_BY_SIDE = 32  # songs that share a batch; a fixed number, so that sums are rounded alike on every machine
 
 
 @dataclass(frozen=True)
@@ -76,13 +76,15 @@ def generate(
     sampling: Sampling | None = None,
     walk: Walk | None = None,
     context: Context | None = None,
+    told: Callable[[int], object] = lambda written: None,
 ) -> list[Tune]:
     """Write `count` songs that begin with the ids of `prime`, each until it draws `end` or has `length` more ids.
 
     banned: ids that are never drawn.  walk: begins a walk along one song, a function that is told each id from the
     prime's first on, and answers with (V,) bool: what may follow.  context(count, total), for a network with features,
     begins `count` songs of at most `total` ids, with a function step(ids (n,), songs (n,)) -> (n, F) ints: it is told
-    each id of each song in turn, and answers with the features that go with it.  rng gives each song a seed, one after
+    each id of each song in turn, and answers with the features that go with it.  told(n) is called each time that all
+    songs are n ids longer, or have ended.  rng gives each song a seed, one after
     the other, so song k draws the same numbers whatever the count, and the same arguments give the same songs bit for
     bit.  ValueError for a prime that is empty or leaves the vocabulary, if nothing may follow, or if the output is not
     finite.
@@ -95,15 +97,15 @@ def generate(
     # One BLAS thread: a step's products are too small to be shared out, and their sums are the same on any machine.
     with ThreadpoolController().limit(limits=1, user_api="blas"):
         tunes: list[Tune] = []
-        for k in range(0, count, _SIDE_BY_SIDE):
-            some = seeds[k : k + _SIDE_BY_SIDE]
-            tunes += _side_by_side(params, prime, length, some, sampling, end, walk, context)
+        for k in range(0, count, SIDE_BY_SIDE):
+            some = seeds[k : k + SIDE_BY_SIDE]
+            tunes += _side_by_side(params, prime, length, some, sampling, end, walk, context, told)
     return tunes
 
 
 def _side_by_side(
     params: Mapping[str, Array], prime: Array, length: int, seeds: Sequence[int], sampling: Sampling, end: int,
-    walk: Walk | None, context: Context | None,
+    walk: Walk | None, context: Context | None, told: Callable[[int], object],
 ) -> list[Tune]:  # fmt: skip
     """One song for each seed."""
     count, n, total = len(seeds), len(prime), len(prime) + length
@@ -119,11 +121,11 @@ def _side_by_side(
         for i in prime[:-1].tolist():
             along(i)
     features = context(count, total) if context else None
-    told = None
+    heard = None
     if features and n:
-        told = np.stack([features(np.full(count, i), every)[:1] for i in prime])  # (n, 1, F)
+        heard = np.stack([features(np.full(count, i), every)[:1] for i in prime])  # (n, 1, F)
 
-    outputs, state, _ = forward(params, prime[:, None], context=told)
+    outputs, state, _ = forward(params, prime[:, None], context=heard)
     writing = every  # the songs that have not ended: a row of logits and of the state for each
     logits = np.repeat(outputs[-1], count, axis=0)
     buffers = Buffers()
@@ -140,7 +142,9 @@ def _side_by_side(
             lengths[writing[~going]] = t + 1
             writing, chosen = writing[going], chosen[going]
             stepper = Stepper(params, each_array(stepper.state, itemgetter(going)), buffers)
+        told(1)
         if t + 1 == total or not len(writing):
+            told(total - t - 1)
             break
         logits = stepper(chosen, features(chosen, writing) if features else None)
 

@@ -116,6 +116,43 @@ def test_epochs_are_shuffled_and_lanes_finish_together() -> None:
         assert epoch.padding_share < inside_songs + 0.03
 
 
+@pytest.mark.parametrize(("T", "B"), [(4, 3), (7, 40), (30, 2)])
+def test_a_long_song_is_read_in_passages_that_chance_cuts(T: int, B: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lstm_numpy.batches.PASSAGE", 20)
+    monkeypatch.setattr("lstm_numpy.batches.LONG", 30)
+    songs = numbered_songs([31, 64, 200, 32, 2])
+    cuts: set[int] = set()
+    counts: set[int] = set()
+    for seed in range(9):
+        batches = training_batches(songs, T, B, np.random.default_rng(seed))
+        lanes: dict[int, list[int]] = {}
+        passages: list[list[int]] = []
+        for batch in batches:
+            for b in range(batches.B):
+                n = int((batch.targets[:, b] >= 0).sum())
+                if batch.fresh[b] and n:
+                    passages.append([int(batch.ids[0, b])])
+                    lanes[b] = passages[-1]
+                assert not n or lanes[b][-1] == batch.ids[0, b]
+                lanes[b] += batch.targets[:n, b].tolist()
+        most = max(20 // T, 2) * T
+        assert all(len(passage) - 1 <= max(30, 3 * most / 2 + T) for passage in passages)
+        assert songs[0].tolist() in passages, "a short song stays whole"
+        # Put one behind the other, a passage begins where another ended: nothing is left out, nothing read twice.
+        rest = {passage[0]: passage for passage in passages if passage[0] != START}
+        for whole in (passage for passage in passages if passage[0] == START):
+            while whole[-1] != END:
+                whole += rest.pop(whole[-1])[1:]
+            assert whole in [song.tolist() for song in songs]
+        assert not rest
+        assert batches.targets == songs.targets
+        cuts |= {passage[0] for passage in passages} - {START}
+        counts.add(len(passages) - len(songs))
+        assert min(B, len(passages)) == batches.B
+    assert len(counts) == 1, "the number of passages follows from the songs"
+    assert len(cuts) > counts.pop(), "each epoch cuts at other places"
+
+
 def test_a_song_is_shifted_as_a_whole_and_only_where_the_vocabulary_reaches() -> None:
     songs = Songs.of([[0, 2, 3, 4, 1], [0, 5, 5, 5, 1], []])
     table = np.array([[0, 1, -1, 2, 3, 4], [0, 1, 2, 3, 4, 5], [0, 1, 3, 4, 5, -1]])  # down, as it is, up

@@ -7,8 +7,8 @@ import pytest
 import reference
 
 import lstm_numpy
+from experiment.report import count_nats, figures_table, final_figures, goal, ngram_nats
 from experiment.report import evaluate_part as evaluate
-from experiment.report import figures_table, final_figures, ngram_nats
 from experiment.songs import RunSongs
 from lstm_numpy.baselines import NGrams
 from lstm_numpy.batches import Songs
@@ -58,10 +58,35 @@ def test_each_id_is_read_with_its_features():
 
 def test_accuracy_counts_the_likeliest():
     logits = [reference.network(PARAMS, song[:-1, None], song[1:, None])[1][:, 0] for song in SONGS]
-    right = sum((rows.argmax(axis=1) == song[1:]).sum() for rows, song in zip(logits, SONGS, strict=True))
-    found = evaluate(PARAMS, CONFIG, RUN, 8, 4)
-    assert found.correct == right
-    assert found.accuracy == right / RUN.songs.targets
+    right = np.concatenate([np.r_[False, a.argmax(axis=1) == b[1:]] for a, b in zip(logits, SONGS, strict=True)])
+    found = lstm_numpy.evaluate(PARAMS, CONFIG, RUN.songs, 8, 4)
+    np.testing.assert_array_equal(found.correct, right)
+    assert found.accuracy == right.sum() / RUN.songs.targets
+
+
+def test_an_unknown_token_is_never_guessed_right():
+    sure = {name: array * 0 for name, array in PARAMS.items()}
+    sure["dense.b"] = np.eye(V)[2]  # <unk>, whatever was read
+    assert lstm_numpy.evaluate(sure, CONFIG, RUN.songs, 8, 4).accuracy == UNKNOWN / RUN.songs.targets > 0
+    assert evaluate(sure, CONFIG, RUN, 8, 4).accuracy == 0
+
+
+@pytest.mark.parametrize(("T", "B", "threads"), [(2, 6, 1), (2, 5, 3), (8, 3, 2)])
+def test_lanes_that_have_nothing_to_read_are_left_out(T, B, threads, monkeypatch):
+    read = []
+    monkeypatch.setattr(
+        "lstm_numpy.evaluation.token_nats", lambda *a, **k: (read.append(a[1].shape[1]), token_nats(*a, **k))[1]
+    )
+    scored = []
+    found = lstm_numpy.evaluate(PARAMS, CONFIG, RUN.songs, T, B, threads, told=scored.append)
+    whole = np.concatenate([np.r_[0, nats_of(song)] for song in SONGS])
+    assert found.nats == pytest.approx(whole, rel=1e-6)
+    assert sum(scored) == RUN.songs.targets
+    assert read[0] == B
+    assert read == sorted(read, reverse=True)
+    longest_alone = -(-33 // T) - -(-22 // T)  # windows of the longest song, after the second longest has ended
+    if len(SONGS) == B:
+        assert read[-longest_alone + 1 :] == [1] * (longest_alone - 1)
 
 
 def test_the_papers_protocol_sees_a_window_and_nothing_before():
@@ -86,7 +111,8 @@ def test_nothing_to_score_is_no_error():
 @pytest.mark.parametrize("next_only", [False, True])
 def test_everybody_is_scored_on_the_same_targets_and_pays_for_spelling(next_only):
     T = 6
-    figures, _ = final_figures(PARAMS, CONFIG, VOCABULARY, RUN, T, 3, next_only=next_only)
+    counted = count_nats(RUN, V)
+    figures, _ = final_figures(PARAMS, CONFIG, VOCABULARY, RUN, counted, T, 3, next_only=next_only)
     for name, prefix in (("valid", ""), ("test", "test_")):
         part = RUN.of(name)
         place = np.concatenate([np.arange(len(song)) for song in part.songs])
@@ -96,6 +122,8 @@ def test_everybody_is_scored_on_the_same_targets_and_pays_for_spelling(next_only
         assert figures[f"{prefix}uniform_nats_per_token"] == pytest.approx(np.log(V) + spelling)
         trigram = ngram_nats(NGrams(RUN.of("train").songs, V), part)["trigram"]
         assert figures[f"{prefix}trigram_nats_per_token"] == pytest.approx(trigram[scored].mean())
+        if name == "valid" and not next_only:
+            assert f" {trigram[scored].mean():.3f} nats" in goal(trigram)
         found = evaluate(PARAMS, CONFIG, part, T, 3, next_only=next_only)
         assert figures[f"{name}_nats_per_token"] == pytest.approx(found.nats[scored].mean())
         notes = found.nats[scored & (part.songs.flat != 1)].sum()
@@ -104,10 +132,14 @@ def test_everybody_is_scored_on_the_same_targets_and_pays_for_spelling(next_only
             assert figures[f"{name}_nats_per_beat"] == pytest.approx(notes / part.beats.sum())
 
 
-def test_the_table_warns_if_counting_predicts_as_well():
-    figures = {f"{name}_nats_per_token": 4.0 - k for k, name in enumerate(["uniform", "unigram", "bigram", "trigram"])}
-    better = figures_table({**figures, "valid_nats_per_token": 0.9, "valid_accuracy": 0.5})
-    assert "warning" not in better
-    assert better.splitlines()[-2:] == ["  network          0.900       -", "accuracy on valid: 50.0%"]
-    assert "no better than counting" in figures_table({**figures, "valid_nats_per_token": 1.0, "valid_accuracy": 0.5})
+COUNTING = {f"{name}_nats_per_token": 4.0 - k for k, name in enumerate(["uniform", "unigram", "bigram", "trigram"])}
+
+
+def test_the_table_says_what_a_dash_means():
+    lines = figures_table({**COUNTING, "valid_nats_per_token": 0.9, "valid_accuracy": 0.5}).splitlines()
+    assert lines[-3:] == [
+        "  network          0.900       -",
+        "accuracy on valid: 50.0%",
+        "-: no test song can be scored",
+    ]
     assert "nothing to compare" in figures_table({})

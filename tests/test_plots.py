@@ -68,7 +68,7 @@ def real_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
             )  # fmt: skip
             distributions.add(step // 20, params)
         history.append(
-            step=step, epoch=(step + 19) // 20, loss=loss, accuracy=trace["score"].correct / 128,
+            step=step, epoch=(step + 19) // 20, loss=loss, accuracy=trace["score"].correct.mean(),
             learning_rate=1e-2, gradient_norm=norm, tokens=128 * step, seconds=0.1 * step, **row,
         )  # fmt: skip
     history.flush()

@@ -35,7 +35,7 @@ def test_evaluation_is_the_textbooks_network_without_dropout(case: Case) -> None
     np.testing.assert_allclose(forward(params, ids, state, context=context)[0], wanted_logits, rtol=0, atol=1e-13)
     nats, correct, _ = token_nats(params, ids, targets, state, context=context)
     assert nats.sum() == pytest.approx(wanted_loss * (targets >= 0).sum(), abs=1e-12)
-    assert correct == np.sum(wanted_logits.argmax(axis=2) == targets)
+    np.testing.assert_array_equal(correct, wanted_logits.argmax(axis=2) == targets)
 
 
 def test_every_intermediate_has_the_value_that_its_name_says() -> None:

@@ -150,4 +150,6 @@ def test_few_pieces_get_no_verdict() -> None:
 def test_nothing_to_compare() -> None:
     compared = compare([], [figures([]), figures([Note(60, 0, 1)])])
     assert all(one.written is None and not one.verdict for one in compared.values())
-    assert len(table(compared).splitlines()) == len(ROWS) + 1
+    lines = table(compared).splitlines()
+    assert len(lines) == len(ROWS) + 2
+    assert lines[-1].startswith("  -: ")  # what a dash means

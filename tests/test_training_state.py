@@ -142,6 +142,10 @@ def test_a_schedule_ends_by_epochs_minutes_or_patience():
     assert Schedule(4, None, 9).share_done(progress, batches=10) == 3.5 / 4
     assert Schedule(10**9, 2.0, 9).share_done(progress, batches=10) == 0.75
     assert Schedule(100, 2.0, 9).share_done(progress, batches=10) == 0.75
+    progress.aside = 20.0  # of the 120 seconds
+    assert Schedule(10**9, 2.0, 9).share_done(progress, batches=10) == 0.9
+    progress.aside = 500.0  # a quarter is for training, whatever else there is to do
+    assert Schedule(10**9, 8.0, 9).share_done(progress, batches=10) == 0.75
     ended = Progress(epoch=4, seconds=90.0, best_epoch=1)
     assert Schedule(4, None, 9).is_over(ended)
     assert not Schedule(5, None, 9).is_over(ended)

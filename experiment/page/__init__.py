@@ -21,7 +21,7 @@ from experiment.page.learning import kept_tunes, short_tune
 from experiment.page.reading import PageTune, expectations, read_tune, watch, words_of
 from experiment.page.what_if import changes
 from experiment.songs import RunSongs
-from experiment.tunes import Composer, beginning, opening_of, usual_bpm
+from experiment.tunes import LENGTH, Composer, beginning, opening_of, usual_bpm
 from lstm_numpy.batches import UNKNOWN
 from lstm_numpy.files import write_whole
 from lstm_numpy.parameters import layer_names
@@ -143,7 +143,7 @@ def held_out_tunes(folder: Path, songs: RunSongs) -> list[PageTune]:
     inside = next(filter(None, parts), [])
     inside = [k for k in inside if UNKNOWN not in songs.songs[k]] or inside
     return [
-        PageTune(names[k], "Songs it has not seen", songs.songs[k], float(songs.bpm[k]))
+        PageTune(names[k], "Songs it has not seen", songs.songs[k][: LENGTH + 1], float(songs.bpm[k]))
         for k in inside[:: max(1, len(inside) // HELD_OUT)][:HELD_OUT]
     ]
 

@@ -20,7 +20,7 @@ from midi_io.music.meter import on_bars
 from midi_io.notes import Song
 
 COUNTING = ("on the beat", "first in its bar")
-SEARCHED = 20  # valid songs, and as many test songs
+SEARCHED, LONGEST = 20, 1500  # valid songs, and as many test songs, and tokens of each that are looked at
 
 
 def find_units(composer: Composer, songs: RunSongs) -> list[Finding]:
@@ -31,7 +31,8 @@ def find_units(composer: Composer, songs: RunSongs) -> list[Finding]:
     """
 
     def readings(part: RunSongs) -> list[Reading]:
-        heard = (heard_song(composer, ids) for ids in part.songs if UNKNOWN not in ids and has_pitch(composer, ids))
+        begins = (ids[:LONGEST] for ids in part.songs)
+        heard = (heard_song(composer, ids) for ids in begins if UNKNOWN not in ids and has_pitch(composer, ids))
         return list(islice(heard, SEARCHED))
 
     valid, test = readings(songs.of("valid")), readings(songs.of("test"))

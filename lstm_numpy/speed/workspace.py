@@ -76,6 +76,4 @@ class Trace(Mapping[str, Any]):
 
 
 def _side_by_side(field: tuple[Any, ...]) -> Any:
-    if isinstance(field[0], np.ndarray):
-        return np.concatenate(field, axis=1) if field[0].ndim > 1 else field[0]
-    return sum(field)
+    return np.concatenate(field, axis=1) if field[0].ndim > 1 else field[0]

@@ -171,10 +171,12 @@ def compare(written: Sequence[Mapping[str, float]], others: Sequence[Mapping[str
 
 
 def table(compared: Mapping[str, Comparison], written: str = "generated", others: str = "held out") -> str:
-    """The comparison as text: mean ± standard deviation (of yes or no the mean), and a word where they differ."""
+    """The comparison as text: mean ± deviation (of yes or no the mean), a word where they differ, what a dash means."""
     lines = [f"{'music':40}{written:>14}{others:>16}"]
     for name, one in compared.items():
         words, form = ROWS[name]
         cells = [form.format(*spread) if spread else "-" for spread in one[:2]]
         lines.append(f"  {words:38}{cells[0]:>14}{cells[1]:>16}  {one.verdict}".rstrip())
+    if any(None in one[:2] for one in compared.values()):
+        lines.append("  -: no piece tells it; a piece that was cut has no length and no end")
     return "\n".join(lines)

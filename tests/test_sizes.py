@@ -1,0 +1,38 @@
+"""The sizes that nobody gave follow from the folder and the minutes, and are printed; what was given stays."""
+
+import pytest
+
+import train
+from experiment.sizes import SIZES, sizes_for
+from lstm_numpy.checkpoint import load_checkpoint
+
+
+@pytest.mark.parametrize(("tokens", "minutes"), [(1, 1e9), (10**9, 1e-6), (10**6, 10), (10**6, 60)])
+def test_every_choice_is_complete_and_can_be_given_as_flags(tokens, minutes):
+    chosen = sizes_for(tokens, minutes)
+    assert chosen.keys() == SIZES.keys()
+    args = train.parse_arguments([text for name, value in chosen.items() for text in (f"--{name}", str(value))])
+    assert {name: getattr(args, name) for name in SIZES} == chosen
+
+
+def test_the_defaults_of_the_command_are_those_of_the_embedded_tunes():
+    args = train.parse_arguments([])
+    assert {name: getattr(args, name) for name in SIZES} == SIZES
+
+
+def test_a_folder_with_minutes_chooses_what_was_not_given(music, tmp_path, monkeypatch, capsys, no_pictures):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("train.sizes_for", lambda tokens, minutes: {**SIZES, "hidden": 20, "layers": 2, "batch": 3})
+    folder = ["--midi", str(music), "--tokens", "chord", "--epochs", "2", "--batch", "4", "--out", "run"]
+    assert train.main([*folder, "--minutes", "1e-6"]) == 0
+    line = (
+        "for this folder and these minutes: --hidden 20 --layers 2 --window 64 --batch 4 --dropout 0.25 --transpose 2\n"
+    )
+    assert line in capsys.readouterr().out
+    saved = load_checkpoint(tmp_path / "run" / "last.npz")
+    assert (saved.config.hidden_size, saved.config.layers) == (20, 2)
+    assert train.main(["--resume", "--out", "run", "--minutes", "9"]) == 0  # with the sizes that it was begun with
+
+    assert train.main([*folder[:-1], "other", "--hidden", "8"]) == 0
+    assert "for this folder" not in capsys.readouterr().out  # without --minutes nothing is chosen
+    assert load_checkpoint(tmp_path / "other" / "last.npz").config.layers == 1
