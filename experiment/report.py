@@ -8,12 +8,14 @@ from typing import Any
 import numpy.typing as npt
 
 from experiment.comparison import TunesBesideSongs
+from experiment.crew import crew
 from experiment.repeats import RepeatRow, repeat_table, repeats_of
 from experiment.songs import RunSongs
 from lstm_numpy.baselines import NGrams
 from lstm_numpy.batches import END
 from lstm_numpy.evaluation import Evaluation, evaluate
 from lstm_numpy.parameters import ModelConfig
+from lstm_numpy.speed.ranks import Alone
 from midi_io.music.statistics import table
 from midi_io.vocabulary import Vocabulary
 
@@ -29,9 +31,10 @@ def evaluate_part(
     threads: int = 1,
     *,
     next_only: bool = False,
+    ranks: Alone | None = None,
 ) -> Evaluation:
     """lstm_numpy's evaluate, and what it takes to spell the unknown tokens is added to their nats."""
-    found = evaluate(params, config, part.songs, T, B, threads, next_only=next_only)
+    found = evaluate(params, config, part.songs, T, B, threads, next_only=next_only, ranks=ranks)
     return found._replace(nats=found.nats + part.spelling_nats)
 
 
@@ -59,7 +62,7 @@ def final_figures(
     ngrams = NGrams(songs.of("train").songs, config.vocab_size)
     for name in ("valid", "test"):
         part = songs.of(name)
-        found = evaluate_part(params, config, part, T, B, threads, next_only=next_only)
+        found = crew().everywhere(_scored, params, config, part, T, B, threads, next_only)
         if not found.scored.any():
             continue
         figures[f"{name}_nats_per_token"] = found.nats_per_token
@@ -74,6 +77,10 @@ def final_figures(
             prefix = "" if name == "valid" else f"{name}_"
             figures[f"{prefix}{baseline}_nats_per_token"] = float(nats[found.scored].mean())
     return figures, repeats
+
+
+def _scored(_: object, *arguments: Any) -> Evaluation:
+    return evaluate_part(*arguments[:-1], next_only=arguments[-1], ranks=crew().ranks)
 
 
 def ngram_nats(ngrams: NGrams, songs: RunSongs) -> dict[str, Array]:

@@ -10,6 +10,7 @@ import numpy as np
 from lstm_numpy.batches import Songs, evaluation_batches, paper_windows
 from lstm_numpy.model import token_nats
 from lstm_numpy.parameters import Array, ModelConfig, State, reset
+from lstm_numpy.speed.ranks import Alone
 from lstm_numpy.speed.workspace import Workspace
 
 
@@ -38,19 +39,22 @@ def evaluate(
     threads: int = 1,
     *,
     next_only: bool = False,
+    ranks: Alone | None = None,
 ) -> Evaluation:
     """Score every id of every song but its first, in windows of T that carry the state, B songs side by side.
 
     The windows change nothing but the memory needed: the state is carried, so each song is read as a whole.
     next_only is the paper's protocol instead: only ids with T ids before them, each from a zero state.
+    With ranks, each of them calls it, reads its share of the lanes, and returns the whole.
     """
     nats, scored, correct = np.zeros(len(songs.flat)), np.zeros(len(songs.flat), bool), 0
     if songs.targets_per_song.max(initial=0) < (T if next_only else 1):
         return Evaluation(nats, scored, correct)
     windows = (paper_windows if next_only else evaluation_batches)(songs, T, B)
-    workspace = Workspace(config, T, windows.B, threads)
+    workspace = Workspace(config, T, windows.B, threads, ranks)
     state: State | None = None
-    for step, batch in enumerate(windows):
+    windows = windows.of(workspace.lanes)
+    for step, batch in enumerate(windows if windows.B else ()):
         state = reset(state, batch.fresh)
         costs, right, state = token_nats(
             params, batch.ids, batch.targets, state, context=batch.context, workspace=workspace
@@ -60,4 +64,5 @@ def evaluate(
         nats[places] = costs[rows, columns]
         scored[places] = True
         correct += right
-    return Evaluation(nats, scored, correct)
+    add = workspace.ranks.sum  # each id is scored by one rank, and is 0 at the others
+    return Evaluation(add(nats), add(scored.view(np.uint8)).view(bool), add(correct))

@@ -26,7 +26,7 @@ Context: TypeAlias = Callable[[int, int], Callable[[Array, Array], Array]]
 LONGEST_PERIOD = 16  # ids: what repeats after more is a phrase, and music repeats its phrases
 SHORTEST_LOOP = 8  # ids: a chord struck four times is no loop yet
 _COLDEST, _HOTTEST = 1e-20, 1e20  # beyond, nothing changes any more but that float32 overflows
-_SIDE_BY_SIDE = 32  # songs that share a batch; a fixed number, so that sums are rounded alike on every machine
+SIDE_BY_SIDE = 32  # songs that share a batch; a fixed number, so that sums are rounded alike on every machine
 
 
 @dataclass(frozen=True)
@@ -95,8 +95,8 @@ def generate(
     # One BLAS thread: a step's products are too small to be shared out, and their sums are the same on any machine.
     with ThreadpoolController().limit(limits=1, user_api="blas"):
         tunes: list[Tune] = []
-        for k in range(0, count, _SIDE_BY_SIDE):
-            some = seeds[k : k + _SIDE_BY_SIDE]
+        for k in range(0, count, SIDE_BY_SIDE):
+            some = seeds[k : k + SIDE_BY_SIDE]
             tunes += _side_by_side(params, prime, length, some, sampling, end, walk, context)
     return tunes
 
