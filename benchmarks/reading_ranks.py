@@ -45,9 +45,8 @@ def main() -> None:
             best[name] = min(seconds, best.get(name, seconds))
         print(f"{args.files:,} files")
     for name, seconds in best.items():
-        print(
-            f"{name:12} {seconds:8.1f} s   {args.files / seconds:8,.0f} files/s   {best['1 process'] / seconds:6.2f} times"
-        )
+        rate, times = args.files / seconds, best["1 process"] / seconds
+        print(f"{name:12} {seconds:8.1f} s   {rate:8,.0f} files/s   {times:6.2f} times as fast")
 
 
 def make(folder: Path, count: int) -> None:

@@ -45,7 +45,7 @@ def main() -> None:
     best: dict[tuple[str, str, str], float] = {}  # (size, name, what): seconds
     for size in args.sizes:
         H, B, V = map(int, size.split(","))
-        turns = [(name, what) for name in WHO for what in ("strong", "weak") if what == "strong" or not alone(name)]
+        turns = [(name, what) for name in WHO for what in ("strong", "weak")]
         for name, what in turns * args.rounds:
             request = {"H": H, "B": B if what == "strong" else 2 * B, "V": V, "seconds": args.seconds}
             for found, seconds in turn(name, args.python, request).items():
@@ -54,9 +54,8 @@ def main() -> None:
         print(*((*key, f"{1e3 * best[key]:.2f} ms") for key in best if key[0] == size), sep="\n", file=sys.stderr)
     for what, least, title in (("strong", 2, "the same batch"), ("weak", 1, "twice the batch")):
         print(f"{what.capitalize()} scaling, {title}: ms a step (efficiency)\n")
-        names = [name for name in WHO if what == "strong" or not alone(name)]
-        rows = [[size, *(cell(best, size, name, what, least) for name in names)] for size in args.sizes]
-        print(table(["H, B, V", *names], rows))
+        rows = [[size, *(cell(best, size, name, what, least) for name in WHO)] for size in args.sizes]
+        print(table(["H, B, V", *WHO], rows))
         print()
     print("The sum of the gradients of two ranks alone: ms\n")
     names = [name for name in WHO if "ranks" in name]
@@ -64,13 +63,9 @@ def main() -> None:
     print(table(["H, B, V", *names], rows))
 
 
-def alone(name: str) -> bool:
-    return name.endswith(", 1")
-
-
 def cell(best: dict[tuple[str, str, str], float], size: str, name: str, what: str, least: int) -> str:
     two, one = best[size, name, what], best[size, f"{WHO[name][0]}, 1", "strong"]
-    return f"{1e3 * two:.2f}" + ("" if alone(name) else f" ({one / two / least:.0%})")
+    return f"{1e3 * two:.2f}" + ("" if WHO[name][1:3] == (1, 1) else f" ({one / two / least:.0%})")
 
 
 def turn(name: str, python: str, request: dict[str, Any]) -> dict[str, float]:
@@ -95,14 +90,13 @@ def turn(name: str, python: str, request: dict[str, Any]) -> dict[str, float]:
 
 def shortest(step: Callable[[], object], seconds: float, agreed: Callable[[bool], bool]) -> float:
     """Of the steps that begin in so many seconds; agreed: rank 0's answer, on every rank."""
-    for _ in range(3):
+    for _ in range(2):
         step()
     best, end = 1e9, time.perf_counter() + seconds
     while agreed(time.perf_counter() < end):
-        for _ in range(10):
-            begun = time.perf_counter()
-            step()
-            best = min(best, time.perf_counter() - begun)
+        begun = time.perf_counter()
+        step()
+        best = min(best, time.perf_counter() - begun)
     return best
 
 

@@ -19,7 +19,7 @@ from lstm_numpy.speed.machine import mpi_rank
 
 Array = npt.NDArray[Any]
 
-_PATIENCE, _NAP = 0.01, 0.001  # seconds: of looking for the others again and again; then between two looks
+_SPIN, _YIELD, _NAP = 0.0002, 0.01, 0.001  # seconds: how long to look again and again; then between two looks
 
 
 class Alone:
@@ -129,10 +129,11 @@ def _wait(request: Any) -> None:
     """Until it is done, without taking the processor from a rank or a thread that has work."""
     begun = time.monotonic()
     while not request.Test():
-        if time.monotonic() - begun < _PATIENCE:
-            os.sched_yield()
-        else:
+        waited = time.monotonic() - begun
+        if waited > _YIELD:
             time.sleep(_NAP)
+        elif waited > _SPIN:
+            os.sched_yield()
 
 
 def _by_name(row: Array, like: Mapping[str, Array]) -> dict[str, Array]:
