@@ -39,13 +39,12 @@ class Crew:
         self._all(Crew._keep, value)
 
     def everywhere(self, function: Callable[..., Result], *arguments: Any) -> Result:
-        """function(own, *arguments) on every rank at the same time, where own is its copy.  Returns that of rank 0.
+        """function(own, *arguments) on every rank at the same time, where own is its copy.  Returns what rank 0's does.
 
-        A FailedError is one that every rank raises.
+        A FailedError is one that every rank raises.  With many ranks, signals wait.
         """
-        with self.held() if self.ranks.size > 1 else nullcontext():
-            result: Result = self._all(Crew._do, function, arguments)
-            return result
+        result: Result = self._all(Crew._do, function, arguments)
+        return result
 
     def spread(
         self, work: Callable[[Any], Result], items: Sequence[Any], workers: int
@@ -77,14 +76,15 @@ class Crew:
         return max(1, on_a_machine // self.ranks.on_this_machine)
 
     def _all(self, order: Callable[..., Result], *arguments: Any) -> Result:
-        self.ranks.share((order, arguments))
-        try:
-            return order(self, *arguments)
-        except FailedError:
-            raise
-        except BaseException:
-            self.broken = True
-            raise
+        with self.held() if self.ranks.size > 1 else nullcontext():
+            try:
+                self.ranks.share((order, arguments))
+                return order(self, *arguments)
+            except FailedError:
+                raise
+            except BaseException:
+                self.broken = True
+                raise
 
     # Orders: what every rank does.
 
