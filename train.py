@@ -131,7 +131,7 @@ from lstm_numpy.files import reading
 from lstm_numpy.model import loss_and_gradients
 from lstm_numpy.optimizer import clip_by_global_norm, cosine
 from lstm_numpy.parameters import ModelConfig, dropout_masks, hold_masks, reset
-from lstm_numpy.speed.machine import cores, useful_threads
+from lstm_numpy.speed.machine import useful_threads
 
 
 def main(argv: Sequence[str]) -> int:
@@ -179,8 +179,10 @@ def begin(args: argparse.Namespace, argv: Sequence[str], folder: RunFolder) -> R
 
 
 def threads_of_a_rank(args: argparse.Namespace) -> int:
+    """As many as are useful, and as a process's share of its machine has cores."""
     ranks = crew().ranks
-    return min(useful_threads(args.batch // ranks.size, args.hidden), max(1, cores() // ranks.on_this_machine))
+    share = (os.cpu_count() or 1) // ranks.on_this_machine
+    return max(1, min(useful_threads(args.batch // ranks.size, args.hidden), share))
 
 
 def settings(args: argparse.Namespace) -> dict[str, Any]:
@@ -226,20 +228,20 @@ def resume(args: argparse.Namespace, argv: Sequence[str], folder: RunFolder) -> 
 
 
 def train(run: Run, interrupts: Interrupts, *, show_bar: bool) -> None:
-    flags, now, progress, schedule = run.settings, run.training, run.training.progress, run.schedule
-    if schedule.is_over(progress):
+    flags, schedule = run.settings, run.schedule
+    if schedule.is_over(run.training.progress):
         return
     windows, ranks = run.windows(), crew().ranks
     if ranks.size > windows.B:
         raise RunError(f"{windows.B} songs at a time cannot be shared by {ranks.size} processes; start fewer of them")
     crew().keep(run)
     parts = crew().everywhere(Run.enter)
+    now, progress = run.training, run.training.progress
     with Log(run.folder, now.params, progress, show_bar=show_bar) as log:
         run.folder.forget_report()  # all that is read was found good
         if progress.step == 0:
             of_ranks = f" of {ranks.size} processes, gradients added: {flags['reduce']}" if ranks.size > 1 else ""
-            print(f"network: {sum(p.size for p in now.params.values()):,} parameters, {parts} threads"
-                  f"{of_ranks}, "
+            print(f"network: {sum(p.size for p in now.params.values()):,} parameters, {parts} threads{of_ranks}, "
                   f"{windows.padding_share:.1%} of a batch is padding")  # fmt: skip
             print("the first step waits for numba, if the inner loops are not compiled yet")
             with interrupts.held():

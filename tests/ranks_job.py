@@ -1,8 +1,9 @@
-"""What mpiexec starts in tests/test_ranks.py: python tests/ranks_job.py gradients|train FOLDER [FLAGS].
+"""What mpiexec starts in tests/test_ranks.py: python tests/ranks_job.py gradients|spread|train FOLDER [FLAGS].
 
 train is train.py without pictures, saved at each step.
 """
 
+import contextlib
 import hashlib
 import os
 import resource
@@ -14,7 +15,7 @@ import numpy as np
 
 import experiment.log
 import train
-from experiment.crew import conducted
+from experiment.crew import conducted, crew
 from lstm_numpy import ModelConfig, Workspace, dropout_masks, init_params, loss_and_gradients, reset, zero_state
 from lstm_numpy.speed.ranks import ranks
 
@@ -67,6 +68,25 @@ def write_gradients(folder):
         np.savez(folder / f"{name}-{own.rank}.npz", **arrays)
 
 
+def square(number):
+    if number < 0:
+        raise ValueError("below 0")
+    return number**2, ranks().rank
+
+
+def spread_work():
+    """All items, then the first alone, then a fault of rank 1, then all again.  0: each came out as it should."""
+    right = [(number**2, number % ranks().size) for number in range(7)]
+    every = list(crew().spread(square, range(7), 1))
+    some = crew().spread(square, range(7), 1)
+    first = next(some)
+    some.close()
+    with contextlib.suppress(ValueError):
+        list(crew().spread(square, [0, -1, 2, 3], 1))
+        return 1
+    return int((every, first, list(crew().spread(square, range(7), 1))) != (right, right[0], right))
+
+
 REAL_STEP, REAL_END, TRAP = train.take_step, train.Run.end_epoch, os.environ.get("TRAP", "none -1 -1").split()
 
 
@@ -93,6 +113,8 @@ if __name__ == "__main__":
     if what == "gradients":
         write_gradients(FOLDER)
         sys.exit()
+    if what == "spread":
+        sys.exit(conducted("spread", spread_work))
     (FOLDER / f"pid-{os.getpid()}").touch()
     experiment.log.EVERY, train.draw_run = -1.0, lambda _: []
     train.take_step, train.Run.end_epoch = take_step, end_epoch

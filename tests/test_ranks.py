@@ -52,6 +52,12 @@ def test_the_gradients_of_all_ranks_are_those_of_one_process(size: int, tmp_path
         assert min(np.abs(planted[key] - array).max() for key, array in whole.items() if key[0] in "01") > 1e-6
 
 
+@needs_mpi
+def test_work_is_spread_and_comes_back_in_order_whatever_happens_to_it(tmp_path: Path) -> None:
+    done = job(3, "spread", tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 @pytest.fixture(scope="module")
 def by_threads(music: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of three threads, and the SHA-256 of its weights at the end of each epoch."""
