@@ -95,16 +95,20 @@ class Crew:
         return function(self.own, *arguments)
 
     def _work(self, work: Callable[[Any], object], items: Sequence[Any], workers: int) -> None:
-        """The share of a rank that is not 0."""
+        """The share of a rank that is not 0.  It goes ahead of rank 0, which takes a result when it needs it."""
         comm = self.ranks.comm
+        on_the_way: list[Any] = []  # messages
         with closing(in_processes(work, items[self.ranks.rank :: self.ranks.size], self._workers(workers))) as results:
             try:
                 for result in results:
-                    comm.send((result, None), 0, tag=ANSWER)
+                    on_the_way = [sent for sent in on_the_way if not sent.test()[0]]
+                    on_the_way.append(comm.isend((result, None), 0, tag=ANSWER))
                     if comm.iprobe(source=0, tag=STOP):
                         break
             except Exception as error:
                 comm.send((None, error), 0, tag=ANSWER)
+        for sent in on_the_way:
+            sent.wait()
         comm.send((), 0, tag=ANSWER)
         comm.recv(source=0, tag=STOP)
 
