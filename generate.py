@@ -73,6 +73,7 @@ import numpy as np
 
 from experiment.command.outcome import outcome
 from experiment.comparison import copy_report
+from experiment.crew import conducted
 from experiment.folder import RunError, newest_run
 from experiment.page import write_page
 from experiment.page.reading import PageTune
@@ -119,4 +120,4 @@ def write_tunes(args: argparse.Namespace) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(conducted("generate.py", lambda: main(sys.argv[1:])))

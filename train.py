@@ -74,7 +74,8 @@ def flags() -> Parser:
     add("--anneal", choices=["cosine", "plateau", "none"], default="cosine", help=f"lower the learning rate over the run, or halve it when the valid loss has not fallen for 2 epochs {is_set}")
     add("--clip", type=above_zero, default=5.0, metavar="X", help=f"the largest norm that a gradient may have {is_set}")
     add("--patience", type=whole(1), default=10, metavar="N", help=f"stop when the valid loss has not fallen for N epochs {is_set}")
-    add("--threads", type=whole(1, 2**10), metavar="N", help="parts that a batch is cut in, a thread each (default: the cores, fewer for a small network)")
+    add("--threads", type=whole(1, 2**10), metavar="N", help="parts that a batch is cut in, a thread each; with mpiexec, the threads of each process (default: the cores, fewer for a small network)")
+    add("--reduce", choices=["ordered", "allreduce"], default="ordered", help=f"with mpiexec, how gradients are added: in the order of the parts, which gives the same bits as threads do; or as MPI likes, which suits hundreds of processes {is_set}")
     add("--seed", type=whole(0), default=1, metavar="N", help=f"where all randomness comes from {is_set}")
 
     add = parser.add_argument_group("run").add_argument
@@ -124,6 +125,7 @@ from experiment.command.console import one_line
 from experiment.command.interrupts import Interrupts, Stopped
 from experiment.command.outcome import FailedError, outcome
 from experiment.comparison import tunes_beside_songs
+from experiment.crew import conducted, crew
 from experiment.folder import RunError, RunFolder, held_folder, how_to_go_on, newest_run, parsed_again, write_json
 from experiment.history import SampledNorms
 from experiment.log import Log
@@ -134,14 +136,13 @@ from experiment.report import final_figures, final_tables, goal
 from experiment.run import Run
 from experiment.state import TrainingState
 from experiment.tunes import Composer, beginning, compose, usual_bpm
-from lstm_numpy.batches import UNKNOWN, Batch
+from lstm_numpy.batches import UNKNOWN
 from lstm_numpy.checkpoint import CheckpointError, load_checkpoint
 from lstm_numpy.files import reading
 from lstm_numpy.model import loss_and_gradients
 from lstm_numpy.optimizer import clip_by_global_norm, cosine
 from lstm_numpy.parameters import ModelConfig, dropout_masks, hold_masks, reset
 from lstm_numpy.speed.machine import useful_threads
-from lstm_numpy.speed.workspace import Workspace
 
 
 def main(argv: Sequence[str]) -> int:
@@ -151,6 +152,7 @@ def main(argv: Sequence[str]) -> int:
 
     def one_run(interrupts: Interrupts) -> None:
         nonlocal saved
+        crew().held = interrupts.held
         where = Path(args.out) if args.out else newest_run() if args.resume else None
         with held_folder(where) as folder:
             try:
@@ -169,6 +171,8 @@ def main(argv: Sequence[str]) -> int:
 
 def begin(args: argparse.Namespace, argv: Sequence[str], folder: RunFolder) -> Run:
     if not args.resume:
+        args.threads = crew().ranks.size * (args.threads or threads_of_a_rank(args))
+        argv = [*argv, "--threads", str(args.threads)]  # the same when it goes on on other machines
         folder.begin(argv)  # before anything else: killed from here on, the run goes on with these flags
     print(f"reading {one_line(', '.join(args.midi))}")
     read = read_songs(
@@ -186,9 +190,6 @@ def begin(args: argparse.Namespace, argv: Sequence[str], folder: RunFolder) -> R
         print("for this folder and these minutes: " + " ".join(f"--{name} {getattr(args, name)}" for name in SIZES))
     if args.transpose:
         print(f"train songs are moved by up to {args.transpose} semitones, where all their tokens are then known")
-    if not args.threads:
-        args.threads = useful_threads(args.batch, args.hidden)
-        argv = [*argv, "--threads", str(args.threads)]  # the same when it goes on on another machine
     if read.songs.of("valid").songs.targets_per_song.max(initial=0) < (args.window if args.predict == "next" else 1):
         print("no song of valid can be scored: the model is chosen by its loss on the train songs")
     config = ModelConfig(
@@ -197,6 +198,13 @@ def begin(args: argparse.Namespace, argv: Sequence[str], folder: RunFolder) -> R
     )  # fmt: skip
     training = TrainingState.fresh(config, args.lr, args.seed)
     return Run(settings(args), list(argv), folder, read.songs, read.vocabulary, config, training)
+
+
+def threads_of_a_rank(args: argparse.Namespace) -> int:
+    """As many as are useful, and as a process's share of its machine has cores."""
+    ranks = crew().ranks
+    share = (os.cpu_count() or 1) // ranks.on_this_machine
+    return max(1, min(useful_threads(args.batch // ranks.size, args.hidden), share))
 
 
 def settings(args: argparse.Namespace) -> dict[str, Any]:
@@ -213,12 +221,17 @@ def resume(args: argparse.Namespace, argv: Sequence[str], folder: RunFolder) -> 
     saved = load_checkpoint(folder.last) if folder.saved else None
     begun = folder.argv(saved.training if saved else None)
     before, asked = parsed_again(parse_arguments, begun, folder.path), parse_arguments([*begun, *argv])
+    if args.threads:
+        asked.threads *= crew().ranks.size
     for name, value in vars(before).items():
         if name not in MAY_CHANGE and getattr(asked, name) != value:
             flag = f"--{name.replace('_', '-')}"
             raise RunError(f"{flag} was different when the run in {folder.path} was begun; leave it out to go on")
-    if (asked.epochs, asked.minutes) != (before.epochs, before.minutes):
-        begun = [*begun, *argv]
+    if crew().ranks.size > asked.threads:
+        asked.threads = crew().ranks.size
+        print(f"a batch is cut in {asked.threads} parts now, one for each process, and no more in {before.threads}")
+    if any(getattr(asked, name) != getattr(before, name) for name in ("epochs", "minutes", "threads")):
+        begun = [*begun, *argv, "--threads", str(asked.threads)]
     if saved is None:
         return begin(asked, begun, folder)
 
@@ -239,17 +252,22 @@ def resume(args: argparse.Namespace, argv: Sequence[str], folder: RunFolder) -> 
 
 
 def train(run: Run, interrupts: Interrupts, *, show_bar: bool) -> None:
-    flags, now, progress, schedule = run.settings, run.training, run.training.progress, run.schedule
-    if schedule.is_over(progress):
+    flags, schedule = run.settings, run.schedule
+    if schedule.is_over(run.training.progress):
         return
     print(f"counting n-grams of {run.train_songs.targets:,} tokens")
     print(goal(run.counted["valid"]["trigram"]))
-    windows = run.windows()
-    workspace = Workspace(run.config, flags["window"], windows.fresh.shape[1], flags["threads"])
+    windows, ranks = run.windows(), crew().ranks
+    if ranks.size > windows.B:
+        raise RunError(f"{windows.B} songs at a time cannot be shared by {ranks.size} processes; start fewer of them")
+    crew().keep(run)
+    parts = crew().everywhere(Run.enter)
+    now, progress = run.training, run.training.progress
     with Log(run.folder, now.params, progress, show_bar=show_bar) as log:
         run.folder.forget_report()  # all that is read was found good
         if progress.step == 0:
-            print(f"network: {sum(p.size for p in now.params.values()):,} parameters, {workspace.threads} threads, "
+            of_ranks = f" of {ranks.size} processes, gradients added: {flags['reduce']}" if ranks.size > 1 else ""
+            print(f"network: {sum(p.size for p in now.params.values()):,} parameters, {parts} threads{of_ranks}, "
                   f"{windows.padding_share:.1%} of a batch is padding")  # fmt: skip
             print("the first step waits for numba, if the inner loops are not compiled yet")
             with interrupts.held():
@@ -258,12 +276,12 @@ def train(run: Run, interrupts: Interrupts, *, show_bar: bool) -> None:
             while not schedule.is_over(progress):
                 windows = run.windows()
                 if progress.batch == 0:
-                    now.begin_epoch(run.config, workspace.B)
+                    crew().everywhere(Run.begin_epoch)
                 while not schedule.epoch_is_over(progress, len(windows)):
                     with interrupts.held():
                         if flags["anneal"] == "cosine":
                             now.optimizer.learning_rate = flags["lr"] * cosine(run.share_done(windows))
-                        row = take_step(run, windows[progress.batch], workspace)
+                        row = crew().everywhere(take_step, now.optimizer.learning_rate)
                         row["seconds"] = progress.seconds = log.seconds
                         run.set_aside(log)
                         log.step(row, run.share_done(windows))
@@ -272,7 +290,7 @@ def train(run: Run, interrupts: Interrupts, *, show_bar: bool) -> None:
                 valid = run.evaluate(show_bar=show_bar)  # changes nothing, so a signal may end it at any moment
                 with interrupts.held():
                     log.epoch(valid, now.params, now.optimizer.learning_rate, progress.batch / len(windows))
-                    if now.end_epoch(valid.nats_per_token, lower_on_plateau=flags["anneal"] == "plateau"):
+                    if crew().everywhere(Run.end_epoch, valid.nats_per_token):
                         run.save(run.folder.model, valid_nats_per_token=valid.nats_per_token, epoch=progress.epoch)
                     run.save_last(log)
         except Stopped:
@@ -281,17 +299,19 @@ def train(run: Run, interrupts: Interrupts, *, show_bar: bool) -> None:
             raise
 
 
-def take_step(run: Run, batch: Batch, workspace: Workspace) -> dict[str, float]:
-    """Read one window in every lane, and learn from it.  Returns the step's row of history.csv."""
-    now, params, progress = run.training, run.training.params, run.training.progress
+def take_step(run: Run, learning_rate: float) -> dict[str, float]:
+    """Read one window in every lane, and learn from it, with all ranks.  Returns the step's row of history.csv."""
+    now, params, progress, workspace = run.training, run.training.params, run.training.progress, run.workspace
+    now.optimizer.learning_rate = learning_rate
+    batch = run.windows().of(workspace.lanes)[progress.batch]
 
     state = reset(now.state, batch.fresh)
-    masks = dropout_masks(run.config, workspace.T, workspace.B, now.dropout, workspace=workspace)
+    masks = dropout_masks(run.config, workspace.T, workspace.whole_B, now.dropout, workspace=workspace)
     masks = hold_masks(masks, now.masks, batch.fresh)
     loss, grads, state, trace = loss_and_gradients(
         params, batch.ids, batch.targets, state, masks, context=batch.context, workspace=workspace
     )
-    look = SampledNorms(params, grads, trace) if progress.step % LOOK_EVERY == 0 else None
+    look = SampledNorms(params, grads, trace, workspace.ranks.sum) if progress.step % LOOK_EVERY == 0 else None
     norm = clip_by_global_norm(grads, run.settings["clip"])
     if math.isfinite(loss) and math.isfinite(norm):
         now.optimizer.step(params, grads)
@@ -301,12 +321,13 @@ def take_step(run: Run, batch: Batch, workspace: Workspace) -> dict[str, float]:
             f"smaller --lr than {run.settings['lr']:g}, or a smaller --clip than {run.settings['clip']:g}"
         )
 
-    scored = int(np.count_nonzero(batch.targets >= 0))
-    correct = int(np.count_nonzero(trace["score"].correct & (batch.targets != UNKNOWN)))
+    right = trace["score"].correct & (batch.targets != UNKNOWN)
+    counts = np.array([np.count_nonzero(batch.targets >= 0), np.count_nonzero(right)])
+    scored, correct = workspace.ranks.sum(counts).tolist()
     now.state = state
     now.masks = {name: mask.copy() for name, mask in masks.items() if mask.ndim == 2}  # the workspace draws anew
     progress.add(loss * scored, correct, scored)
-    if progress.step == 1:
+    if progress.step == 1 and workspace.ranks.rank == 0:
         tqdm.write(f"first loss {loss:.3f} (ln V = ln {len(run.vocabulary)} = {math.log(len(run.vocabulary)):.3f})")
     return {
         "epoch": progress.epoch + 1, "loss": loss, "accuracy": correct / max(scored, 1), "tokens": progress.tokens,
@@ -339,4 +360,4 @@ def report(run: Run, *, show_bar: bool) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(conducted("train.py", lambda: main(sys.argv[1:])))

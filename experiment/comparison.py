@@ -57,7 +57,7 @@ def tunes_beside_songs(
     All are cut after LENGTH tokens.  Valid songs with unknown tokens are left out, because some of their time is
     missing.
     """
-    with bar(f"writing {count} tunes", LENGTH * -(-count // SIDE_BY_SIDE), " tokens", show=show_bar) as shown:
+    with bar(f"writing {count} tunes", -(-count // SIDE_BY_SIDE), " parts", show=show_bar) as shown:
         tunes = composer.write(np.array([START]), np.random.default_rng(seed), count, told=shown.update)
     valid = songs.of("valid").songs
     held_out = [song[: LENGTH + 1] for song in valid if UNKNOWN not in song]

@@ -18,7 +18,7 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -143,26 +143,31 @@ def norms_by_layer(arrays: Mapping[str, Array], prefix: str = "") -> dict[str, f
     return {layer: math.sqrt(square) for layer, square in squares.items()}
 
 
-def saturation(trace: Trace) -> dict[str, float]:
+def saturation(trace: Trace, total: Callable[[Array], Array] = np.asarray) -> dict[str, float]:
     """The share of each gate's values that are saturated, over all steps, sequences and units: "saturated_lstm1_f", ...
 
     i, f and o are saturated below 0.1 and above 0.9; g (from -1 to 1) where |g| is above 0.9.  There its derivative is
     small: at the ends, nothing is learned (Karpathy et al. 2015 look at gates like this).
+    total: adds an array up over all ranks, where several have a part of the trace.
     """
-    shares = {}
+    counts = {}
     for layer in (name for name in trace if name.startswith("lstm") and "." not in name):
         for gate, middle, limit in (("i", 0.5, 0.4), ("f", 0.5, 0.4), ("o", 0.5, 0.4), ("g", 0.0, 0.9)):
             values = [getattr(part, gate) for part in trace.parts(layer)]
             saturated = sum(np.count_nonzero(np.abs(part - middle) > limit) for part in values)
-            shares[f"saturated_{layer}_{gate}"] = saturated / sum(part.size for part in values)
-    return shares
+            counts[f"saturated_{layer}_{gate}"] = saturated, sum(part.size for part in values)
+    saturated, all_values = total(np.array(list(counts.values()), np.int64).reshape(-1, 2)).T
+    return dict(zip(counts, (saturated / all_values).tolist(), strict=True))
 
 
 class SampledNorms:
     """The columns of one step that take time.  Create it before clipping; call columns() after the optimizer's step."""
 
-    def __init__(self, params: Mapping[str, Array], grads: Mapping[str, Array], trace: Trace) -> None:
-        self._columns = norms_by_layer(grads, "gradient_") | saturation(trace)
+    def __init__(
+        self, params: Mapping[str, Array], grads: Mapping[str, Array], trace: Trace,
+        total: Callable[[Array], Array] = np.asarray,
+    ) -> None:  # fmt: skip
+        self._columns = norms_by_layer(grads, "gradient_") | saturation(trace, total)
         self._before = {name: parameter.copy() for name, parameter in params.items()}
 
     def columns(self, params: Mapping[str, Array]) -> dict[str, float]:

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from experiment.crew import crew
 from experiment.folder import RunError, RunFolder
 from experiment.songs import SPLITS, RunSongs
 from experiment.state import TrainingState
@@ -56,7 +57,8 @@ def read_songs(
     """
     options: dict[str, Any] = {
         "scheme": scheme, "grid": grid, "max_bytes": max_bytes, "drums": drums,
-        "programs": programs_named(instruments), "cache": cache_folder(), "workers": cores(), "progress": progress,
+        "programs": programs_named(instruments), "cache": cache_folder(),
+        "workers": cores(), "executor": crew().spread, "progress": progress,
     }  # fmt: skip
     corpus = read_corpus(midi, **options, **chosen)
     others = [read_corpus([place], **options) if place else None for place in (valid, test)]

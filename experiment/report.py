@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from experiment.advice import advice
 from experiment.comparison import TunesBesideSongs
+from experiment.crew import crew
 from experiment.history import read_log
 from experiment.log import bar
 from experiment.repeats import RepeatRow, repeat_table, repeats_of
@@ -20,6 +21,7 @@ from lstm_numpy.baselines import NGrams
 from lstm_numpy.batches import END, UNKNOWN
 from lstm_numpy.evaluation import Evaluation, evaluate
 from lstm_numpy.parameters import ModelConfig
+from lstm_numpy.speed.ranks import Alone
 from midi_io.music.statistics import table
 from midi_io.vocabulary import Vocabulary
 
@@ -37,10 +39,13 @@ def evaluate_part(
     threads: int = 1,
     *,
     next_only: bool = False,
-    told: Callable[[int], object] = lambda scored: None,
+    show_bar: bool = False,
+    ranks: Alone | None = None,
 ) -> Evaluation:
     """lstm_numpy's evaluate; an unknown token also costs what it takes to spell it, and is never guessed right."""
-    found = evaluate(params, config, part.songs, T, B, threads, next_only=next_only, told=told)
+    own = part.songs.targets // (ranks.size if ranks else 1)
+    with bar(f"scoring {own:,} tokens", own, " tokens", show=show_bar and not (ranks and ranks.rank)) as shown:
+        found = evaluate(params, config, part.songs, T, B, threads, next_only=next_only, told=shown.update, ranks=ranks)
     return found._replace(nats=found.nats + part.spelling_nats, correct=found.correct & (part.songs.flat != UNKNOWN))
 
 
@@ -69,8 +74,7 @@ def final_figures(
     repeats: list[RepeatRow] = []
     for name in ("valid", "test"):
         part = songs.of(name)
-        with bar(f"scoring {name}", part.songs.targets, " tokens", show=show_bar) as shown:
-            found = evaluate_part(params, config, part, T, B, threads, next_only=next_only, told=shown.update)
+        found = crew().everywhere(_scored, params, config, part, T, B, threads, next_only, show_bar)
         if not found.scored.any():
             continue
         figures[f"{name}_nats_per_token"] = found.nats_per_token
@@ -85,6 +89,11 @@ def final_figures(
             prefix = "" if name == "valid" else f"{name}_"
             figures[f"{prefix}{baseline}_nats_per_token"] = float(nats[found.scored].mean())
     return figures, repeats
+
+
+def _scored(_: object, *arguments: Any) -> Evaluation:
+    *plain, next_only, show_bar = arguments
+    return evaluate_part(*plain, next_only=next_only, show_bar=show_bar, ranks=crew().ranks)
 
 
 def count_nats(songs: RunSongs, V: int) -> dict[str, dict[str, Array]]:

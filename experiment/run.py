@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shlex
 import time
 from collections.abc import Mapping, Sequence
@@ -15,9 +16,10 @@ import numpy.typing as npt
 
 from experiment.command.outcome import FailedError
 from experiment.comparison import TunesBesideSongs
+from experiment.crew import crew
 from experiment.folder import RunFolder
 from experiment.history import steady_rate
-from experiment.log import Log, bar
+from experiment.log import Log
 from experiment.page.learning import keep_tune
 from experiment.repeats import RepeatRow
 from experiment.report import PICTURES, count_nats, evaluate_part, report_work
@@ -29,6 +31,7 @@ from lstm_numpy.checkpoint import Checkpoint, CheckpointError, save_checkpoint
 from lstm_numpy.evaluation import Evaluation
 from lstm_numpy.parameters import ModelConfig
 from lstm_numpy.speed.machine import versions
+from lstm_numpy.speed.workspace import Workspace
 from midi_io.tokens.context import Context
 from midi_io.vocabulary import Vocabulary
 
@@ -47,10 +50,11 @@ class Run:
     config: ModelConfig
     training: TrainingState
     begun: float = field(default_factory=time.monotonic)  # when the command began
+    _windows: tuple[int, Windows] | None = None  # of which epoch
 
     @property
     def sizes(self) -> tuple[int, int, int]:
-        """Steps in a window, songs in a batch, threads."""
+        """Steps in a window, songs in a batch, threads of all ranks."""
         return self.settings["window"], self.settings["batch"], self.settings["threads"]
 
     @cached_property
@@ -92,8 +96,19 @@ class Run:
 
     def windows(self) -> Windows:
         """What is read in the present epoch, in its order: this follows from the seed and the epoch's number."""
-        order = np.random.default_rng([self.settings["seed"], 3, self.training.progress.epoch])
-        return epoch_windows(self.train_songs, *self.sizes[:2], order, self.transposition, next_only=self.next_only)
+        epoch = self.training.progress.epoch
+        if self._windows is None or self._windows[0] != epoch:
+            order = np.random.default_rng([self.settings["seed"], 3, epoch])
+            moved, sizes = self.transposition, self.sizes[:2]
+            self._windows = epoch, epoch_windows(self.train_songs, *sizes, order, moved, next_only=self.next_only)
+        return self._windows[1]
+
+    @cached_property
+    def workspace(self) -> Workspace:
+        """Where this rank trains."""
+        T, _, threads = self.sizes
+        ordered = self.settings["reduce"] == "ordered"
+        return Workspace(self.config, T, self.windows().B, threads, crew().ranks, ordered=ordered)
 
     def share_done(self, windows: Windows) -> float:
         """How much of the run is done, from 0 to 1."""
@@ -102,14 +117,41 @@ class Run:
     def evaluate(self, *, show_bar: bool) -> Evaluation:
         """The valid songs, scored by the network as it is now; the train songs where no valid song can be scored."""
         for name in ("valid", "train"):
-            part = self.songs.of(name)
-            with bar(f"scoring {name}", part.songs.targets, " tokens", show=show_bar) as shown:
-                found = evaluate_part(
-                    self.training.params, self.config, part, *self.sizes, next_only=self.next_only, told=shown.update
-                )
+            found = crew().everywhere(Run.score, name, show_bar)
             if found.scored.any():
                 break
         return found
+
+    # What every rank does with its own copy of the run.
+
+    def enter(self) -> int:
+        """Take the lanes of this rank.  Returns the number of parts of a batch."""
+        self.training = self.training.with_lanes(lambda rows: rows[self.workspace.lanes])
+        return self.workspace.parts
+
+    def begin_epoch(self) -> None:
+        """Nothing is carried into an epoch."""
+        self.training.begin_epoch(self.config, self.workspace.B)
+
+    def end_epoch(self, valid: float) -> bool:
+        """The valid songs cost so many nats per token now.  Returns whether these weights are the best so far."""
+        digest = hashlib.sha256(b"".join(parameter.tobytes() for parameter in self.training.params.values())).digest()
+        if len(set(crew().ranks.in_order([digest]))) > 1:
+            raise FailedError("the processes have come to different weights; they need processors of one kind")
+        return self.training.end_epoch(valid, lower_on_plateau=self.settings["anneal"] == "plateau")
+
+    def score(self, name: str, show_bar: bool) -> Evaluation:
+        """One part of the songs, scored by all ranks together."""
+        part, params = self.songs.of(name), self.training.params
+        return evaluate_part(
+            params, self.config, part, *self.sizes, next_only=self.next_only, show_bar=show_bar, ranks=crew().ranks
+        )
+
+    def all_lanes(self) -> TrainingState:
+        """The training state with what the lanes of all ranks carry."""
+        return self.training.with_lanes(lambda rows: crew().ranks.in_order(list(rows)))
+
+    # What rank 0 does.
 
     def save_last(self, log: Log) -> None:
         """All that it takes to go on: first the other files, then last.npz."""
@@ -120,7 +162,7 @@ class Run:
             writer = Composer(self.folder.last, network, self.vocabulary, flags["transpose"], told)
             keep_tune(self.folder.learning, now.progress.epoch, writer, flags["seed"])
         log.flush()
-        self.save(self.folder.last, **now.saved())
+        self.save(self.folder.last, **crew().everywhere(Run.all_lanes).saved())
         log.say(f"saved step {now.progress.step}")
 
     def save(self, path: Path, **facts: Any) -> None:

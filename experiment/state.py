@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from lstm_numpy.files import ArraySpec, Fact, check_arrays, check_facts
 from lstm_numpy.optimizer import Plateau, RMSprop
-from lstm_numpy.parameters import ModelConfig, State, dropout_masks, init_params, zero_state
+from lstm_numpy.parameters import ModelConfig, State, dropout_masks, each_array, init_params, zero_state
 
 Array = npt.NDArray[Any]
 
@@ -162,6 +162,15 @@ class TrainingState:
             for layer, parts in zero_state(config, 1).items():
                 state.state[layer] = type(parts)(*(saved["carried"][f"{layer}.{name}"] for name in parts._fields))
         return state
+
+    def with_lanes(self, rows: Callable[[Array], npt.ArrayLike]) -> TrainingState:
+        """The same state, where the lanes' rows (B, H) are what `rows` makes of them: some of them, or more."""
+
+        def changed(array: Array) -> Array:
+            return np.array(rows(array))
+
+        masks = {name: changed(mask) for name, mask in self.masks.items()}
+        return replace(self, state=each_array(self.state, changed), masks=masks)
 
     def check_place(self, B: int, batches: int) -> None:
         """ValueError unless the state may stand in an epoch of so many batches, each of B lanes."""

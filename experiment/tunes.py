@@ -6,6 +6,7 @@ import math
 import os
 import sys
 from collections.abc import Callable, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -19,7 +20,7 @@ from experiment.songs import RunSongs
 from lstm_numpy.batches import END, START, UNKNOWN
 from lstm_numpy.checkpoint import Checkpoint, CheckpointError, load_checkpoint
 from lstm_numpy.files import Array, Fact, check_facts, reading
-from lstm_numpy.sampling import Sampling, Tune, generate
+from lstm_numpy.sampling import SIDE_BY_SIDE, Sampling, Tune, generate
 from midi_io.disk import read_bytes
 from midi_io.music.instruments import out_of_range, programs_of
 from midi_io.music.meter import on_bars
@@ -98,9 +99,19 @@ class Composer:
     ) -> list[Tune]:
         """`count` tunes that begin with the ids of prime, each of at most `length` tokens more, or of `bars` bars.
 
-        told is that of lstm_numpy.generate.
+        told(1) is called each time that SIDE_BY_SIDE of them are written.
         Raises RunError where the sampling makes no sense, or the network's output is not finite.
         """
+        jobs = []
+        for written in range(0, count, SIDE_BY_SIDE):  # each job begins where the seeds of those before it end
+            some = min(SIDE_BY_SIDE, count - written)
+            jobs.append(partial(self._write, prime, deepcopy(rng), some, length, sampling, bars))
+            rng.integers(2**63, size=some)
+        return [tune for tunes in run_all(jobs, told) for tune in tunes]
+
+    def _write(
+        self, prime: Array, rng: np.random.Generator, count: int, length: int, sampling: Sampling, bars: int | None
+    ) -> list[Tune]:
         walk = self.context.endings(Grammar(self.vocabulary).walk, bars)
         try:
             return generate(
@@ -114,7 +125,6 @@ class Composer:
                 sampling=sampling,
                 walk=walk,
                 context=self.context.begin if self.context.sizes else None,
-                told=told,
             )
         except ValueError as error:
             raise RunError(str(error)) from None

@@ -169,6 +169,12 @@ class Windows:
     def __iter__(self) -> Iterator[Batch]:
         return map(self.__getitem__, range(len(self)))
 
+    def of(self, lanes: slice) -> Windows:
+        """Some of its lanes: what one of several processes reads."""
+        shifts = None if self.shifts is None else self.shifts[:, lanes]
+        starts, lengths, fresh = self.starts[:, lanes], self.lengths[:, lanes], self.fresh[:, lanes]
+        return replace(self, starts=starts, lengths=lengths, fresh=fresh, shifts=shifts)
+
     @property
     def B(self) -> int:  # noqa: N802
         """Sequences side by side."""

@@ -11,6 +11,7 @@ import numpy as np
 from lstm_numpy.batches import Songs, evaluation_batches, paper_windows
 from lstm_numpy.model import token_nats
 from lstm_numpy.parameters import Array, ModelConfig, State, each_array, reset
+from lstm_numpy.speed.ranks import Alone
 from lstm_numpy.speed.workspace import Workspace
 
 
@@ -40,25 +41,31 @@ def evaluate(
     *,
     next_only: bool = False,
     told: Callable[[int], object] = lambda scored: None,
+    ranks: Alone | None = None,
 ) -> Evaluation:
     """Score every id of every song but its first, in windows of T that carry the state, B songs side by side.
 
     The windows change nothing but the memory needed: the state is carried, so each song is read as a whole.
     next_only is the paper's protocol instead: only ids with T ids before them, each from a zero state.
-    told(n) is called each time that n more are scored.
+    told(n) is called each time that n more are scored.  With ranks, each of them calls this function, reads its share of
+    the lanes, and returns the whole.
     """
     found = Evaluation(np.zeros(len(songs.flat)), *np.zeros((2, len(songs.flat)), bool))
     if songs.targets_per_song.max(initial=0) < (T if next_only else 1):
         return found
     windows = (paper_windows if next_only else evaluation_batches)(songs, T, B)
-    lanes, workspace = np.arange(windows.B), Workspace(config, T, windows.B, threads)
+    workspace = Workspace(config, T, windows.B, threads, ranks)
+    add, windows = workspace.ranks.sum, windows.of(workspace.lanes)
+    lanes = np.arange(windows.B)
     state: State | None = None
-    for step, whole in enumerate(windows):
+    for step in range(len(windows)):
         busy = np.flatnonzero(windows.lengths[step])
+        if not len(busy):  # what is left is read by other ranks
+            break
         if 2 * len(busy) <= len(lanes):  # half of the lanes have read all their songs: the others go on alone
             state = state and each_array(state, partial(np.take, indices=np.searchsorted(lanes, busy), axis=0))
-            lanes, workspace = busy, Workspace(config, T, len(busy), threads)
-        batch = whole.lanes(lanes)
+            lanes, workspace = busy, Workspace(config, T, len(busy), workspace.threads)
+        batch = windows[step].lanes(lanes)
         nats, correct, state = token_nats(
             params, batch.ids, batch.targets, reset(state, batch.fresh), context=batch.context, workspace=workspace
         )
@@ -67,4 +74,6 @@ def evaluate(
         found.nats[places], found.correct[places] = nats[rows, columns], correct[rows, columns]
         found.scored[places] = True
         told(len(places))
-    return found
+    return Evaluation(
+        *(add(array.view(np.uint8) if array.dtype == bool else array).view(array.dtype) for array in found)
+    )

@@ -210,6 +210,8 @@ def loss_and_gradients(
     shapes and names that do not fit, and for a workspace of another network.
     """
     scored = int(np.count_nonzero(targets >= 0))
+    if workspace:
+        scored = workspace.ranks.sum(scored)  # of the whole batch, of which other ranks may have a part
 
     def part(stack: Stack, x: Array, targets: Array) -> Any:
         buffers = stack.buffers.within("loss")
@@ -219,10 +221,10 @@ def loss_and_gradients(
         return float(score.nats.sum(dtype=np.float64)), grads, {**stack.trace, "loss": loss, "score": score}
 
     (nats, grads, traces), last = _in_parts(part, params, ids, targets, state, masks, context, workspace)
-    for more in grads[1:]:  # the gradient of the batch is the sum over its parts, each divided by all that is scored
-        for name in params:
-            grads[0][name] += more[name]
-    return sum(nats) / max(scored, 1), {name: grads[0][name] for name in params}, last, Trace(traces)
+    total = grads[0]
+    if workspace:  # the gradient of the batch is the sum over its parts, each divided by all that is scored
+        nats, total = workspace.every(nats), workspace.sum(grads)
+    return sum(nats) / max(scored, 1), {name: total[name] for name in params}, last, Trace(traces)
 
 
 def few_hot_input_gradient(params: Mapping[str, Array], trace: Trace) -> Array:

@@ -150,7 +150,7 @@ def dropout_masks(
     """The masks of one training step: "lstm1.output" (T, B, H), and "lstm1.m", "lstm1.s", "lstm1.r" (B, H) as needed.
 
     Kept units are scaled by 1/keep, all but m.  The probability to drop is rounded to 16 bits.  With a workspace the
-    large arrays are reused from step to step.
+    large arrays are reused from step to step, and the masks are those of its lanes, drawn for all B.
     """
     buffers = workspace.masks if workspace else Buffers()
     H = config.hidden_size
@@ -158,11 +158,23 @@ def dropout_masks(
     if config.dropout == 0:
         return masks
 
+    lanes = workspace.lanes if workspace else slice(0, B)
+    own = (lanes.stop - lanes.start) * H  # units of these lanes at one time step
+
     def draw(name: str, shape: tuple[int, ...]) -> Array:
-        mask = buffers.empty(name, shape, dtype)
+        mask = buffers.empty(name, (*shape[:-2], lanes.stop - lanes.start, H), dtype)
         keep, drop_below = mask.dtype.type(1 / (1 - config.dropout)), round(config.dropout * 2**16)
-        bits = rng.integers(2**64, size=-(-mask.size // 4), dtype=np.uint64).view(np.uint16)  # four units a draw
-        kernels.threshold_mask(bits, drop_below, keep, mask.reshape(-1))
+        # Unit k of all lanes has the k-th 16 bits of the stream, four units a draw.  Those of other ranks are left out.
+        drawn = 0
+        for row, units in enumerate(mask.reshape(1, -1) if own == B * H else mask.reshape(-1, own)):
+            first = row * B * H + lanes.start * H
+            if drawn != first // 4:
+                rng.bit_generator.advance(first // 4 - drawn)  # type: ignore[attr-defined]
+            drawn = -(-(first + units.size) // 4)
+            bits = rng.integers(2**64, size=drawn - first // 4, dtype=np.uint64).view(np.uint16)
+            kernels.threshold_mask(bits[first % 4 :], drop_below, keep, units)
+        if drawn < (every := -(-math.prod(shape) // 4)):
+            rng.bit_generator.advance(every - drawn)  # type: ignore[attr-defined]
         return mask
 
     for layer in config.layer_names:

@@ -76,15 +76,13 @@ def generate(
     sampling: Sampling | None = None,
     walk: Walk | None = None,
     context: Context | None = None,
-    told: Callable[[int], object] = lambda written: None,
 ) -> list[Tune]:
     """Write `count` songs that begin with the ids of `prime`, each until it draws `end` or has `length` more ids.
 
     banned: ids that are never drawn.  walk: begins a walk along one song, a function that is told each id from the
     prime's first on, and answers with (V,) bool: what may follow.  context(count, total), for a network with features,
     begins `count` songs of at most `total` ids, with a function step(ids (n,), songs (n,)) -> (n, F) ints: it is told
-    each id of each song in turn, and answers with the features that go with it.  told(n) is called each time that all
-    songs are n ids longer, or have ended.  rng gives each song a seed, one after
+    each id of each song in turn, and answers with the features that go with it.  rng gives each song a seed, one after
     the other, so song k draws the same numbers whatever the count, and the same arguments give the same songs bit for
     bit.  ValueError for a prime that is empty or leaves the vocabulary, if nothing may follow, or if the output is not
     finite.
@@ -99,13 +97,13 @@ def generate(
         tunes: list[Tune] = []
         for k in range(0, count, SIDE_BY_SIDE):
             some = seeds[k : k + SIDE_BY_SIDE]
-            tunes += _side_by_side(params, prime, length, some, sampling, end, walk, context, told)
+            tunes += _side_by_side(params, prime, length, some, sampling, end, walk, context)
     return tunes
 
 
 def _side_by_side(
     params: Mapping[str, Array], prime: Array, length: int, seeds: Sequence[int], sampling: Sampling, end: int,
-    walk: Walk | None, context: Context | None, told: Callable[[int], object],
+    walk: Walk | None, context: Context | None,
 ) -> list[Tune]:  # fmt: skip
     """One song for each seed."""
     count, n, total = len(seeds), len(prime), len(prime) + length
@@ -142,9 +140,7 @@ def _side_by_side(
             lengths[writing[~going]] = t + 1
             writing, chosen = writing[going], chosen[going]
             stepper = Stepper(params, each_array(stepper.state, itemgetter(going)), buffers)
-        told(1)
         if t + 1 == total or not len(writing):
-            told(total - t - 1)
             break
         logits = stepper(chosen, features(chosen, writing) if features else None)
 

@@ -28,15 +28,15 @@ ORDER = {
     """,
     "lstm_numpy": """
         speed speed.blas . activations plain speed.buffers speed.compiled speed.loops kernels speed.products
-        lstm cells layers parameters speed.workspace model optimizer
+        lstm cells layers parameters speed.machine speed.ranks speed.workspace model optimizer
         gradcheck gradcheck.numeric gradcheck.checks gradcheck.bugs gradcheck.__main__
-        speed.machine batches baselines evaluation sampling
+        batches baselines evaluation sampling
         files checkpoint
     """,
     "experiment": """
         . command command.console command.interrupts command.arguments
-        sizes parallel folder command.outcome songs history distributions repeats state log reading tunes comparison
-        advice report plots.panels plots describe
+        sizes folder command.outcome crew parallel songs history distributions repeats state log reading tunes
+        comparison advice report plots.panels plots describe
         listening page.embed page.learning page.reading page.figures page.followers page.what_if page run __main__
     """,
 }
@@ -48,10 +48,11 @@ ALLOWED = {  # and nothing else; sys.stdlib_module_names is always there
         "numba",
         "llvmlite",
         "threadpoolctl",
+        "mpi4py",
     },  # llvmlite is the half of numba below Python
     "experiment": {"experiment", "lstm_numpy", "midi_io", "numpy", "matplotlib", "tqdm"},
 }
-HEAVY = {"numpy", "numba", "mido", "matplotlib", "tqdm", "threadpoolctl"}
+HEAVY = {"numpy", "numba", "mido", "matplotlib", "tqdm", "threadpoolctl", "mpi4py"}
 SOURCES = [
     ROOT / name
     for name in subprocess.run(

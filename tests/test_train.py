@@ -505,10 +505,10 @@ def test_each_failing_write_leaves_the_last_checkpoint(run, tmp_path, monkeypatc
 FILLING = """
 import resource, sys, train, experiment.log
 experiment.log.EVERY, real = -1.0, train.take_step
-def take_step(run, batch, workspace):
+def take_step(run, learning_rate):
     if run.training.progress.step == 5:
         resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
-    return real(run, batch, workspace)
+    return real(run, learning_rate)
 train.take_step = take_step
 sys.exit(train.main(sys.argv[1:]))
 """
@@ -527,10 +527,10 @@ def test_a_poisoned_weight_stops_the_run_within_the_step(run, tmp_path, monkeypa
     monkeypatch.setattr("experiment.log.EVERY", -1.0)
     real = train.take_step
 
-    def poisoned(current, batch, workspace):
+    def poisoned(current, learning_rate):
         if current.training.progress.step == 6:
             current.training.params["lstm1.Wx"][3, 5] = np.nan
-        return real(current, batch, workspace)
+        return real(current, learning_rate)
 
     monkeypatch.setattr(train, "take_step", poisoned)
     assert run() == 1

@@ -6,9 +6,10 @@ import argparse
 import math
 import re
 from collections.abc import Callable
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from experiment.command.console import one_line
+from lstm_numpy.speed.machine import mpi_rank
 
 
 def whole(least: int, most: float = math.inf) -> Callable[[str], int]:
@@ -54,7 +55,11 @@ def some_text(text: str) -> str:
 
 
 class Parser(argparse.ArgumentParser):
-    """An ArgumentParser that says in one line what is wrong, and exits with status 2."""
+    """An ArgumentParser that says in one line what is wrong, and exits with status 2.  Of many ranks, one speaks."""
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        if not mpi_rank():
+            super()._print_message(message, file)
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"{self.prog}: error: {one_line(message)} (--help tells more)\n")

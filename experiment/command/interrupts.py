@@ -41,13 +41,13 @@ class Interrupts:
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """What is done inside is done whole: a signal waits for its end."""
-        self._holding = True
+        """What is done inside is done whole: a signal waits for its end, and for that of a block around it."""
+        before, self._holding = self._holding, True
         try:
             yield
         finally:
-            self._holding = False
-        if self._waiting:
+            self._holding = before
+        if self._waiting and not self._holding:
             status, self._waiting = self._waiting, 0
             raise Stopped(status)
 

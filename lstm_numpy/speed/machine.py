@@ -14,6 +14,13 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def mpi_rank() -> int | None:
+    """The number of this process among those that mpiexec has started; None without mpiexec."""
+    names = ("PMI_RANK", "PMIX_RANK", "OMPI_COMM_WORLD_RANK")  # of MPICH and its kin, PMIx, Open MPI
+    found = [os.environ[name] for name in names if name in os.environ]
+    return int(found[0]) if found else None
+
+
 def useful_threads(B: int, H: int) -> int:
     """In how many parts a batch of B sequences is cut: one for each processor, fewer for a small network, 8 at most."""
     return max(1, min(8, cores(), B * H // _ENOUGH))

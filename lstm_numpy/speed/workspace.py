@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
+from itertools import pairwise
 from typing import Any, TypeVar
 
 import numpy as np
 from threadpoolctl import ThreadpoolController
 
-from lstm_numpy.parameters import ModelConfig, parameter_shapes
+from lstm_numpy.parameters import Array, ModelConfig, parameter_shapes
 from lstm_numpy.speed.buffers import Buffers
+from lstm_numpy.speed.ranks import Alone
 
 Result = TypeVar("Result")
 
@@ -22,14 +24,29 @@ class Workspace:
     network, forward and backward, with buffers and one BLAS thread of its own.  The gradient of the batch is the sum
     over its parts, taken in a fixed order: the same number of threads gives the same bits.  What a call returns
     (gradients and trace) lives in these buffers until the next call.
+
+    With ranks, `threads` parts are cut from the `B` sequences of the whole batch, and shared by the ranks.  Then this
+    one is for `lanes` of it, the sequences of this rank, and loss_and_gradients is called with these on every rank at
+    the same time.  The same number of parts gives the same bits, whoever computes them; but not if they are not added
+    in their order (ordered=False).
     """
 
-    def __init__(self, config: ModelConfig, T: int, B: int, threads: int = 1) -> None:
+    def __init__(
+        self, config: ModelConfig, T: int, B: int, threads: int = 1, ranks: Alone | None = None, *, ordered: bool = True
+    ) -> None:
         if min(T, B, threads) < 1:
             raise ValueError(f"T, B and threads must be at least 1, not {T}, {B} and {threads}")
-        self.shapes, self.T, self.B = parameter_shapes(config), T, B  # of the network that it is for
-        self.threads = min(threads, B)
-        self.masks = Buffers()
+        self.shapes, self.T = parameter_shapes(config), T  # of the network that it is for
+        self.ranks, self.parts = ranks or Alone(), min(threads, B)
+        firsts = [self.parts * rank // self.ranks.size for rank in range(self.ranks.size + 1)]
+        self.counts = [end - first for first, end in pairwise(firsts)]  # parts of each rank
+        edges = [B * k // self.parts for k in range(self.parts + 1)]
+        own = edges[firsts[self.ranks.rank] : firsts[self.ranks.rank + 1] + 1]
+        self.lanes, self.B, self.whole_B = slice(own[0], own[-1]), own[-1] - own[0], B
+        self._first = firsts[self.ranks.rank]
+        self.threads, self._edges = len(own) - 1, [edge - own[0] for edge in own]
+        self.masks, self._sums = Buffers(), Buffers()
+        self._add = self.ranks.sum_of_parts if ordered else self.ranks.allreduce
         self._buffers = [Buffers() for _ in range(self.threads)]
         self._others = ThreadPoolExecutor(max(1, self.threads - 1), "lstm")  # a thread begins with its first part
         self._blas = ThreadpoolController()
@@ -38,8 +55,8 @@ class Workspace:
         """part(lanes, buffers) for each part of a batch of ids (T, B), side by side; results in the order of lanes."""
         if shape != (self.T, self.B):
             raise ValueError(f"this workspace is for ids of shape {(self.T, self.B)}, not {shape}")
-        edges = [self.B * k // self.threads for k in range(self.threads + 1)]
-        jobs = [(slice(lo, hi), buffers) for lo, hi, buffers in zip(edges, edges[1:], self._buffers, strict=False)]
+        cuts = zip(pairwise(self._edges), self._buffers, strict=True)
+        jobs = [(slice(*edges), buffers) for edges, buffers in cuts]
         with self._blas.limit(limits=1, user_api="blas"):
             others = [self._others.submit(part, *job) for job in jobs[1:]]
             try:
@@ -47,6 +64,16 @@ class Workspace:
             finally:
                 wait(others)
         return [first, *(other.result() for other in others)]
+
+    def every(self, numbers: Sequence[float]) -> list[float]:
+        """A number of each part of the whole batch, in their order; `numbers` are those of this rank's parts."""
+        every = np.zeros(self.parts)
+        every[self._first : self._first + self.threads] = numbers
+        return list(self.ranks.sum(every).tolist())
+
+    def sum(self, parts: Sequence[Mapping[str, Array]]) -> dict[str, Array]:
+        """The gradient of the whole batch: the sum over its parts, of which these are this rank's."""
+        return self._add(parts, self.counts, self._sums)
 
 
 class Trace(Mapping[str, Any]):

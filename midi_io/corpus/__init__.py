@@ -29,7 +29,7 @@ from midi_io.corpus.files import (
     find_files,
     in_fair_order,
 )
-from midi_io.corpus.workers import in_processes
+from midi_io.corpus.workers import Executor, in_processes
 from midi_io.disk import StrPath, printable, write_whole
 from midi_io.reader import MAX_BYTES
 
@@ -72,6 +72,7 @@ def read_corpus(
     max_bytes: int = MAX_BYTES,
     cache: Path | None = None,
     workers: int = 1,
+    executor: Executor = in_processes,
     progress: bool = True,
 ) -> Corpus:
     """Read the MIDI files of some folders.  The same files give the same corpus, with any number of workers.
@@ -82,6 +83,7 @@ def read_corpus(
     max_songs: stop after so many songs, a fair sample of the files.  max_bytes: skip larger files.
     cache: a folder to keep results in, where that is possible; None: keep nothing.
     workers: processes to read with.  More than 1 needs a script with `if __name__ == "__main__":`.
+    executor: what starts them, if there is much to read; see midi_io.corpus.workers.
 
     Raises CorpusError, one line, if there is nothing to read or nothing usable.
     """
@@ -101,7 +103,7 @@ def read_corpus(
     options = Options(scheme, grid, None if programs is None else tuple(sorted(set(programs))), drums, max_bytes)
     with (
         tqdm(total=len(files), desc="reading", unit=" files", disable=not progress) as bar,
-        closing(_read_batches(list(_cut(files)), options, cache, workers, bar)) as batches,
+        closing(_read_batches(list(_cut(files)), options, cache, workers, executor, bar)) as batches,
     ):
         songs, tokens = _merge(batches, skipped, max_songs)
     if not songs:
@@ -142,15 +144,16 @@ def _merge(
 
 
 def _read_batches(
-    batches: list[list[FoundFile]], options: Options, folder: Path | None, workers: int, bar: tqdm[Any]
-) -> Generator[Batch, None, None]:
+    batches: list[list[FoundFile]], options: Options, folder: Path | None, workers: int, executor: Executor,
+    bar: tqdm[Any],
+) -> Generator[Batch, None, None]:  # fmt: skip
     """Every batch in its order, from the cache, or read by the workers."""
     cache = Cache(folder, options) if folder else None
     read = cache.read if cache else partial(read_batch, options=options)
     kept = [cache is not None and os.access(cache.entry(batch), os.R_OK) for batch in batches]
     missing = [batch for batch, known in zip(batches, kept, strict=True) if not known]
     much = sum(file.size for batch in missing for file in batch) >= WORTH_PROCESSES
-    with closing(in_processes(read, missing, workers if much else 1)) as results:
+    with closing(executor(read, missing, workers) if much else in_processes(read, missing, 1)) as results:
         for batch, known in zip(batches, kept, strict=True):
             loaded = cache.load(batch) if cache and known else next(results)
             bar.update(len(batch))

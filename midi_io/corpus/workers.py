@@ -1,4 +1,7 @@
-"""The same work on many items, in other processes or in this one."""
+"""The same work on many items, in other processes or in this one.
+
+What does it is an Executor: executor(work, items, workers) gives work(item) for each item, in their order.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +9,14 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+Executor: TypeAlias = Callable[[Callable[[Any], Any], Sequence[Any], int], Generator[Any, None, None]]
 
 
 def in_processes(work: Callable[[Item], Result], items: Iterable[Item], workers: int) -> Generator[Result, None, None]:
