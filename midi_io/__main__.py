@@ -31,7 +31,9 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         if options.command == "tokens":
-            print_tokens(options.song, options.tokens, options.grid, Played(*(vars(options)[name] for name in Played._fields)))
+            print_tokens(
+                options.song, options.tokens, options.grid, Played(*(vars(options)[name] for name in Played._fields))
+            )
         else:
             write_tokens(options.text, options.song, options.tokens, options.grid, options.bpm)
     except BrokenPipeError:  # the reader, `head` perhaps, has ended
@@ -46,7 +48,11 @@ def main(arguments: list[str] | None = None) -> int:
 
 def print_tokens(song: str, scheme: str, grid: int, played: Played) -> None:
     """Print the tokens of a MIDI file, one a line."""
-    print("".join([f"{token}\n" for token in encode(simplified(read_notes(song), played), scheme, grid)]), end="", flush=True)
+    print(
+        "".join([f"{token}\n" for token in encode(simplified(read_notes(song), played), scheme, grid)]),
+        end="",
+        flush=True,
+    )
 
 
 def write_tokens(text: str, song: str, scheme: str, grid: int, bpm: float) -> None:
@@ -79,8 +85,7 @@ def _parser() -> argparse.ArgumentParser:
         add = command.add_argument
         add("--tokens", choices=SCHEMES, default="note", help="how the song is spelled (default: %(default)s)")
         add("--grid", type=_grid, default=12, help="positions in a beat (default: %(default)s)")
-    levels = {"type": _levels, "default": AS_WRITTEN.velocities, "metavar": "N"}
-    tokens.add_argument("--velocities", **levels, help="levels of loudness; 0: none (default: 127, as they are)")
+    tokens.add_argument("--velocities", type=_levels, default=127, metavar="N", help="levels (default: all)")
     tokens.add_argument("--snap", action="store_true", help="sixteenths, triplets and simple lengths alone")
     tokens.add_argument("--families", action="store_true", help="take the instruments of a family for one")
     midi.add_argument("--bpm", type=float, default=120.0, help="beats per minute (default: %(default)g)")

@@ -26,6 +26,7 @@ EVERY, PLAIN, SPREAD = 127, 80, 96  # velocities: all of them, the median, from 
 PLACES = np.array([0, 3, 4, 6, 8, 9, 12]) / 12  # of a beat, where a note may begin: sixteenths and triplets
 LENGTHS = np.array([1, 2, 3, 4, 6, 8, 9, 12, 16, 18, 24, 30, 36, 42, 48]) / 12  # beats; above them whole beats,
 LONG = 16  # and from so many beats on multiples of 4
+DRUM = 1 / 4  # beats: every drum, so that the next stroke seldom cuts it
 FAMILY = 8  # programs
 NEAR = 1 / 96  # of a beat: a song this near to its beats stays where it is
 
@@ -44,13 +45,18 @@ class Played(NamedTuple):
 
     def flags(self) -> list[str]:
         """The flags of train.py that ask for this, and for nothing else."""
-        switches = [f"--{'' if value else 'no-'}{name}" for name, value in self._asdict().items() if name != "velocities"]
+        switches = [
+            f"--{'' if value else 'no-'}{name}" for name, value in self._asdict().items() if name != "velocities"
+        ]
         return ["--velocities", str(self.velocities), *switches]
 
     def asked(self, velocities: int | None, snap: bool | None, families: bool | None) -> Played:
         """This, and in it what is not None."""
-        asked = zip(self._fields, (velocities, snap, families), strict=True)
-        return self._replace(**{name: value for name, value in asked if value is not None})
+        return Played(
+            self.velocities if velocities is None else velocities,
+            self.snap if snap is None else snap,
+            self.families if families is None else families,
+        )
 
 
 AS_WRITTEN = Played()
@@ -64,7 +70,7 @@ def simplified(notes: Iterable[Note], played: Played) -> list[Note]:
     if played.snap:
         starts = _nearest(np.array([note.start for note in notes])).tolist()
         notes = [
-            note._replace(start=start, duration=1.0 if note.drum else _simple(note.duration))
+            note._replace(start=start, duration=DRUM if note.drum else _simple(note.duration))
             for note, start in zip(notes, starts, strict=True)
         ]
     if played.families:
@@ -99,7 +105,7 @@ def suits(songs: Sequence[Sequence[Note]]) -> tuple[Played, str]:
     velocities = median([len({note.velocity for note in notes}) for notes in songs])
     programs = len({note.program for notes in songs for note in notes if not note.drum})
     lengths = [abs(note.duration - _simple(note.duration)) for notes in songs for note in notes if not note.drum]
-    uneven = float(np.mean([length > FINE for length in lengths] or [0]))
+    uneven = sum(length > FINE for length in lengths) / max(len(lengths), 1)
     lost = sum(off_the_beat(onsets) > AT_RANDOM for onsets in starts)
     drums = any(note.drum for notes in songs for note in notes)
     found = {
