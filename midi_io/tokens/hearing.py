@@ -3,7 +3,9 @@
 The meter.  Music puts long notes and chords on the strong places of a bar.  Each moment adds its weight to every
 pattern of meter.py at every place; the meter is the pattern that goes best with the notes so far.  The first meter is
 4/4 from 0 on, and a meter gives way only to one that is better by STEADY.  Where the meter is told, only its bar lines
-are found so.  The tonic is that of statistics.tonic_of, for the notes so far.
+are found so.  The bars of a file begin at 0.  Where songs have drums their notes stand in these bars, so only the meter
+is looked for, and not its place: then 84 to 90 of 100 tokens of files in 4/4 are told the file's bar, and otherwise 51
+to 75.  The tonic is that of statistics.tonic_of, for the notes so far.
 
 The echo.  A place j < n becomes the source of the echo if the 4 tokens up to j equal the 4 tokens up to n, and j stands
 a whole number of bars before n; it is the latest such place.  While all notes last equally long, a beat or more, as
@@ -60,7 +62,7 @@ SONG = np.dtype(
     [
         *[
             (name, "i8")
-            for name in ("read", "now", "begun", "first", "program", "said", "notes", "longest", "frame", "told")
+            for name in ("read", "now", "begun", "first", "program", "said", "notes", "longest", "frame", "told", "barred")
         ],
         *[(name, "i8") for name in ("meter", "shift", "tonic", "source", "run", "distance", "looked")],
         *[(name, "f8") for name in ("moments", "last", "weight", "squares")],
@@ -74,16 +76,18 @@ SONG = np.dtype(
 )
 
 
-def blank(count: int, total: int, meter: int = 0) -> tuple[Array, Array, Array]:
+def blank(count: int, total: int, meter: int = 0, barred: bool = False) -> tuple[Array, Array, Array]:
     """Songs (count,) of which nothing is read; room for the places (count, total) of each; a hash table for each.
 
     meter: the number in PATTERNS of the meter that is told; 0, which is 4/4: the notes decide.
+    barred: a bar begins at 0, as in every file, and only the meter is looked for.
     """
     size = 1 << max(total - 1, 1).bit_length() + 1
     songs = np.zeros(count, SONG)
     songs["source"] = songs["begun"] = songs["tonic"] = -1
     songs["bass"] = 128
     songs["meter"] = songs["told"] = meter
+    songs["barred"] = barred
     return np.zeros((count, total), PLACE), np.full((count, size), -1, np.int32), songs
 
 
@@ -221,7 +225,7 @@ def _accent(song: Any, unit: int) -> None:
     for meter in range(len(_LENGTHS)):
         if song["told"] and meter != song["told"]:
             continue
-        for shift in range(_LENGTHS[meter]):
+        for shift in range(1 if song["barred"] else _LENGTHS[meter]):
             fit = song["fits"][_FIRST[meter] + shift] - _HANDICAPS[meter] * spread
             if fit > best:
                 best, song["meter"], song["shift"] = fit, meter, shift
