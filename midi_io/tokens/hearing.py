@@ -11,8 +11,9 @@ The echo.  A place j < n becomes the source of the echo if the 4 tokens up to j 
 a whole number of bars before n; it is the latest such place.  While all notes last equally long, a beat or more, as
 in frames, nothing tells the bar, and any whole number of beats will do.  As long as the song and its source agree, the
 source is followed.  Where they part, the echo goes on at the same distance in time, with a run of 0 tokens, until 4
-tokens are equal again, there or elsewhere.  A step looks at no more than CANDIDATES places, so a song of n tokens costs
-O(n).
+tokens are equal again, there or elsewhere; within a moment it is found again where the song leaves tokens out, says
+others of the same kind, or says more, as one instrument of a band does while the others repeat themselves.  A step
+looks at no more than CANDIDATES places, so a song of n tokens costs O(n).
 """
 
 from __future__ import annotations
@@ -129,7 +130,7 @@ def _read(places: Array, newest: Array, song: Any, words: Array, unit: int, toke
     row[1], row[2] = gone % PHRASE, min(max(gone // PHRASE, 0), PHRASES - 1)
     row[3] = song["lowest"][song["tonic"]] if song["tonic"] >= 0 else 0
 
-    _follow(places, newest, song, n, unit if song["frame"] >= unit else bar)
+    _follow(places, newest, song, words, n, unit if song["frame"] >= unit else bar)
     j = song["source"]
     if j >= 0 and places[j]["time"] + song["distance"] == song["now"]:
         row[4] = places[j + 1]["id"]
@@ -246,10 +247,10 @@ def _find_tonic(song: Any) -> None:
 
 
 @_kernel
-def _follow(places: Array, newest: Array, song: Any, n: int, step: int) -> None:
+def _follow(places: Array, newest: Array, song: Any, words: Array, n: int, step: int) -> None:
     """Find the source of the echo after id n, whole steps before it."""
     if song["source"] >= 0:
-        _go_along(places, song, n, step)
+        _go_along(places, song, words, n, step)
     if n < SHORTEST - 1:
         return
     key = 0
@@ -275,23 +276,40 @@ def _follow(places: Array, newest: Array, song: Any, n: int, step: int) -> None:
 
 
 @_kernel
-def _go_along(places: Array, song: Any, n: int, step: int) -> None:
-    """The source moves on with the song: by a token where both say the same, else to the same place in time."""
+def _go_along(places: Array, song: Any, words: Array, n: int, step: int) -> None:
+    """The source moves on with the song: by a token where both say the same, else to the same place in time.
+
+    Within a moment a token may stand for another of its kind, be left out, or be one more.
+    """
     j, before = song["source"] + 1, places[n]["time"] - song["distance"]
     if song["distance"] % step:  # the meter has changed
         song["source"], song["run"] = -1, 0
     elif j < n and places[j]["id"] == places[n]["id"] and places[j]["time"] == before:
         song["source"], song["run"] = j, song["run"] + 1
-    else:
+    elif j < n and places[j]["time"] == before:
         song["run"] = 0
-        if j < n and places[j]["time"] == before:
+        k, limit = j + 1, min(n, j + CANDIDATES)
+        while k < limit and places[k]["time"] == before and places[k]["id"] != places[n]["id"]:
+            k += 1
+        song["looked"] += k - j
+        if k < limit and places[k]["time"] == before:  # the song leaves out what the source has
+            song["source"], song["run"] = k, 1
+        elif places[j - 1]["time"] != before or _alike(words[places[j]["id"]], words[places[n]["id"]]):
             song["source"] = j
-        else:
-            looked = 0
-            while song["source"] + 1 < n and places[song["source"]]["time"] < before and looked < CANDIDATES:
-                song["source"] += 1
-                looked += 1
-            song["looked"] += looked
+        # otherwise the song has more than the source, which waits
+    else:
+        looked = 0
+        while song["source"] + 1 < n and places[song["source"]]["time"] < before and looked < CANDIDATES:
+            song["source"] += 1
+            looked += 1
+        song["run"] = 0
+        song["looked"] += looked
+
+
+@_kernel
+def _alike(word: Any, other: Any) -> bool:
+    """Whether one may stand for the other: a note for a note, a program for a program."""
+    return word["sets"] == other["sets"] and (word["notes"] > 0) == (other["notes"] > 0)
 
 
 @_kernel
