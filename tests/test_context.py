@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from typing import Any
 
 import numpy as np
@@ -129,7 +128,7 @@ def naive_echo(ids: Array, times: Array, kinds: Array, bar: int) -> list[tuple[i
             if source + 1 < n and ids[source + 1] == ids[n] and times[source + 1] == times[n] - distance:
                 source, run = source + 1, run + 1
             elif source + 1 < n and times[source + 1] == times[n] - distance:
-                moment = itertools.takewhile(lambda k: times[k] == times[n] - distance, range(source + 2, n))
+                moment = [k for k in range(source + 2, n) if times[k] == times[n] - distance]
                 left_out = next((k for k in moment if ids[k] == ids[n]), 0)
                 if left_out:
                     source, run = left_out, 1

@@ -309,7 +309,7 @@ def _go_along(places: Array, song: Any, words: Array, n: int, step: int) -> None
 @_kernel
 def _alike(word: Any, other: Any) -> bool:
     """Whether one may stand for the other: a note for a note, a program for a program."""
-    return word["sets"] == other["sets"] and (word["notes"] > 0) == (other["notes"] > 0)
+    return bool(word["sets"] == other["sets"] and (word["notes"] > 0) == (other["notes"] > 0))
 
 
 @_kernel
