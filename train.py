@@ -22,7 +22,7 @@ TUNES = Path(__file__).resolve().parent / "songs" / "tunes"
 PAPER = {  # "Music Generation Using LSTM Model" (Wanjari et al.); H is not in the paper
     "tokens": "paper", "min_count": 1, "hidden": 256, "layers": 1, "input": "scalar", "dropout": 0.75,
     "recurrent_dropout": "rnndrop", "window": 50, "predict": "next", "lr": 1e-4, "anneal": "none", "context": "none",
-    "transpose": 0,
+    "transpose": 0, "velocities": 127, "snap": False, "families": False,
 }  # fmt: skip
 EPOCHS, NO_END = 30, 10**9
 MAY_CHANGE = ("epochs", "minutes", "quiet", "resume", "out")  # flags that may differ with --resume
@@ -52,7 +52,7 @@ def flags() -> Parser:
     add = parser.add_argument_group("tokens").add_argument
     add("--tokens", choices=["chord", "note", "paper"], default="note", help=f"chord: what is struck together and its duration is one token; note: chords are spelled note by note, with instruments; paper: as chord, without durations {is_set}")
     add("--grid", type=whole(1, 960), default=12, metavar="N", help=f"positions per beat that notes are put on {is_set}")
-    add("--velocities", type=whole(0, 127), metavar="N", help="levels of loudness, around that of each instrument in a song; 0: none; 127: as they are (default: 127; 4 where songs have more than 8 velocities)")
+    add("--velocities", type=whole(0, 127), metavar="N", help="levels of loudness, around that of each instrument in a song; 0: none; 127: as they are (default: 127; 4 where the songs have more than 16)")
     add("--snap", action=argparse.BooleanOptionalAction, help="begin notes on sixteenths and triplets, and give them simple lengths (default: where the songs have drums or uneven lengths)")
     add("--families", action=argparse.BooleanOptionalAction, help="take the instruments of a family for one (default: where there are more than 8 instruments)")
     add("--min-count", type=whole(1), default=2, metavar="N", help=f"rarer tokens become <unk> {is_set}")

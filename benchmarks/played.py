@@ -5,8 +5,8 @@
 A network of the same size is trained on each spelling for the same CPU seconds of one core, on pieces of the same
 songs, and the best of four states is scored on whole songs that it has not seen.  Nats are counted per note of the
 files, whatever a spelling makes of it.  What a spelling drops is charged for: -ln of how often, in the train songs, the
-exact start, length and velocity stood for the spelled ones (48 to a beat; half a count is added to each), and of the
-instruments in a family.  That is the most that it can cost: a network that was asked would find some of it in what it
+exact start, length and velocity stood for the spelled ones (48 to a beat), and which of its instruments plays for a
+family.  That is the most that it can cost: a network that was asked would find some of it in what it
 has read.
 
 REMI, TSD and MMM are MidiTok's, with its defaults, one stream and programs; their songs are moved into place, too.
@@ -137,11 +137,11 @@ def _their_notes(tokenizer: Any, tokens: Sequence[str]) -> Notes:
 
 # What a spelling drops.
 
-Dropped = list[tuple[str, object, object]]  # of each note: what, its spelled value, its exact value
+Dropped = list[tuple[str, object, object]]  # what, its spelled value, how far the exact one is from that
 
 
 def dropped(notes: Notes, spelled: Notes) -> Dropped:
-    """The exact values of each note beside those of the spelled note nearest to it.
+    """How far each note is from the spelled note nearest to it.
 
     loudness is the velocity above the median of its instrument, which is charged for once.
     """
@@ -159,21 +159,22 @@ def dropped(notes: Notes, spelled: Notes) -> Dropped:
         found.append(("start", 0, round((note.start - other.start) * FINE)))
         if not note.drum:
             found.append(("length", round(other.duration * FINE), round((note.duration - other.duration) * FINE)))
-        found.append(("velocity", other.velocity, note.velocity))
+        found.append(("velocity", other.velocity, note.velocity - other.velocity))
         found.append(("loudness", other.velocity, note.velocity - own[note.drum, note.program]))
     return found + [("median", 0, velocity) for velocity in own.values()]
 
 
 def charge(train: Iterable[Dropped], valid: Iterable[Dropped]) -> float:
-    counts: dict[tuple[str, object], Counter[object]] = defaultdict(Counter)
-    kinds = defaultdict(set)
-    for what, spelled, exact in (row for rows in train for row in rows):
-        counts[what, spelled][exact] += 1
-        kinds[what].add(exact)
+    """Nats to say the exact values of the valid notes, when the spelled ones are known."""
+    counts: dict[object, Counter[object]] = defaultdict(Counter)
+    for what, spelled, beside in (row for rows in train for row in rows):
+        counts[what, spelled][beside] += 1
+        counts[what][beside] += 1
     nats: dict[str, float] = defaultdict(float)
-    for what, spelled, exact in (row for rows in valid for row in rows):
-        count = counts[what, spelled]
-        nats[what] -= math.log((count[exact] + 0.5) / (count.total() + 0.5 * (len(kinds[what]) + 1)))
+    for what, spelled, beside in (row for rows in valid for row in rows):
+        every, alike = counts[what], counts[what, spelled]
+        at_all = (every[beside] + 0.5) / (every.total() + 0.5 * len(every) + 0.5)
+        nats[what] -= math.log((alike[beside] + at_all) / (alike.total() + 1))
     return nats["start"] + nats["length"] + min(nats["velocity"], nats["loudness"] + nats["median"])
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from statistics import median, median_low
+from statistics import median_low
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -30,8 +30,8 @@ DRUM = 1 / 4  # beats: every drum, so that the next stroke seldom cuts it
 FAMILY = 8  # programs
 NEAR = 1 / 96  # of a beat: a song this near to its beats stays where it is
 
-LEVELS = 4  # of velocity, where a song has more than MANY
-MANY = 8  # velocities in a song, or instruments in a folder
+LEVELS = 4  # of velocity, where songs have too many
+MANY_VELOCITIES, MANY_PROGRAMS = 16, 8
 OFTEN, FINE = 0.1, 1 / 48  # of the notes differ from a simple length by more than so many beats
 AT_RANDOM = 0.035  # beats: onsets that are so far from sixteenths and triplets do not know of the file's beat
 
@@ -102,20 +102,21 @@ def suits(songs: Sequence[Sequence[Note]]) -> tuple[Played, str]:
     starts = [np.array([note.start for note in in_place(notes)]) for notes in songs if notes]
     if not starts:
         return AS_WRITTEN, ""
-    velocities = median([len({note.velocity for note in notes}) for notes in songs])
+    velocities = len({note.velocity for notes in songs for note in notes})
     programs = len({note.program for notes in songs for note in notes if not note.drum})
     lengths = [abs(note.duration - _simple(note.duration)) for notes in songs for note in notes if not note.drum]
     uneven = sum(length > FINE for length in lengths) / max(len(lengths), 1)
     lost = sum(off_the_beat(onsets) > AT_RANDOM for onsets in starts)
     drums = any(note.drum for notes in songs for note in notes)
     found = {
-        f"{velocities:g} velocities in a song": velocities > MANY,
+        f"{velocities} velocities": velocities > MANY_VELOCITIES,
         f"{uneven:.0%} of the lengths uneven": uneven > OFTEN,
         "drums": drums,
-        f"{programs} instruments": programs > MANY,
+        f"{programs} instruments": programs > MANY_PROGRAMS,
         f"{lost} of {len(starts)} songs do not follow the beat of their files": lost > 0,
     }
-    played = Played(LEVELS if velocities > MANY else EVERY, uneven > OFTEN or drums, programs > MANY)
+    levels = LEVELS if velocities > MANY_VELOCITIES else EVERY
+    played = Played(levels, uneven > OFTEN or drums, programs > MANY_PROGRAMS)
     return played, ", ".join([words for words, true in found.items() if true])
 
 

@@ -139,7 +139,7 @@ def test_what_suits_played_music_is_said_with_its_reasons():
     loose = [note._replace(velocity=40 + k, duration=0.1 + rng.random()) for k, note in enumerate(SCALE)]
     played, why = suits([loose])
     assert played == Played(4, snap=True)
-    assert why.startswith("32 velocities in a song, ")
+    assert why.startswith("32 velocities, ")
     assert "of the lengths uneven" in why
     astray = [note._replace(start=start) for note, start in zip(SCALE, rng.random(32) * 16, strict=True)]
     assert suits([SCALE, astray])[1] == "1 of 2 songs do not follow the beat of their files"

@@ -447,7 +447,7 @@ def test_a_run_says_what_it_keeps_of_a_performance_and_spells_a_prime_like_its_s
     assert run("--tokens", "note", midi=path.parent) == 0
     said = [line for line in capsys.readouterr().out.splitlines() if "--velocities" in line]
     assert len(said) == 1
-    assert re.fullmatch(r"\d+ velocities in a song, .* instruments: --velocities 4 --snap --families", said[0])
+    assert re.fullmatch(r"\d+ velocities, .* instruments: --velocities 4 --snap --families", said[0])
     composer = Composer.load(tmp_path / "run")
     assert composer.vocabulary.played == Played(4, snap=True, families=True)
     opening = opening_of(path, composer, bars=2)

@@ -61,10 +61,8 @@ WORD = np.dtype(
 PLACE = np.dtype([("id", "i4"), ("before", "i4"), ("time", "i8")])  # before: the place of the same bucket before this
 SONG = np.dtype(
     [
-        *[
-            (name, "i8")
-            for name in ("read", "now", "begun", "first", "program", "said", "notes", "longest", "frame", "told", "barred")
-        ],
+        *[(name, "i8") for name in ("read", "now", "begun", "first", "program", "said", "notes", "longest", "frame")],
+        *[(name, "i8") for name in ("told", "barred")],
         *[(name, "i8") for name in ("meter", "shift", "tonic", "source", "run", "distance", "looked")],
         *[(name, "f8") for name in ("moments", "last", "weight", "squares")],
         *[(name, "i8") for name in ("under", "under_until", "until")],  # the bass that sounds, its end, the end of all
