@@ -9,7 +9,8 @@ exact start, length and velocity stood for the spelled ones (48 to a beat), and 
 family.  That is the most that it can cost: a network that was asked would find some of it in what it
 has read.
 
-REMI, TSD and MMM are MidiTok's, with its defaults, all pitches, one stream and programs; their songs are moved into place, too.
+REMI, TSD and MMM are MidiTok's, with its defaults, all pitches, one stream and programs; what they read is moved into
+place, too.
 """
 
 from __future__ import annotations
@@ -104,8 +105,8 @@ def spellings() -> dict[str, Spelling]:
         base = {"base_tokenizer": "REMI"} if name == "MMM" else {}
         tokenizer = getattr(miditok, name)(
             miditok.TokenizerConfig(
-                pitch_range=(0, 128),
-                drums_pitch_range=(0, 128),
+                pitch_range=(0, 127),
+                drums_pitch_range=(0, 127),
                 use_programs=True,
                 one_token_stream_for_programs=True,
                 **base,
