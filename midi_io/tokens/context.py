@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from functools import partial
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -61,9 +60,11 @@ class Context:
         self.id_columns = tuple(k for k, name in enumerate(self.names) if name in ("home", "echo"))
         self._words, self._unit = _words(vocabulary)
         self._end = vocabulary.tokens.index(END)
-        told = list(PATTERNS).index(meter) if meter in PATTERNS else 0
-        drums = any(word.kind == "drum" for word in vocabulary.words)
-        self._blank = partial(hearing.blank, meter=told, barred=drums)
+        self._meter = list(PATTERNS).index(meter) if meter in PATTERNS else 0
+        self._barred = any(word.kind == "drum" for word in vocabulary.words)
+
+    def _blank(self, count: int, total: int) -> tuple[Array, Array, Array]:
+        return hearing.blank(count, total, self._meter, self._barred)
 
     def of_songs(self, flat: Array, offsets: Array) -> Array:
         """(N, F) in the smallest unsigned type, for songs end to end: song k is flat[offsets[k] : offsets[k + 1]]."""
