@@ -42,7 +42,7 @@ def damaged_facts(facts: Mapping[str, Any], described: Mapping[str, Any]) -> Ite
                 others = [None, 5, "text", {}, [[]], [None], [True]]
             elif fact.kind is dict:
                 others = [[], 5, "text"]
-            elif fact.kind is not str:
+            elif fact.kind not in (str, bool):
                 others += [-0.5 if fact.kind is int else "1", *beyond(fact.least, fact.most, whole=fact.kind is int)]
             if not fact.optional:
                 others.append(None)
