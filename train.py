@@ -22,7 +22,7 @@ TUNES = Path(__file__).resolve().parent / "songs" / "tunes"
 PAPER = {  # "Music Generation Using LSTM Model" (Wanjari et al.); H is not in the paper
     "tokens": "paper", "min_count": 1, "hidden": 256, "layers": 1, "input": "scalar", "dropout": 0.75,
     "recurrent_dropout": "rnndrop", "window": 50, "predict": "next", "lr": 1e-4, "anneal": "none", "context": "none",
-    "transpose": 0,
+    "transpose": 0, "velocities": 127, "snap": False, "families": False,
 }  # fmt: skip
 EPOCHS, NO_END = 30, 10**9
 MAY_CHANGE = ("epochs", "minutes", "quiet", "resume", "out")  # flags that may differ with --resume
@@ -52,6 +52,9 @@ def flags() -> Parser:
     add = parser.add_argument_group("tokens").add_argument
     add("--tokens", choices=["chord", "note", "paper"], default="note", help=f"chord: what is struck together and its duration is one token; note: chords are spelled note by note, with instruments; paper: as chord, without durations {is_set}")
     add("--grid", type=whole(1, 960), default=12, metavar="N", help=f"positions per beat that notes are put on {is_set}")
+    add("--velocities", type=whole(0, 127), metavar="N", help="levels of loudness, around that of each instrument in a song; 0: none; 127: as they are (default: 127; 4 where the songs have more than 16)")
+    add("--snap", action=argparse.BooleanOptionalAction, help="begin notes on sixteenths and triplets, and give them simple lengths (default: where the songs have drums or uneven lengths)")
+    add("--families", action=argparse.BooleanOptionalAction, help="take the instruments of a family for one (default: where there are more than 8 instruments)")
     add("--min-count", type=whole(1), default=2, metavar="N", help=f"rarer tokens become <unk> {is_set}")
     add("--transpose", type=whole(0, 60), default=2, metavar="N", help=f"each time that a train song is read, move it by -N..N semitones, where all its tokens are then known {is_set}")
 
@@ -143,6 +146,7 @@ from lstm_numpy.model import loss_and_gradients
 from lstm_numpy.optimizer import clip_by_global_norm, cosine
 from lstm_numpy.parameters import ModelConfig, dropout_masks, hold_masks, reset
 from lstm_numpy.speed.machine import useful_threads
+from midi_io.played import AS_WRITTEN
 
 
 def main(argv: Sequence[str]) -> int:
@@ -177,11 +181,14 @@ def begin(args: argparse.Namespace, argv: Sequence[str], folder: RunFolder) -> R
     print(f"reading {one_line(', '.join(args.midi))}")
     read = read_songs(
         folder, args.midi, args.valid, args.test, seed=args.seed, scheme=args.tokens, grid=args.grid, context=args.context,
+        velocities=args.velocities, snap=args.snap, families=args.families,
         min_count=args.min_count, instruments=args.instrument, drums=not args.no_drums,
         max_bytes=int(args.max_size * 1e6), progress=shows_progress(args),
         genres=args.genres, genre=args.genre, file_list=args.list, max_songs=args.max_songs,
     )  # fmt: skip
     print("\n".join(read.lines))
+    argv = [*argv, *read.vocabulary.played.flags()]  # the same when it goes on
+    vars(args).update(read.vocabulary.played._asdict())
     if args.minutes and [Path(place).resolve() for place in args.midi] != [TUNES] and not args.preset:
         chosen = sizes_for(read.songs.of("train").songs.targets, args.minutes)
         for name in sorted(not_given(argv)):
@@ -235,7 +242,9 @@ def resume(args: argparse.Namespace, argv: Sequence[str], folder: RunFolder) -> 
     if saved is None:
         return begin(asked, begun, folder)
 
-    songs, vocabulary, training = restore(folder, saved, asked.tokens, asked.grid)
+    played = AS_WRITTEN.asked(asked.velocities, asked.snap, asked.families)  # a run that did not say kept everything
+    vars(asked).update(played._asdict())
+    songs, vocabulary, training = restore(folder, saved, asked.tokens, asked.grid, played)
     run = Run(settings(asked), begun, folder, songs, vocabulary, saved.config, training)
     if folder.reported and run.schedule.is_over(training.progress):
         raise RunError(

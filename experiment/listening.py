@@ -26,6 +26,7 @@ from lstm_numpy.files import Array
 from lstm_numpy.model import forward
 from lstm_numpy.parameters import Arrays, layer_names
 from midi_io import Song, Vocabulary, quantise
+from midi_io.played import simplified
 from midi_io.tokens import SCHEMES, parse
 from midi_io.tokens.context import Context
 from midi_io.tokens.words import SPECIALS, Word
@@ -53,7 +54,7 @@ class Reading:
         scheme, grid = vocabulary.scheme, vocabulary.grid
         tokens = vocabulary.encode(song.notes)
         struck: dict[float, list[int]] = {}
-        for note in quantise(song.notes, grid):
+        for note in quantise(simplified(song.notes, vocabulary.played), grid):
             if scheme == "note" or not note.drum:  # the other schemes leave drums out
                 struck.setdefault(note.start, []).extend([] if note.drum else [note.pitch])
         if not any(struck.values()):

@@ -19,6 +19,7 @@ from midi_io.corpus import read_corpus, write_skipped
 from midi_io.corpus.dataset import Dataset, build_dataset, cache_folder, programs_named
 from midi_io.corpus.split import split_corpora
 from midi_io.disk import printable
+from midi_io.played import Played
 from midi_io.tokens.context import Context
 from midi_io.vocabulary import Vocabulary
 
@@ -42,6 +43,9 @@ def read_songs(
     scheme: str = "note",
     context: str = "both",
     grid: int = 12,
+    velocities: int | None = None,
+    snap: bool | None = None,
+    families: bool | None = None,
     min_count: int = 1,
     instruments: Sequence[str] = (),
     drums: bool = True,
@@ -52,6 +56,7 @@ def read_songs(
     """Read the songs of `midi`, and write songs.npz, songs.tsv and skipped.tsv into the run's folder.
 
     valid, test: folders with the songs of these parts; None: a tenth of `midi` each, drawn with `seed`.
+    velocities, snap, families: what to keep of a performance; None: what suits `midi`.
     instruments: names; only their notes are kept (none: all).  chosen: as for read_corpus, of `midi` alone.
     The others are those of read_corpus and build_dataset.  Raises MidiIoError, RunError and OSError.
     """
@@ -60,7 +65,8 @@ def read_songs(
         "programs": programs_named(instruments), "cache": cache_folder(),
         "workers": cores(), "executor": crew().spread, "progress": progress,
     }  # fmt: skip
-    corpus = read_corpus(midi, **options, **chosen)
+    corpus = read_corpus(midi, velocities=velocities, snap=snap, families=families, **options, **chosen)
+    options |= corpus.played._asdict()
     others = [read_corpus([place], **options) if place else None for place in (valid, test)]
     parts = split_corpora(corpus, others[0], others[1], np.random.default_rng([seed, 0]))
     corpora = [corpus, *filter(None, others)]
@@ -76,15 +82,20 @@ def read_songs(
     songs.save(folder.songs)
     folder.write_songs_table(_table(data, songs))
     write_skipped([skipped for corpus in corpora for skipped in corpus.skipped], folder.skipped)
-    lines = [corpus.report() for corpus in corpora] + list(_description(songs, scheme))
+    lines = [corpus.report() for corpus in corpora]
+    if corpus.found:
+        lines.append(f"{corpus.found}: {' '.join(corpus.played.flags())}")
+    lines += _description(songs, scheme)
     return SongsRead(songs, data.vocabulary, told, lines)
 
 
-def restore(folder: RunFolder, saved: Checkpoint, scheme: str, grid: int) -> tuple[RunSongs, Vocabulary, TrainingState]:
+def restore(
+    folder: RunFolder, saved: Checkpoint, scheme: str, grid: int, played: Played
+) -> tuple[RunSongs, Vocabulary, TrainingState]:
     """What a run needs to go on after its last.npz, `saved`.  CheckpointError or RunError unless its files fit."""
     with reading(folder.last, CheckpointError):
         training = TrainingState.restored(saved.params, saved.config, saved.training)
-        vocabulary = Vocabulary(saved.vocabulary, scheme, grid)
+        vocabulary = Vocabulary(saved.vocabulary, scheme, grid, played)
         _ = vocabulary.words  # each token is one of the scheme
     songs = RunSongs.load(folder.songs, saved)
     if training.progress.epoch:  # the best model so far, which the report needs

@@ -27,6 +27,7 @@ from midi_io.music.meter import on_bars
 from midi_io.music.picture import draw_piano_roll
 from midi_io.music.sound import render, write_wav
 from midi_io.notes import Song, piano_roll, transpose
+from midi_io.played import Played
 from midi_io.reader import MAX_BYTES, read_song
 from midi_io.tokens.context import Context
 from midi_io.tokens.grammar import Grammar
@@ -35,6 +36,7 @@ from midi_io.writer import write_song
 
 SPELLING = {
     "tokens": Fact(str, 1, 20), "grid": Fact(int, 1, 960), "transpose": Fact(int, 0, 60), "context": Fact(str, 4, 5),
+    "velocities": Fact(int, 0, 127), "snap": Fact(bool), "families": Fact(bool),
 }  # fmt: skip
 PRIME_TOKENS = 50  # from a random place: the paper's window
 MARK = "written by lstm-numpy"  # in every tune: it tells our files from the user's
@@ -66,8 +68,8 @@ class Composer:
             if not isinstance(settings, dict):
                 raise ValueError("does not say what its tokens are; is it from train.py?")
             check_facts({name: settings.get(name) for name in SPELLING}, SPELLING, "settings")
-            scheme, grid, semitones, kind = (settings[name] for name in SPELLING)
-            vocabulary = Vocabulary(checkpoint.vocabulary, scheme, grid)
+            scheme, grid, semitones, kind, *played = (settings[name] for name in SPELLING)
+            vocabulary = Vocabulary(checkpoint.vocabulary, scheme, grid, Played(*played))
             context = Context(vocabulary, kind)
             if context.sizes != checkpoint.config.context:
                 raise ValueError("its network is told other features than its settings say")

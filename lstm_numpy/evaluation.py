@@ -47,7 +47,7 @@ def evaluate(
 
     The windows change nothing but the memory needed: the state is carried, so each song is read as a whole.
     next_only is the paper's protocol instead: only ids with T ids before them, each from a zero state.
-    told(n) is called each time that n more are scored.  With ranks, each of them calls this function, reads its share of
+    told(n) is called each time that n more are scored.  With ranks, each calls this function, reads its share of
     the lanes, and returns the whole.
     """
     found = Evaluation(np.zeros(len(songs.flat)), *np.zeros((2, len(songs.flat)), bool))

@@ -12,6 +12,7 @@ import sys
 from typing import NoReturn
 
 from midi_io.disk import MidiError, MidiIoError, printable, read_bytes
+from midi_io.played import AS_WRITTEN, Played, simplified
 from midi_io.reader import read_notes
 from midi_io.tokens import SCHEMES, TokenError, decode, encode
 from midi_io.writer import write_notes
@@ -30,7 +31,9 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         if options.command == "tokens":
-            print_tokens(options.song, options.tokens, options.grid)
+            print_tokens(
+                options.song, options.tokens, options.grid, Played(*(vars(options)[name] for name in Played._fields))
+            )
         else:
             write_tokens(options.text, options.song, options.tokens, options.grid, options.bpm)
     except BrokenPipeError:  # the reader, `head` perhaps, has ended
@@ -43,9 +46,13 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def print_tokens(song: str, scheme: str, grid: int) -> None:
+def print_tokens(song: str, scheme: str, grid: int, played: Played) -> None:
     """Print the tokens of a MIDI file, one a line."""
-    print("".join([f"{token}\n" for token in encode(read_notes(song), scheme, grid)]), end="", flush=True)
+    print(
+        "".join([f"{token}\n" for token in encode(simplified(read_notes(song), played), scheme, grid)]),
+        end="",
+        flush=True,
+    )
 
 
 def write_tokens(text: str, song: str, scheme: str, grid: int, bpm: float) -> None:
@@ -78,8 +85,17 @@ def _parser() -> argparse.ArgumentParser:
         add = command.add_argument
         add("--tokens", choices=SCHEMES, default="note", help="how the song is spelled (default: %(default)s)")
         add("--grid", type=_grid, default=12, help="positions in a beat (default: %(default)s)")
+    tokens.add_argument("--velocities", type=_levels, default=127, metavar="N", help="levels (default: all)")
+    tokens.add_argument("--snap", action="store_true", help="sixteenths, triplets and simple lengths alone")
+    tokens.add_argument("--families", action="store_true", help="take the instruments of a family for one")
     midi.add_argument("--bpm", type=float, default=120.0, help="beats per minute (default: %(default)g)")
     return parser
+
+
+def _levels(text: str) -> int:
+    if not (text.isdecimal() and int(text) <= AS_WRITTEN.velocities):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 to {AS_WRITTEN.velocities}")
+    return int(text)
 
 
 def _grid(text: str) -> int:

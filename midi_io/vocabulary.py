@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from midi_io.notes import Note
+from midi_io.played import AS_WRITTEN, Played, simplified
 from midi_io.tokens import decode, encode, parse, transpose_token
 from midi_io.tokens.words import SPECIALS, UNK, Word
 
@@ -21,7 +22,7 @@ Ids = npt.NDArray[np.unsignedinteger[Any]]
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """Tokens by id: `<start>`, `<end>`, `<unk>`, then the others, most frequent first; with their scheme and grid.
+    """Tokens by id: `<start>`, `<end>`, `<unk>`, then the others, most frequent first; with how songs are spelled.
 
     Raises ValueError if the list does not begin with the special tokens or holds one token twice.
     """
@@ -29,6 +30,7 @@ class Vocabulary:
     tokens: tuple[str, ...]
     scheme: str = "note"
     grid: int = 12  # positions per beat
+    played: Played = AS_WRITTEN  # what is kept of a performance
 
     def __post_init__(self) -> None:
         if self.tokens[: len(SPECIALS)] != SPECIALS:
@@ -37,10 +39,17 @@ class Vocabulary:
             raise ValueError("a vocabulary holds each token once")
 
     @classmethod
-    def build(cls, counts: Mapping[str, int], min_count: int = 1, scheme: str = "note", grid: int = 12) -> Vocabulary:
+    def build(
+        cls,
+        counts: Mapping[str, int],
+        min_count: int = 1,
+        scheme: str = "note",
+        grid: int = 12,
+        played: Played = AS_WRITTEN,
+    ) -> Vocabulary:
         """The tokens that occur at least `min_count` times, by falling count, then alphabetically."""
         frequent = [token for token, count in counts.items() if count >= min_count and token not in SPECIALS]
-        return cls(SPECIALS + tuple(sorted(frequent, key=lambda token: (-counts[token], token))), scheme, grid)
+        return cls(SPECIALS + tuple(sorted(frequent, key=lambda token: (-counts[token], token))), scheme, grid, played)
 
     def __len__(self) -> int:
         return len(self.tokens)
@@ -55,8 +64,8 @@ class Vocabulary:
         return [self.tokens[number] for number in ids]
 
     def encode(self, notes: Iterable[Note]) -> list[str]:
-        """The tokens of a song in this scheme and grid, known or not; no `<start>` and `<end>` among them."""
-        return encode(notes, self.scheme, self.grid)
+        """The tokens of a song, spelled like these, known or not; no `<start>` and `<end>` among them."""
+        return encode(simplified(notes, self.played), self.scheme, self.grid)
 
     def decode(self, ids: Iterable[int] | Ids) -> list[Note]:
         """The notes that ids stand for: those before `<end>`.  Raises IndexError for an id beyond the vocabulary."""

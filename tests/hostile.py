@@ -35,13 +35,14 @@ def damaged_facts(facts: Mapping[str, Any], described: Mapping[str, Any]) -> Ite
     yield "one too many", {**facts, "more": 1}
     for name, fact in described.items():
         yield f"{name} missing", {other: value for other, value in facts.items() if other != name}
-        others: list[Any] = [[], {}, "x" * 5000, True]
+        flag = isinstance(fact, Fact) and fact.kind is bool
+        others: list[Any] = [[], {}, "x" * 5000, 1 if flag else True]
         if isinstance(fact, Fact):
             if fact.many:
                 others = [None, 5, "text", {}, [[]], [None], [True]]
             elif fact.kind is dict:
                 others = [[], 5, "text"]
-            elif fact.kind is not str:
+            elif fact.kind not in (str, bool):
                 others += [-0.5 if fact.kind is int else "1", *beyond(fact.least, fact.most, whole=fact.kind is int)]
             if not fact.optional:
                 others.append(None)

@@ -12,6 +12,7 @@ from experiment.describe import Row, describe, row
 from experiment.songs import RunSongs
 from lstm_numpy import ModelConfig, init_params, loss_and_gradients, save_checkpoint
 from lstm_numpy.batches import Songs
+from midi_io.played import AS_WRITTEN
 from midi_io.tokens.context import Context
 from midi_io.vocabulary import Vocabulary
 
@@ -54,7 +55,7 @@ def test_what_counts_as_saturated() -> None:
 
 
 TOKENS = ("<start>", "<end>", "<unk>", "C4:1", "E4:1", "G4:2")
-NO_FEATURES = {"tokens": "chord", "grid": 12, "transpose": 0, "context": "none"}
+NO_FEATURES = {"tokens": "chord", "grid": 12, "transpose": 0, "context": "none", **AS_WRITTEN._asdict()}
 
 
 @pytest.fixture

@@ -60,6 +60,8 @@ def following(tokens, text, scheme):
         ("C4 i40", PITCHES | MANNERS),
         ("i40 C4", {"E4", "G4", END, "i70", "kit8"} | DRUMS | MANNERS | SHIFTS),
         ("i40 C4 +1/2", SOUNDS | MANNERS | {"i0", "i70", "kit8"}),
+        ("i40 C4 +1/2 C4", {"E4", "G4", END, "i0", "i70", "kit8"} | DRUMS | MANNERS | SHIFTS),
+        ("i40 C4 +1/2 C4 i0 C4", {"E4", "G4", END, "i70", "kit8"} | DRUMS | MANNERS | SHIFTS),  # 40 had its turn
         ("kit8", DRUMS | MANNERS),
         ("kit8 drum36", {"drum42", END} | MANNERS | SHIFTS),
         ("kit8 drum36 +1/2", SOUNDS | MANNERS | {"i40", "i70", "kit0"}),

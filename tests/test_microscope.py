@@ -16,6 +16,7 @@ from lstm_numpy.model import forward
 from lstm_numpy.parameters import ModelConfig, init_params
 from midi_io import SCHEMES, Note, Song, Vocabulary, encode, write_song
 from midi_io.notes import pitch_name
+from midi_io.played import AS_WRITTEN
 from midi_io.tokens.context import Context
 
 
@@ -145,8 +146,8 @@ def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
     params = init_params(config, np.random.default_rng(1))
     strikes = ["." in token for token in vocabulary.tokens]  # chords stand on first beats
     params["lstm1.Wx"][:, 3] = np.where(strikes, 6, -6)  # input gate of unit 3
-    settings = {"settings": {"tokens": "chord", "grid": 12, "transpose": 0, "context": request.param}}
-    save_checkpoint(folder / "model.npz", params, config, vocabulary.tokens, settings)
+    settings = {"tokens": "chord", "grid": 12, "transpose": 0, "context": request.param, **AS_WRITTEN._asdict()}
+    save_checkpoint(folder / "model.npz", params, config, vocabulary.tokens, {"settings": settings})
     return folder
 
 

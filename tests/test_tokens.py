@@ -149,7 +149,7 @@ def test_what_changes_stands_before_the_pitch():
 def test_each_instrument_keeps_its_velocity_and_duration():
     bass = [Note(36, start, 0.5, 100, 32) for start in (0, 1)]
     piano = [Note(60, start, 1, 60) for start in (0, 1)]
-    assert " ".join(encode(bass + piano, "note")) == "v60 C4 i32 v100 :1/2 C2 +1 i0 C4 i32 C2"
+    assert " ".join(encode(bass + piano, "note")) == "v60 C4 i32 v100 :1/2 C2 +1 C2 i0 C4"
 
 
 def test_drums_come_last_and_need_no_instrument():

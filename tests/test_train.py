@@ -14,12 +14,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import reference
-from conftest import SMALL
+from conftest import SMALL, tune
 
 import train
 from experiment.folder import RunFolder, held_folder
 from experiment.report import PICTURES
+from experiment.tunes import Composer, opening_of
 from lstm_numpy.checkpoint import load_checkpoint
+from midi_io import Song, write_song
+from midi_io.played import Played
 
 ROOT = Path(train.__file__).parent
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals and locks")
@@ -431,6 +434,29 @@ def test_resume_needs_the_same_flags_and_the_same_songs(run, tmp_path, monkeypat
     assert json.loads((folder / "summary.json").read_text())["epochs"] == 3
     assert train.main(["--resume", "--out", "run", "--epochs", "4"]) == 0
     assert json.loads((folder / "summary.json").read_text())["epochs"] == 4
+
+
+def test_a_run_says_what_it_keeps_of_a_performance_and_spells_a_prime_like_its_songs(run, tmp_path, capsys):
+    rng = np.random.default_rng(0)
+    for number in range(12):
+        notes = [note._replace(velocity=int(rng.integers(20, 120)), start=note.start + 0.1) for note in tune(number)]
+        notes += [note._replace(program=40 + number, duration=0.45) for note in notes]
+        path = tmp_path / "played" / f"{number}.mid"
+        path.parent.mkdir(exist_ok=True)
+        write_song(Song(notes), path)
+    assert run("--tokens", "note", midi=path.parent) == 0
+    said = [line for line in capsys.readouterr().out.splitlines() if "--velocities" in line]
+    assert len(said) == 1
+    assert re.fullmatch(r"\d+ velocities, .* instruments: --velocities 4 --snap --families", said[0])
+    composer = Composer.load(tmp_path / "run")
+    assert composer.vocabulary.played == Played(4, snap=True, families=True)
+    opening = opening_of(path, composer, bars=2)
+    assert not any(token in ("<unk>", "v0") for token in composer.vocabulary.tokens_of(opening.ids))
+    assert "became the nearest known" not in capsys.readouterr().out
+    assert train.main(["--resume", "--out", "run", "--velocities", "8"]) == 2
+    assert "--velocities was different" in error_of(capsys)
+    assert run("--tokens", "note", "--velocities", 0, "--no-families", midi=path.parent, out="other") == 0
+    assert Composer.load(tmp_path / "other").vocabulary.played == Played(0, snap=True)
 
 
 def test_resume_goes_on_with_the_flags_of_a_run_that_was_killed_before_its_first_save(run, music, tmp_path, capsys):

@@ -10,7 +10,7 @@ import os
 import zlib
 from collections import Counter
 from collections.abc import Collection, Generator, Iterable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from midi_io.corpus.batch import Batch, Cache, CorpusSong, Options, read_batch
+from midi_io.corpus.batch import Batch, Cache, CorpusSong, Options, chosen_notes, read_batch
 from midi_io.corpus.files import (
     CorpusError,
     FoundFile,
@@ -30,12 +30,15 @@ from midi_io.corpus.files import (
     in_fair_order,
 )
 from midi_io.corpus.workers import Executor, in_processes
-from midi_io.disk import StrPath, printable, write_whole
-from midi_io.reader import MAX_BYTES
+from midi_io.disk import MidiError, StrPath, printable, write_whole
+from midi_io.notes import Note
+from midi_io.played import AS_WRITTEN, Played, suits
+from midi_io.reader import MAX_BYTES, read_song
 
 __all__ = ["Corpus", "CorpusError", "CorpusSong", "Skipped", "read_corpus", "write_skipped"]
 
 BATCH_FILES, BATCH_BYTES = 128, 1_000_000  # at most
+SAMPLE = 32  # files, which tell how songs like these are played
 WORTH_PROCESSES = 3_000_000  # bytes: less is read here before other processes have started
 
 
@@ -48,6 +51,8 @@ class Corpus:
     skipped: list[Skipped]  # every file that is no song here, and why
     scheme: str  # how the songs are spelled, and on which grid
     grid: int
+    played: Played = AS_WRITTEN  # what is kept of a performance
+    found: str = ""  # why they are kept like this, in words; "" where it was asked for
 
     def report(self) -> str:
         """What was read and what was not, in one line: read 4 of 6 files (2 skipped: 1 cut short, 1 not MIDI)."""
@@ -63,6 +68,9 @@ def read_corpus(
     *,
     scheme: str = "note",
     grid: int = 12,
+    velocities: int | None = AS_WRITTEN.velocities,
+    snap: bool | None = AS_WRITTEN.snap,
+    families: bool | None = AS_WRITTEN.families,
     programs: Collection[int] | None = None,
     drums: bool = True,
     genres: StrPath | None = None,
@@ -78,6 +86,7 @@ def read_corpus(
     """Read the MIDI files of some folders.  The same files give the same corpus, with any number of workers.
 
     scheme, grid: how to spell the songs; see midi_io.tokens.
+    velocities, snap, families: what to keep of a performance; see midi_io.played.  None: what suits the songs.
     programs, drums: keep only the notes of these programs (0..127; None: all), and drums or not.
     genres, genre: only files of these genres; see choose_by_genre.  file_list: only these; see choose_by_list.
     max_songs: stop after so many songs, a fair sample of the files.  max_bytes: skip larger files.
@@ -101,6 +110,9 @@ def read_corpus(
     if max_songs is not None:
         files = in_fair_order(files)
     options = Options(scheme, grid, None if programs is None else tuple(sorted(set(programs))), drums, max_bytes)
+    asked = (velocities, snap, families)
+    played, found = suits(list(_sample(files, options))) if None in asked else (AS_WRITTEN, "")
+    options = options._replace(played=played.asked(*asked))
     with (
         tqdm(total=len(files), desc="reading", unit=" files", disable=not progress) as bar,
         closing(_read_batches(list(_cut(files)), options, cache, workers, executor, bar)) as batches,
@@ -108,13 +120,20 @@ def read_corpus(
         songs, tokens = _merge(batches, skipped, max_songs)
     if not songs:
         raise CorpusError(f"{names}: none of {len(files):,} MIDI files is usable ({_kinds(skipped)})")
-    return Corpus(songs, tokens, skipped, scheme, grid)
+    return Corpus(songs, tokens, skipped, scheme, grid, options.played, found)
 
 
 def write_skipped(skipped: Iterable[Skipped], path: StrPath) -> None:
     """Write the table of what was skipped (path, kind, reason; tab-separated, safe to print).  Raises MidiError."""
     rows = [Skipped("path", "kind", "reason"), *skipped]
     write_whole(path, "".join(["\t".join(map(printable, row)) + "\n" for row in rows]).encode())
+
+
+def _sample(files: Iterable[FoundFile], options: Options) -> Iterator[list[Note]]:
+    """The chosen notes of a few files, a fair sample; what cannot be read is left out."""
+    for file in in_fair_order(files)[:SAMPLE]:
+        with suppress(MidiError):
+            yield chosen_notes(read_song(file.path, max_bytes=options.max_bytes).notes, options)
 
 
 def _kinds(skipped: Iterable[Skipped]) -> str:

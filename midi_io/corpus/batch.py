@@ -23,6 +23,7 @@ import numpy.typing as npt
 from midi_io.corpus.files import FoundFile, Skipped
 from midi_io.disk import MidiError, read_bytes, write_whole
 from midi_io.notes import Note
+from midi_io.played import AS_WRITTEN, Played, simplified
 from midi_io.reader import parse_song
 from midi_io.tokens import encode
 
@@ -39,6 +40,7 @@ class Options(NamedTuple):
     programs: tuple[int, ...] | None  # None: all
     drums: bool
     max_bytes: int
+    played: Played = AS_WRITTEN
 
 
 class CorpusSong(NamedTuple):
@@ -69,7 +71,8 @@ def read_batch(files: Sequence[FoundFile], options: Options) -> Batch:
         try:
             data = read_bytes(file.path, options.max_bytes)
             song = parse_song(data)
-            tokens = encode(_chosen(song.notes, options), options.scheme, options.grid)
+            notes = simplified(chosen_notes(song.notes, options), options.played)
+            tokens = encode(notes, options.scheme, options.grid)
             if len(tokens) < SHORTEST_SONG:
                 raise MidiError(f"has {len(tokens)} tokens; a song has {SHORTEST_SONG} or more", "too short")
         except MidiError as error:
@@ -124,7 +127,8 @@ class Cache:
         return batch
 
 
-def _chosen(notes: list[Note], options: Options) -> list[Note]:
+def chosen_notes(notes: list[Note], options: Options) -> list[Note]:
+    """The notes of the chosen instruments.  MidiError where there is none."""
     if not notes:
         raise MidiError("has no notes", "no notes")
     wanted = range(128) if options.programs is None else options.programs

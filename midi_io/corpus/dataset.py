@@ -41,9 +41,10 @@ def build_dataset(parts: Sequence[SplitPart], *, min_count: int = 1) -> Dataset:
     The vocabulary are the tokens that occur at least min_count times in the train songs.  Every other token becomes
     <unk>, and `spelling` is what to add for it where a model is scored.  Raises CorpusError if no token remains.
     """
-    scheme = parts[0].corpus.scheme
+    corpus = parts[0].corpus
+    scheme = corpus.scheme
     counts = _counts(parts[0])
-    vocabulary = Vocabulary.build(counts, min_count, scheme, parts[0].corpus.grid)
+    vocabulary = Vocabulary.build(counts, min_count, scheme, corpus.grid, corpus.played)
     if len(vocabulary) == len(SPECIALS):
         most = max(counts.values(), default=0)
         raise CorpusError(f"no token occurs {min_count} times in the train songs (at most {most}); lower --min-count")

@@ -61,13 +61,17 @@ class Context:
         self._words, self._unit = _words(vocabulary)
         self._end = vocabulary.tokens.index(END)
         self._meter = list(PATTERNS).index(meter) if meter in PATTERNS else 0
+        self._barred = any(word.kind == "drum" for word in vocabulary.words)
+
+    def _blank(self, count: int, total: int) -> tuple[Array, Array, Array]:
+        return hearing.blank(count, total, self._meter, self._barred)
 
     def of_songs(self, flat: Array, offsets: Array) -> Array:
         """(N, F) in the smallest unsigned type, for songs end to end: song k is flat[offsets[k] : offsets[k + 1]]."""
         rows = np.zeros((len(flat), len(hearing.COLUMNS)), np.int64)
         if self.sizes:
             for begin, end in zip(offsets[:-1].tolist(), offsets[1:].tolist(), strict=True):
-                places, newest, songs = hearing.blank(1, end - begin, self._meter)
+                places, newest, songs = self._blank(1, end - begin)
                 ids = flat[begin:end].astype(np.int64)
                 hearing.read_song(places[0], newest[0], songs, self._words, self._unit, ids, rows[begin:end])
         return rows[:, self._columns].astype(np.min_scalar_type(max((1, *self.sizes)) - 1))
@@ -77,7 +81,7 @@ class Context:
 
         step(ids (n,), songs (n,)) -> (n, F) ints: told the next id of each of some songs, from the first id on.
         """
-        places, newest, songs = hearing.blank(count, total, self._meter)
+        places, newest, songs = self._blank(count, total)
         words, unit, columns = self._words, self._unit, self._columns
 
         def step(ids: Array, numbers: Array) -> Array:
@@ -99,7 +103,7 @@ class Context:
         advance, silent = self._words["advance"], self._words["notes"] == 0
 
         def begin() -> Callable[[int], Array]:
-            allowed, songs = walk(), hearing.blank(1, 1, self._meter)[2]
+            allowed, songs = walk(), self._blank(1, 1)[2]
 
             def ending(token: int) -> Array:
                 mask = allowed(token)

@@ -3,14 +3,17 @@
 The meter.  Music puts long notes and chords on the strong places of a bar.  Each moment adds its weight to every
 pattern of meter.py at every place; the meter is the pattern that goes best with the notes so far.  The first meter is
 4/4 from 0 on, and a meter gives way only to one that is better by STEADY.  Where the meter is told, only its bar lines
-are found so.  The tonic is that of statistics.tonic_of, for the notes so far.
+are found so.  The bars of a file begin at 0.  Where songs have drums their notes stand in these bars, so only the meter
+is looked for, and not its place: then 84 to 90 of 100 tokens of files in 4/4 are told the file's bar, and otherwise 51
+to 75.  The tonic is that of statistics.tonic_of, for the notes so far.
 
 The echo.  A place j < n becomes the source of the echo if the 4 tokens up to j equal the 4 tokens up to n, and j stands
 a whole number of bars before n; it is the latest such place.  While all notes last equally long, a beat or more, as
 in frames, nothing tells the bar, and any whole number of beats will do.  As long as the song and its source agree, the
 source is followed.  Where they part, the echo goes on at the same distance in time, with a run of 0 tokens, until 4
-tokens are equal again, there or elsewhere.  A step looks at no more than CANDIDATES places, so a song of n tokens costs
-O(n).
+tokens are equal again, there or elsewhere; within a moment it is found again where the song leaves tokens out, says
+others of the same kind, or says more, as one instrument of a band does while the others repeat themselves.  A step
+looks at no more than CANDIDATES places, so a song of n tokens costs O(n).
 """
 
 from __future__ import annotations
@@ -58,10 +61,8 @@ WORD = np.dtype(
 PLACE = np.dtype([("id", "i4"), ("before", "i4"), ("time", "i8")])  # before: the place of the same bucket before this
 SONG = np.dtype(
     [
-        *[
-            (name, "i8")
-            for name in ("read", "now", "begun", "first", "program", "said", "notes", "longest", "frame", "told")
-        ],
+        *[(name, "i8") for name in ("read", "now", "begun", "first", "program", "said", "notes", "longest", "frame")],
+        *[(name, "i8") for name in ("told", "barred")],
         *[(name, "i8") for name in ("meter", "shift", "tonic", "source", "run", "distance", "looked")],
         *[(name, "f8") for name in ("moments", "last", "weight", "squares")],
         *[(name, "i8") for name in ("under", "under_until", "until")],  # the bass that sounds, its end, the end of all
@@ -74,16 +75,18 @@ SONG = np.dtype(
 )
 
 
-def blank(count: int, total: int, meter: int = 0) -> tuple[Array, Array, Array]:
+def blank(count: int, total: int, meter: int = 0, barred: bool = False) -> tuple[Array, Array, Array]:
     """Songs (count,) of which nothing is read; room for the places (count, total) of each; a hash table for each.
 
     meter: the number in PATTERNS of the meter that is told; 0, which is 4/4: the notes decide.
+    barred: a bar begins at 0, as in every file, and only the meter is looked for.
     """
     size = 1 << max(total - 1, 1).bit_length() + 1
     songs = np.zeros(count, SONG)
     songs["source"] = songs["begun"] = songs["tonic"] = -1
     songs["bass"] = 128
     songs["meter"] = songs["told"] = meter
+    songs["barred"] = barred
     return np.zeros((count, total), PLACE), np.full((count, size), -1, np.int32), songs
 
 
@@ -125,7 +128,7 @@ def _read(places: Array, newest: Array, song: Any, words: Array, unit: int, toke
     row[1], row[2] = gone % PHRASE, min(max(gone // PHRASE, 0), PHRASES - 1)
     row[3] = song["lowest"][song["tonic"]] if song["tonic"] >= 0 else 0
 
-    _follow(places, newest, song, n, unit if song["frame"] >= unit else bar)
+    _follow(places, newest, song, words, n, unit if song["frame"] >= unit else bar)
     j = song["source"]
     if j >= 0 and places[j]["time"] + song["distance"] == song["now"]:
         row[4] = places[j + 1]["id"]
@@ -221,7 +224,7 @@ def _accent(song: Any, unit: int) -> None:
     for meter in range(len(_LENGTHS)):
         if song["told"] and meter != song["told"]:
             continue
-        for shift in range(_LENGTHS[meter]):
+        for shift in range(1 if song["barred"] else _LENGTHS[meter]):
             fit = song["fits"][_FIRST[meter] + shift] - _HANDICAPS[meter] * spread
             if fit > best:
                 best, song["meter"], song["shift"] = fit, meter, shift
@@ -242,10 +245,10 @@ def _find_tonic(song: Any) -> None:
 
 
 @_kernel
-def _follow(places: Array, newest: Array, song: Any, n: int, step: int) -> None:
+def _follow(places: Array, newest: Array, song: Any, words: Array, n: int, step: int) -> None:
     """Find the source of the echo after id n, whole steps before it."""
     if song["source"] >= 0:
-        _go_along(places, song, n, step)
+        _go_along(places, song, words, n, step)
     if n < SHORTEST - 1:
         return
     key = 0
@@ -271,23 +274,40 @@ def _follow(places: Array, newest: Array, song: Any, n: int, step: int) -> None:
 
 
 @_kernel
-def _go_along(places: Array, song: Any, n: int, step: int) -> None:
-    """The source moves on with the song: by a token where both say the same, else to the same place in time."""
+def _go_along(places: Array, song: Any, words: Array, n: int, step: int) -> None:
+    """The source moves on with the song: by a token where both say the same, else to the same place in time.
+
+    Within a moment a token may stand for another of its kind, be left out, or be one more.
+    """
     j, before = song["source"] + 1, places[n]["time"] - song["distance"]
     if song["distance"] % step:  # the meter has changed
         song["source"], song["run"] = -1, 0
     elif j < n and places[j]["id"] == places[n]["id"] and places[j]["time"] == before:
         song["source"], song["run"] = j, song["run"] + 1
-    else:
+    elif j < n and places[j]["time"] == before:
         song["run"] = 0
-        if j < n and places[j]["time"] == before:
+        k, limit = j + 1, min(n, j + CANDIDATES)
+        while k < limit and places[k]["time"] == before and places[k]["id"] != places[n]["id"]:
+            k += 1
+        song["looked"] += k - j
+        if k < limit and places[k]["time"] == before:  # the song leaves out what the source has
+            song["source"], song["run"] = k, 1
+        elif places[j - 1]["time"] != before or _alike(words[places[j]["id"]], words[places[n]["id"]]):
             song["source"] = j
-        else:
-            looked = 0
-            while song["source"] + 1 < n and places[song["source"]]["time"] < before and looked < CANDIDATES:
-                song["source"] += 1
-                looked += 1
-            song["looked"] += looked
+        # otherwise the song has more than the source, which waits
+    else:
+        looked = 0
+        while song["source"] + 1 < n and places[song["source"]]["time"] < before and looked < CANDIDATES:
+            song["source"] += 1
+            looked += 1
+        song["run"] = 0
+        song["looked"] += looked
+
+
+@_kernel
+def _alike(word: Any, other: Any) -> bool:
+    """Whether one may stand for the other: a note for a note, a program for a program."""
+    return bool(word["sets"] == other["sets"] and (word["notes"] > 0) == (other["notes"] > 0))
 
 
 @_kernel

@@ -1,6 +1,7 @@
 """Scheme `note`: a song spelled note by note, without loss.
 
-A moment is spelled from the low notes to the high ones, program by program, drums last; then `+1/2` moves on in time.
+A moment is spelled program by program, first the one that played last, then the others by their numbers, drums at the
+end; each from its low notes to its high ones.  Then `+1/2` moves on in time.
 A note is its pitch, after whatever its instrument does differently from the note it played before:
 
     i40 v96 :1/2 G4 B4 +1/2 A4      a violin, a little louder, plays half a beat of G4 and B4, and then of A4
@@ -19,9 +20,10 @@ Drums need no `kit` before them unless it changes.  A length beyond four beats i
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
 from functools import lru_cache
+from itertools import groupby
 from typing import NamedTuple
 
 from midi_io.notes import Note
@@ -42,8 +44,7 @@ def encode_note(notes: Iterable[Note], grid: int) -> list[str]:
     instrument = {False: 0, True: 0}  # the program, the kit
     now = 0
     tokens: list[str] = []
-    for note in sorted(notes, key=lambda note: (note.start, note.drum, note.program, note.pitch)):
-        pitch, start, beats, velocity, program, drum = note
+    for pitch, start, beats, velocity, program, drum in _in_order(notes):
         onset, duration = round(start * grid), round(beats * grid)
         if onset != now:
             tokens += _sum("+", onset - now, grid)
@@ -60,6 +61,20 @@ def encode_note(notes: Iterable[Note], grid: int) -> list[str]:
             played[drum, program] = velocity, duration
         tokens.append(f"drum{pitch}" if drum else NAMES[pitch])
     return tokens
+
+
+def _in_order(notes: Iterable[Note]) -> Iterator[Note]:
+    """Moment by moment; in a moment first what the program plays that played last, then the others; drums last."""
+    last = 0
+    in_time = sorted(notes, key=lambda note: (note.start, note.drum, note.program, note.pitch))
+    for _, moment in groupby(in_time, key=lambda note: note.start):
+        first: list[Note] = []
+        others: list[Note] = []
+        for note in moment:
+            (first if note.program == last and not note.drum else others).append(note)
+        for note in first + others:
+            last = last if note.drum else note.program
+            yield note
 
 
 def decode_note(words: Iterable[Word]) -> list[Note]:
@@ -120,7 +135,8 @@ def spell_letter(word: Word) -> str:
 
 
 # What may follow.  Before a pitch: program or kit, velocity, duration, at most once each and in this order.  Within a
-# moment pitches rise, program follows program, then kit follows kit.  A shift ends the moment; the end follows a note.
+# moment pitches rise, and so do the programs after the one that played last, then the kits.  A shift ends the moment;
+# the end follows a note.
 
 UNKNOWN = -1  # a program or kit that `<unk>` may have set
 SILENCE = (False, -1)  # below every sound
@@ -138,6 +154,7 @@ class State(NamedTuple):
     due: str = ""  # kind of the sound that a program or kit announced
     program: int = 0  # or UNKNOWN
     kit: int = 0
+    home: int = UNKNOWN  # the program that opened this moment, unsaid: it has had its turn
 
 
 def _after(state: State, word: Word) -> State:
@@ -149,9 +166,10 @@ def _after(state: State, word: Word) -> State:
     longest = word.value if kind in ("duration", "shift") and _is_long(word) else 0
     state = state._replace(last=kind, longest=longest)
     if kind == "shift":
-        return state._replace(floor=SILENCE)
+        return state._replace(floor=SILENCE, home=UNKNOWN)
     if kind in _SOUNDS:
-        return state._replace(floor=_height(word), due="")
+        opens = kind == "notes" and state.floor == SILENCE and not state.due
+        return state._replace(floor=_height(word), due="", home=state.program if opens else state.home)
     if kind == "program":
         return state._replace(floor=SILENCE, due="notes", program=int(word.value))
     if kind == "kit":
@@ -167,14 +185,15 @@ def _allowed(state: State, words: Sequence[Word]) -> list[bool]:
     known = {word.kind for word in words}
     struck = state.last in _SOUNDS
     place = _PLACE.get(state.last, 0)
-    playing = {"program": state.program, "kit": state.kit}
+    playing, turn_of = {"program": state.program, "kit": state.kit}, {"program": state.home, "kit": UNKNOWN}
     drum = state.floor[0]
-    last_instrument = (drum, playing["kit" if drum else "program"]) if struck else SILENCE
+    rising = struck and (drum or state.program != state.home)
+    last_instrument = (drum, playing["kit" if drum else "program"]) if rising else SILENCE
 
     def leads_on(word: Word) -> bool:
         kind, _, value = word
         if kind in playing:
-            later = (kind == "kit", value) > last_instrument and value != playing[kind]
+            later = (kind == "kit", value) > last_instrument and value not in (playing[kind], turn_of[kind])
             return place == 0 and later and _SOUND_OF[kind] in known
         goes_on = kind == state.last and 0 < value <= state.longest  # a sum of beats
         if kind in _PLACE:
