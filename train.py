@@ -14,105 +14,14 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from experiment.command.arguments import Parser, above_zero, real, some_text, whole
+from experiment.command.flags import MAY_CHANGE, TUNES, not_given, parse_arguments
 from experiment.sizes import SIZES, sizes_for
 from lstm_numpy.speed.blas import prefer_avx512
 
-TUNES = Path(__file__).resolve().parent / "songs" / "tunes"
-PAPER = {  # "Music Generation Using LSTM Model" (Wanjari et al.); H is not in the paper
-    "tokens": "paper", "min_count": 1, "hidden": 256, "layers": 1, "input": "scalar", "dropout": 0.75,
-    "recurrent_dropout": "rnndrop", "window": 50, "predict": "next", "lr": 1e-4, "anneal": "none", "context": "none",
-    "transpose": 0, "velocities": 127, "snap": False, "families": False,
-}  # fmt: skip
-EPOCHS, NO_END = 30, 10**9
-MAY_CHANGE = ("epochs", "minutes", "quiet", "resume", "out")  # flags that may differ with --resume
 LOOK_EVERY = 25  # steps between two close looks, which take time
 
-
-def place(text: str) -> str:
-    return os.path.normpath(some_text(text))
-
-
-def flags() -> Parser:
-    parser = Parser(prog="train.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    is_set = "(default: %(default)s)"
-    # fmt: off
-    add = parser.add_argument_group("songs").add_argument
-    add("--midi", nargs="+", type=place, default=[str(TUNES)], metavar="DIR", help="folders of .mid files (default: the tunes that come with the program)")
-    add("--valid", type=place, metavar="DIR", help="a folder of songs to choose the model by (default: a tenth of --midi)")
-    add("--test", type=place, metavar="DIR", help="a folder of songs to report on at the end (default: a tenth of --midi)")
-    add("--list", type=some_text, metavar="FILE", help="of --midi, read only the files named in FILE, one a line")
-    add("--genres", type=some_text, metavar="FILE", help="lines of TRACK_ID<tab>genre; of --midi, read only the genres named by --genre")
-    add("--genre", nargs="+", default=[], metavar="NAME", help="see --genres")
-    add("--instrument", nargs="+", default=[], metavar="NAME", help="keep only notes of these: piano, violin, strings, ..., 0..127 (default: all)")
-    add("--no-drums", action="store_true", help="leave out what is played on channel 10")
-    add("--max-songs", type=whole(1), metavar="N", help="read at most N songs of --midi")
-    add("--max-size", type=real(0, 1e6, open_below=True), default=10.0, metavar="MB", help=f"skip larger files {is_set}")
-
-    add = parser.add_argument_group("tokens").add_argument
-    add("--tokens", choices=["chord", "note", "paper"], default="note", help=f"chord: what is struck together and its duration is one token; note: chords are spelled note by note, with instruments; paper: as chord, without durations {is_set}")
-    add("--grid", type=whole(1, 960), default=12, metavar="N", help=f"positions per beat that notes are put on {is_set}")
-    add("--velocities", type=whole(0, 127), metavar="N", help="levels of loudness, around that of each instrument in a song; 0: none; 127: as they are (default: 127; 4 where the songs have more than 16)")
-    add("--snap", action=argparse.BooleanOptionalAction, help="begin notes on sixteenths and triplets, and give them simple lengths (default: where the songs have drums or uneven lengths)")
-    add("--families", action=argparse.BooleanOptionalAction, help="take the instruments of a family for one (default: where there are more than 8 instruments)")
-    add("--min-count", type=whole(1), default=2, metavar="N", help=f"rarer tokens become <unk> {is_set}")
-    add("--transpose", type=whole(0, 60), default=2, metavar="N", help=f"each time that a train song is read, move it by -N..N semitones, where all its tokens are then known {is_set}")
-
-    add = parser.add_argument_group("network").add_argument
-    add("--preset", choices=["paper"], help="begin with the paper's settings, which other flags change")
-    add("--hidden", type=whole(1, 2**15), default=256, metavar="N", help=f"LSTM units in a layer {is_set}")
-    add("--layers", type=whole(1, 2**8), default=1, metavar="N", help=f"LSTM layers {is_set}")
-    add("--input", choices=["onehot", "scalar"], default="onehot", help=f"a token as one of V, or as the number id / V {is_set}")
-    add("--context", choices=["none", "clock", "echo", "both"], help="what each step is told beside its token: the place in the bar, what followed the same passage before, or both (default: both; with --input scalar: none)")
-    add("--dropout", type=real(0, 1, open_above=True), default=0.25, metavar="P", help=f"the probability to DROP a unit {is_set}")
-    add("--recurrent-dropout", choices=["none", "rnndrop", "variational"], default="rnndrop", help=f"none: drop outputs; rnndrop: drop cells instead, for a whole song; variational: drop outputs, and h on its way to the next step for a whole song {is_set}")
-
-    add = parser.add_argument_group("training").add_argument
-    add("--epochs", type=whole(1), metavar="N", help=f"how often every train song is read; another N with --resume moves the end, and with it the cosine of --anneal (default: {EPOCHS}; with --minutes: no end)")
-    add("--minutes", type=above_zero, metavar="X", help="end after X minutes, with reading and the report (with --epochs: or after N epochs); not reproducible, for machines differ in speed; for a --midi of yours, sizes that you do not give are chosen")
-    add("--window", type=whole(1, 2**16), default=64, metavar="T", help=f"time steps from one update to the next {is_set}")
-    add("--batch", type=whole(1, 2**16), default=32, metavar="B", help=f"songs read side by side {is_set}")
-    add("--predict", choices=["every", "next"], default="every", help=f"score every token; or only the one after each window, from a zero state, a window beginning at every token, as the paper does {is_set}")
-    add("--lr", type=above_zero, default=4e-3, metavar="X", help=f"RMSprop's learning rate {is_set}")
-    add("--anneal", choices=["cosine", "plateau", "none"], default="cosine", help=f"lower the learning rate over the run, or halve it when the valid loss has not fallen for 2 epochs {is_set}")
-    add("--clip", type=above_zero, default=5.0, metavar="X", help=f"the largest norm that a gradient may have {is_set}")
-    add("--patience", type=whole(1), default=10, metavar="N", help=f"stop when the valid loss has not fallen for N epochs {is_set}")
-    add("--threads", type=whole(1, 2**10), metavar="N", help="parts that a batch is cut in, a thread each; with mpiexec, the threads of each process (default: the cores, fewer for a small network)")
-    add("--reduce", choices=["ordered", "allreduce"], default="ordered", help=f"with mpiexec, how gradients are added: in the order of the parts, which gives the same bits as threads do; or as MPI likes, which suits hundreds of processes {is_set}")
-    add("--seed", type=whole(0), default=1, metavar="N", help=f"where all randomness comes from {is_set}")
-
-    add = parser.add_argument_group("run").add_argument
-    add("--out", type=some_text, metavar="DIR", help="the run's folder (default: runs/1, runs/2, ...; with --resume: the newest)")
-    add("--resume", action="store_true", help="continue the run in --out; other flags must be those that it was begun with, except --epochs, --minutes and --quiet")
-    add("--quiet", action="store_true", help="print the result only")
-    # fmt: on
-    return parser
-
-
-def parse_arguments(argv: Sequence[str]) -> argparse.Namespace:
-    parser = flags()
-    args = parser.parse_args(argv)
-    if args.preset == "paper":
-        parser.set_defaults(**PAPER)
-        args = parser.parse_args(argv)
-    if bool(args.genres) != bool(args.genre):
-        parser.error("--genres FILE and --genre NAME go together: the table, and which of its genres to read")
-    args.context = args.context or ("none" if args.input == "scalar" else "both")
-    if args.input == "scalar" and args.context != "none":
-        parser.error("--input scalar is one number for a token: it goes with --context none")
-    args.epochs = args.epochs or (NO_END if args.minutes else EPOCHS)
-    return args
-
-
-def not_given(argv: Sequence[str]) -> set[str]:
-    """The names of SIZES that a command line says nothing about."""
-    parser = flags()
-    parser.set_defaults(**dict.fromkeys(SIZES))
-    return {name for name, value in vars(parser.parse_args(argv)).items() if name in SIZES and value is None}
-
-
 if __name__ == "__main__":
-    parse_arguments(sys.argv[1:])  # --help and a wrong flag are answered before NumPy and numba are loaded
+    parse_arguments(sys.argv[1:], __doc__)  # --help and a wrong flag are answered before NumPy and numba are loaded
     prefer_avx512()
 
 import contextlib
@@ -151,7 +60,7 @@ from midi_io.played import AS_WRITTEN
 
 def main(argv: Sequence[str]) -> int:
     began = time.monotonic()
-    args = parse_arguments(argv)
+    args = parse_arguments(argv, __doc__)
     saved = "nothing was saved"
 
     def one_run(interrupts: Interrupts) -> None:
