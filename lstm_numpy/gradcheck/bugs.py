@@ -144,7 +144,7 @@ BUGS = (
         "layers.cross_entropy_backward(loss, targets, int((targets >= 0).sum()), buffers",
         "each thread divides by the targets that it scored itself, not by those of the whole batch",
         "loss.dlogits", "3 sequences in 2 threads, 4 targets not scored"),
-    Bug("model.py", "grads[0][name] += more[name]", "grads[0][name] = (grads[0][name] + more[name]) / 2",
+    Bug("speed/ranks.py", "total[name] += array", "total[name] = (total[name] + array) / 2",
         "the gradient of a batch is the sum over its parts; each has been divided by all that is scored already",
         "dense.b", "3 sequences in 2 threads, 4 targets not scored"),
     # What is done with the gradients.
