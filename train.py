@@ -145,7 +145,7 @@ def resume(args: argparse.Namespace, argv: Sequence[str], folder: RunFolder) -> 
             raise RunError(f"{flag} was different when the run in {folder.path} was begun; leave it out to go on")
     if crew().ranks.size > asked.threads:
         asked.threads = crew().ranks.size
-        print(f"a batch is cut in {asked.threads} parts now, one for each process, and no more in {before.threads}")
+        print(f"a batch is cut in {asked.threads} parts now, one for each process; it was cut in {before.threads}")
     if any(getattr(asked, name) != getattr(before, name) for name in ("epochs", "minutes", "threads")):
         begun = [*begun, *argv, "--threads", str(asked.threads)]
     if saved is None:

@@ -66,11 +66,12 @@ class Crew:
                     raise error
                 yield result
         finally:
-            own.close()
-            for rank in range(1, self.ranks.size) if begun else ():
-                self.ranks.comm.send(None, rank, tag=STOP)
-                while self.ranks.comm.recv(source=rank, tag=ANSWER):
-                    pass
+            with self.held():  # a second signal waits, too: the others need their STOP
+                own.close()
+                for rank in range(1, self.ranks.size) if begun else ():
+                    self.ranks.comm.send(None, rank, tag=STOP)
+                    while self.ranks.comm.recv(source=rank, tag=ANSWER):
+                        pass
 
     def _workers(self, on_a_machine: int) -> int:
         return max(1, on_a_machine // self.ranks.on_this_machine)

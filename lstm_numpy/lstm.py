@@ -100,10 +100,12 @@ def lstm_steps(
     """The trace, in which only `state` is filled in, and the function that computes time steps first to last - 1.
 
     Row t+1 follows from row t.  xWx[t] is read when step t is run, so when a song is written, it may follow from what
-    step t-1 gave.
+    step t-1 gave.  ValueError where xWx is not C-contiguous or not of the dtype of Wh: machine code adds to its rows.
     """
     T, B, H = xWx.shape[0], xWx.shape[1], weights.Wh.shape[0]
     dtype = weights.Wh.dtype
+    if xWx.dtype != dtype or not xWx.flags.c_contiguous:
+        raise ValueError(f"xWx must be C-contiguous and {dtype}, the dtype of Wh")
     gates = xWx
     h = buffers.empty("h", (T + 1, B, H), dtype)
     rh = buffers.empty("rh", (T + 1, B, H), dtype)

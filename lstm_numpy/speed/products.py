@@ -124,7 +124,10 @@ _add_tile, _add_row, _add_piece = _adder(_ROWS, 1), _adder(1, _WIDE), _adder(1, 
 
 @kernel
 def add_product(x: Array, W: Array, y: Array) -> None:
-    """y += x @ W, for x (B, K) and y (B, N), and W as in_blocks lays it out."""
+    """y += x @ W, for x (B, K) and y (B, N), and W as in_blocks lays it out.
+
+    All three are float32 or all float64, and the numbers of a row of y stand side by side; nothing checks this.
+    """
     (B, N), columns = y.shape, W.shape[2]
     whole = N // columns
     _add_blocks(x, W[:whole], y)
