@@ -26,6 +26,7 @@ sys.path.insert(0, str(ROOT))
 import numpy as np
 import numpy.typing as npt
 
+from experiment.sizes import SIZES
 from experiment.songs import RunSongs
 from lstm_numpy import forward, load_checkpoint
 from lstm_numpy.activations import softmax
@@ -44,7 +45,7 @@ LADDER = [  # each row is the one above with one more flag changed
     ("clock and echo", ["--context", "both"]),
     ("train songs moved by two semitones at most", ["--transpose", "2"]),
 ]
-SIZES = [(units, layers) for layers in (1, 2) for units in (64, 256, 512)]
+NETWORKS = [(units, layers) for layers in (1, 2) for units in (64, 256, 512)]
 SONGS = (100, None)
 
 
@@ -148,11 +149,13 @@ def print_sizes(songs: list[str], minutes: float) -> None:
         + " |\n|---|"
         + "---|" * len(SONGS)
     )
-    for units, layers in SIZES:
+    for units, layers in NETWORKS:
         cells = []
         for count in SONGS:
             few = ["--max-songs", str(count)] if count else []
-            summary = train([*songs, *few, "--hidden", str(units), "--layers", str(layers)], minutes, 1)[1]
+            sizes = SIZES | {"hidden": units, "layers": layers}  # all are given, so that --minutes chooses none
+            flags = [part for name, value in sizes.items() for part in (f"--{name}", str(value))]
+            summary = train([*songs, *few, *flags], minutes, 1)[1]
             cells.append(f"{summary['valid_nats_per_token']:.3f}")
             print(f"{units} units, {layers} layers, {count} songs: {cells[-1]}", file=sys.stderr)
         print(f"| {units}, {layers} | " + " | ".join(cells) + " |", flush=True)

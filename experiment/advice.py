@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 FEWEST = 100  # steps that tell how a run goes on
 WORTH = 0.05  # nats per token
-HOPELESS = 100  # times as long as this run
+HOPELESS = 7  # doublings of the steps
 
 
 def advice(losses: npt.NDArray[np.float64], figures: Mapping[str, float]) -> list[str]:
@@ -30,11 +30,10 @@ def advice(losses: npt.NDArray[np.float64], figures: Mapping[str, float]) -> lis
         return [*lines, f"  more time: {n} steps are too few; give more --minutes or --epochs"]
     late = float(losses[n // 2 :].mean())
     gained = float(losses[n // 4 : n // 2].mean()) - late
-    times = 2 ** (behind / gained) if gained > WORTH else np.inf
-    if times < HOPELESS:
-        lines.append(
-            f"  more time: twice the steps gave {gained:.2f}, so it takes about {max(times, 1.5):.1f} times as many"
-        )
+    doublings = behind / gained if gained > WORTH else np.inf
+    if doublings < HOPELESS:
+        times = max(2**doublings, 1.5)
+        lines.append(f"  more time: twice the steps gave {gained:.2f}, so it takes about {times:.1f} times as many")
     elif late < valid - WORTH:
         lines.append("  more time alone will not do")
     if late < valid - WORTH:

@@ -126,7 +126,8 @@ def final_tables(
     figures: Mapping[str, float], repeats: Sequence[RepeatRow], beside: TunesBesideSongs, history: Path
 ) -> str:
     """What train.py prints at the end.  Raises RunError."""
-    helps = "\n".join(advice(read_log(history)["loss"], figures))
+    losses = read_log(history).get("loss", np.zeros(0))
+    helps = "\n".join(advice(losses, figures))
     tables = [table(beside.music), beside.text(), repeat_table(repeats), figures_table(figures), helps]
     return "\n\n".join(filter(None, tables))
 

@@ -10,6 +10,7 @@ from copy import deepcopy
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -27,8 +28,9 @@ from midi_io.music.meter import on_bars
 from midi_io.music.picture import draw_piano_roll
 from midi_io.music.sound import render, write_wav
 from midi_io.notes import Song, piano_roll, transpose
-from midi_io.played import Played
+from midi_io.played import AS_WRITTEN, simplified
 from midi_io.reader import MAX_BYTES, read_song
+from midi_io.tokens import encode
 from midi_io.tokens.context import Context
 from midi_io.tokens.grammar import Grammar
 from midi_io.vocabulary import Vocabulary
@@ -36,7 +38,8 @@ from midi_io.writer import write_song
 
 SPELLING = {
     "tokens": Fact(str, 1, 20), "grid": Fact(int, 1, 960), "transpose": Fact(int, 0, 60), "context": Fact(str, 4, 5),
-    "velocities": Fact(int, 0, 127), "snap": Fact(bool), "families": Fact(bool),
+    "velocities": Fact(int, 0, 127, optional=True), "snap": Fact(bool, optional=True),
+    "families": Fact(bool, optional=True),  # these three: where a run of 0.2.0 does not say, it kept everything
 }  # fmt: skip
 PRIME_TOKENS = 50  # from a random place: the paper's window
 MARK = "written by lstm-numpy"  # in every tune: it tells our files from the user's
@@ -67,9 +70,10 @@ class Composer:
             settings = checkpoint.training.get("settings")
             if not isinstance(settings, dict):
                 raise ValueError("does not say what its tokens are; is it from train.py?")
-            check_facts({name: settings.get(name) for name in SPELLING}, SPELLING, "settings")
-            scheme, grid, semitones, kind, *played = (settings[name] for name in SPELLING)
-            vocabulary = Vocabulary(checkpoint.vocabulary, scheme, grid, Played(*played))
+            said: dict[str, Any] = {name: settings.get(name) for name in SPELLING}
+            check_facts(said, SPELLING, "settings")
+            scheme, grid, semitones, kind, *played = said.values()
+            vocabulary = Vocabulary(checkpoint.vocabulary, scheme, grid, AS_WRITTEN.asked(*played))
             context = Context(vocabulary, kind)
             if context.sizes != checkpoint.config.context:
                 raise ValueError("its network is told other features than its settings say")
@@ -157,11 +161,13 @@ def random_place(songs: RunSongs, rng: np.random.Generator) -> Opening:
 def opening_of(path: str | Path, composer: Composer, semitones: int = 0, bars: int | None = None) -> Opening:
     """The first bars of a MIDI file (None: all), moved by some semitones.  An unknown token becomes the nearest known.
 
-    The bars are those of the file's meter.  Raises MidiError, and RunError where the file has no note there.
+    The bars are those of the file's meter.  The song is simplified whole, as the train songs were.  Raises MidiError,
+    and RunError where the file has no note there.
     """
     song, name = read_song(path), one_line(str(path))
     end = math.inf if bars is None else bars * 4 * song.meter[0] / song.meter[1]
-    tokens = composer.vocabulary.encode(transpose([note for note in song.notes if note.start < end], semitones))
+    notes = [note for note in simplified(song.notes, composer.vocabulary.played) if note.start < end]
+    tokens = encode(transpose(notes, semitones), composer.vocabulary.scheme, composer.vocabulary.grid)
     if not tokens:
         raise RunError(f"{name}: has no notes to begin with; give more --prime-bars, or another song")
     known = [composer.vocabulary.nearest(token) for token in tokens]

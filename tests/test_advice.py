@@ -38,6 +38,10 @@ def test_more_time_does_not_help_a_network_that_knows_its_songs_by_heart():
     assert lines[2].endswith("cost 1.50 less")
 
 
+def test_a_network_that_is_far_behind_is_told_no_number_beyond_all_floats():
+    assert told(np.repeat([9.0, 8.06, 8.0], [50, 50, 100]), 100.0)[1] == "  more time alone will not do"
+
+
 def test_a_few_steps_tell_nothing_but_that_they_are_few():
     assert "99 steps are too few" in told(falling(0.5, 99), 4.0)[1]
 

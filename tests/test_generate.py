@@ -16,9 +16,10 @@ import pytest
 import generate
 from experiment import parallel
 from experiment.songs import RunSongs
-from experiment.tunes import random_place
+from experiment.tunes import Composer, opening_of, random_place
 from lstm_numpy.checkpoint import load_checkpoint, save_checkpoint
-from midi_io import encode, read_notes, read_song, write_song
+from midi_io import Note, Song, Vocabulary, encode, read_notes, read_song, write_song
+from midi_io.played import AS_WRITTEN, Played, simplified
 from midi_io.tokens import hearing
 
 
@@ -113,6 +114,25 @@ def test_the_network_is_told_the_meter_of_the_prime(write, music, monkeypatch, m
     write("--prime", "prime.mid", "--length", 5)
     assert read_song("tune.mid").meter == meter
     assert set(told) == {number}
+
+
+def test_the_bars_of_a_prime_are_those_of_the_whole_song(finished, tmp_path):
+    """Sixteenths a little before the beat, and a first bar that is softer than the rest: the song decides both."""
+    notes = [Note(60 + k % 12, k / 4 + (-0.04 if k else 0), 0.25, 40 if k < 16 else 90) for k in range(64)]
+    write_song(Song(notes), tmp_path / "song.mid")
+    composer = Composer.load(finished[0])
+    tokens = encode(simplified(notes, Played(4, snap=True)))
+    known = Vocabulary.build(dict.fromkeys(tokens, 1), played=Played(4, snap=True))
+    opening = opening_of(tmp_path / "song.mid", replace(composer, vocabulary=known), bars=1)
+    assert known.tokens_of(opening.ids[1:]) == tokens[: len(opening.ids) - 1]
+    assert len(known.decode(opening.ids)) == 16
+
+
+def test_a_run_of_0_2_0_is_heard_as_it_was_spelled(finished, tmp_path):
+    model = load_checkpoint(finished[0] / "model.npz")
+    settings = {name: value for name, value in model.training["settings"].items() if name not in Played._fields}
+    save_checkpoint(tmp_path / "old.npz", *model[:3], {**model.training, "settings": settings})
+    assert Composer.load(tmp_path / "old.npz").vocabulary.played == AS_WRITTEN
 
 
 def test_a_prime_can_be_moved_to_another_key(write, music):
