@@ -27,6 +27,7 @@ def flags() -> Parser:
     add("--out", type=some_text, metavar="FILE.mid", help="default: RUN/tune.mid; with --count, tune-1.mid, tune-2.mid, ...")
     add("--count", type=whole(1, 10_000), default=1, metavar="N", help=f"tunes to write {is_set}")
     add("--length", type=whole(1, 10**6), default=3000, metavar="N", help=f"a tune that has not ended by itself ends after N new tokens {is_set}")
+    add("--bars", type=whole(1, 10_000), metavar="N", help="end after N bars, an upbeat not counted")
     add("--seed", type=whole(0), default=1, metavar="N", help=f"the same seed writes the same file {is_set}")
 
     add = parser.add_argument_group("beginning").add_argument
@@ -34,8 +35,6 @@ def flags() -> Parser:
     add("--prime", type=some_text, metavar="SONG.mid", help="begin with this song; notes that the network does not know become the nearest")
     add("--prime-bars", type=whole(1, 10_000), metavar="N", help="take only the first N bars of --prime (default: 4)")
     add("--key", type=whole(-60, 60), default=0, metavar="N", help=f"move --prime by N semitones first {is_set}")
-
-    add("--bars", type=whole(1, 10_000), metavar="N", help="end after N bars, an upbeat not counted")
 
     add = parser.add_argument_group("choosing the next token").add_argument
     add("--temperature", type=real(0), default=0.95, metavar="X", help=f"below 1 safer, above 1 wilder, 0 always the most probable {is_set}")

@@ -117,7 +117,7 @@ def begin(args: argparse.Namespace, argv: Sequence[str], folder: RunFolder) -> R
 
 
 def threads_of_a_rank(args: argparse.Namespace) -> int:
-    """As many as are useful, and as a process's share of its machine has cores."""
+    """The useful ones, but no more than this process's share of the cores of its machine."""
     ranks = crew().ranks
     share = (os.cpu_count() or 1) // ranks.on_this_machine
     return max(1, min(useful_threads(args.batch // ranks.size, args.hidden), share))

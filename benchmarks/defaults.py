@@ -39,7 +39,9 @@ CHANGES = (
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--minutes", type=float, default=2.0, help="of training, for each network (default: 2)")
+    parser.add_argument(
+        "--minutes", type=float, default=2.0, help="for each network, with reading and the report (default: 2)"
+    )
     parser.add_argument("--threads", type=int, help="for each network (default: that of train.py)")
     parser.add_argument("--midi", metavar="DIR", help="a folder of MIDI files (default: the tunes)")
     args = parser.parse_args()

@@ -58,7 +58,7 @@ class Scored(NamedTuple):
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--minutes", type=float, default=0.5, help="of training, for each network")
+    parser.add_argument("--minutes", type=float, default=0.5, help="for each network, with reading and the report")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--no-sizes", action="store_true", help="the first table only")

@@ -37,7 +37,9 @@ def advice(losses: npt.NDArray[np.float64], figures: Mapping[str, float]) -> lis
     elif late < valid - WORTH:
         lines.append("  more time alone will not do")
     if late < valid - WORTH:
-        lines.append(f"  more songs, --transpose 5 or more --dropout: songs that it knows cost {valid - late:.2f} less")
+        lines.append(
+            f"  more songs, or a larger --transpose or --dropout: songs that it knows cost {valid - late:.2f} less"
+        )
     spelled = figures["valid_spelling_nats_per_token"]
     if spelled > WORTH:
         lines.append(f"  a simpler spelling: tokens that the train songs lack cost {spelled:.2f}; see --tokens, --grid")

@@ -28,11 +28,11 @@ class TunesBesideSongs(NamedTuple):
     copies_held_out: list[CopyReport]
     ended: int  # tunes that ended by themselves
     loops: tuple[int, int]  # tokens of the longest loop in a tune, and in a song
-    left_out: int  # valid songs that are not compared, for they have unknown tokens
+    left_out: int  # valid songs that are not compared, because they have unknown tokens
 
     def text(self) -> str:
         """Two lines: what is copied, and how the tunes end; and one where songs are left out."""
-        left_out = f"valid songs that are not held out here, for their unknown tokens: {self.left_out}\n"
+        left_out = f"valid songs that are left out above, because they have unknown tokens: {self.left_out}\n"
         return left_out * (self.left_out > 0) + (
             f"{len(self.copies)} new tunes, {self.ended} of them ended by themselves; "
             f"longest loop {self.loops[0]} tokens (held-out songs: {self.loops[1]})\n"

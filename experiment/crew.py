@@ -132,7 +132,7 @@ def conducted(program: str, command: Callable[[], int]) -> int:
         return command()
     try:
         if of.rank:
-            return _follow(crew())
+            return _follow(program, crew())
         try:
             status = command()
         except SystemExit as error:
@@ -147,7 +147,7 @@ def conducted(program: str, command: Callable[[], int]) -> int:
         return 1
 
 
-def _follow(own: Crew) -> int:
+def _follow(program: str, own: Crew) -> int:
     for number in SIGNALS:
         signal.signal(number, signal.SIG_IGN)  # rank 0 hears them
     warnings.simplefilter("ignore", RuntimeWarning)  # as in outcome()
@@ -160,5 +160,5 @@ def _follow(own: Crew) -> int:
         except FailedError:  # rank 0 raises it, too
             pass
         except (OSError, MemoryError) as error:
-            print(f"error: rank {own.ranks.rank}: {str(error) or 'not enough memory'}", file=sys.stderr)
+            print(f"{program}: error: rank {own.ranks.rank}: {str(error) or 'not enough memory'}", file=sys.stderr)
             own.ranks.abort(1)

@@ -104,7 +104,8 @@ def count_nats(songs: RunSongs, V: int) -> dict[str, dict[str, Array]]:
 
 def goal(trigram: Array) -> str:
     """A line with what counting gives on the valid songs, from the trigram's nats for each id, 0 for first ids."""
-    return f"valid costs a trigram {trigram.sum() / max(np.count_nonzero(trigram), 1):.3f} nats per token"
+    nats = trigram.sum() / max(np.count_nonzero(trigram), 1)
+    return f"a trigram gives {nats:.3f} nats per token on valid; the network has to be below"
 
 
 def report_work(songs: RunSongs, threads: int) -> float:

@@ -98,11 +98,6 @@ class Batch(NamedTuple):
     fresh: Array  # (B,) bool; a song or passage begins, so the lane's state is reset: state *= ~fresh[:, None]
     context: Array | None  # (T, B, F) ints, what the network is told beside each of ids; None where songs have none
 
-    def lanes(self, lanes: Array) -> Batch:
-        """Some of its lanes, copied."""
-        context = None if self.context is None else self.context[:, lanes]
-        return Batch(self.ids[:, lanes], self.targets[:, lanes], self.fresh[lanes], context)
-
 
 class Transposition(NamedTuple):
     """What augmentation may do: `table[k][ids]` is a song's k-th shift, allowed for song s where `allowed[s, k]`."""
@@ -169,8 +164,8 @@ class Windows:
     def __iter__(self) -> Iterator[Batch]:
         return map(self.__getitem__, range(len(self)))
 
-    def of(self, lanes: slice) -> Windows:
-        """Some of its lanes: what one of several processes reads."""
+    def of(self, lanes: slice | Array) -> Windows:
+        """Some of its lanes: those of one of several processes, or those that have something left to read."""
         shifts = None if self.shifts is None else self.shifts[:, lanes]
         starts, lengths, fresh = self.starts[:, lanes], self.lengths[:, lanes], self.fresh[:, lanes]
         return replace(self, starts=starts, lengths=lengths, fresh=fresh, shifts=shifts)
@@ -247,9 +242,9 @@ def paper_windows(
 ) -> Windows:
     """The paper's task: T ids of one song, from a zero state, and only the next id is scored.
 
-    Windows overlap: one begins at every id that has T more behind it.
-    Shuffled by rng, or in the songs' order without one.  A song of T ids or fewer has no window.  Transposition needs
-    the rng, and moves all windows of a song alike.
+    Windows overlap: one begins at every id that has T more behind it.  A song of T ids or fewer has none.  They are
+    shuffled by rng, or in the songs' order without one.  Transposition needs the rng, and moves all windows of a song
+    alike.
     """
     inside = np.diff(songs.offsets) - T
     _one_target(bool((inside > 0).any()), f"a song of more than {T} ids")

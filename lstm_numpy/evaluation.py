@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import partial
+from operator import itemgetter
 from typing import NamedTuple
 
 import numpy as np
@@ -56,21 +56,20 @@ def evaluate(
     windows = (paper_windows if next_only else evaluation_batches)(songs, T, B)
     workspace = Workspace(config, T, windows.B, threads, ranks)
     add, windows = workspace.ranks.sum, windows.of(workspace.lanes)
-    lanes = np.arange(windows.B)
     state: State | None = None
     for step in range(len(windows)):
         busy = np.flatnonzero(windows.lengths[step])
         if not len(busy):  # what is left is read by other ranks
             break
-        if 2 * len(busy) <= len(lanes):  # half of the lanes have read all their songs: the others go on alone
-            state = state and each_array(state, partial(np.take, indices=np.searchsorted(lanes, busy), axis=0))
-            lanes, workspace = busy, Workspace(config, T, len(busy), workspace.threads)
-        batch = windows[step].lanes(lanes)
+        if 2 * len(busy) <= windows.B:  # half of the lanes have read all their songs: the others go on alone
+            state = state and each_array(state, itemgetter(busy))
+            windows, workspace = windows.of(busy), Workspace(config, T, len(busy), workspace.threads)
+        batch = windows[step]
         nats, correct, state = token_nats(
             params, batch.ids, batch.targets, reset(state, batch.fresh), context=batch.context, workspace=workspace
         )
         rows, columns = np.nonzero(batch.targets >= 0)
-        places = windows.starts[step, lanes[columns]] + rows + 1
+        places = windows.starts[step, columns] + rows + 1
         found.nats[places], found.correct[places] = nats[rows, columns], correct[rows, columns]
         found.scored[places] = True
         told(len(places))

@@ -25,7 +25,7 @@ Array = npt.NDArray[Any]
 def exp_minus_1(x: Any, number: Any) -> Any:
     """m = e^x - 1 for x from -40 to 40: the series for y = x / 128, and then y doubled seven times.
 
-    Since e^(2y) - 1 = m^2 + 2m, there is no case to be told from another, so the loop over a row becomes SIMD.
+    Since e^(2y) - 1 = m^2 + 2m, no branch is needed, so the compiler makes SIMD of the loop over a row.
     x is one number, and `number` makes constants of its dtype.
     """
     y = x * number(1 / 128)

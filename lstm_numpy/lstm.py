@@ -100,7 +100,7 @@ def lstm_steps(
     """The trace, in which only `state` is filled in, and the function that computes time steps first to last - 1.
 
     Row t+1 follows from row t.  xWx[t] is read when step t is run, so when a song is written, it may follow from what
-    step t-1 gave.  ValueError where xWx is not C-contiguous or not of the dtype of Wh: machine code adds to its rows.
+    step t-1 gave.  ValueError if xWx is not C-contiguous or has another dtype than Wh: add_product relies on both.
     """
     T, B, H = xWx.shape[0], xWx.shape[1], weights.Wh.shape[0]
     dtype = weights.Wh.dtype

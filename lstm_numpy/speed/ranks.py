@@ -23,7 +23,7 @@ _SPIN, _YIELD, _NAP = 0.0002, 0.01, 0.001  # seconds: how long to look again and
 
 
 class Alone:
-    """One process: rank 0 of 1.  All that it could be told, it knows."""
+    """One process: rank 0 of 1.  There is nobody to exchange anything with."""
 
     rank, size, on_this_machine = 0, 1, 1
     comm: Any = None  # MPI's communicator

@@ -38,7 +38,7 @@ class Dataset:
 def build_dataset(parts: Sequence[SplitPart], *, min_count: int = 1) -> Dataset:
     """One dataset of the parts train, valid and test.
 
-    The vocabulary are the tokens that occur at least min_count times in the train songs.  Every other token becomes
+    The vocabulary has the tokens that occur at least min_count times in the train songs.  Every other token becomes
     <unk>, and `spelling` is what to add for it where a model is scored.  Raises CorpusError if no token remains.
     """
     corpus = parts[0].corpus
