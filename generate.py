@@ -37,13 +37,13 @@ def flags() -> Parser:
     add("--key", type=whole(-60, 60), default=0, metavar="N", help=f"move --prime by N semitones first {is_set}")
 
     add = parser.add_argument_group("choosing the next token").add_argument
-    add("--temperature", type=real(0), default=0.95, metavar="X", help=f"below 1 safer, above 1 wilder, 0 always the most probable {is_set}")
+    add("--temperature", type=real("a number from 0 up", lambda value: value >= 0), default=0.95, metavar="X", help=f"below 1 safer, above 1 wilder, 0 always the most probable {is_set}")
     add("--top-k", type=whole(0), default=0, metavar="N", help=f"only the N most probable tokens; 0: all {is_set}")
-    add("--top-p", type=real(0, 1, open_below=True), default=0.97, metavar="X", help=f"only the most probable tokens that together have probability X {is_set}")
+    add("--top-p", type=real("a number above 0, 1 at most", lambda value: 0 < value <= 1), default=0.97, metavar="X", help=f"only the most probable tokens that together have probability X {is_set}")
     add("--repeats", type=whole(0), default=2, metavar="N", help=f"a short pattern may stand N times in a row; 0: any number {is_set}")
 
     add = parser.add_argument_group("the MIDI file").add_argument
-    add("--bpm", type=real(4, 10_000), metavar="X", help="beats per minute (default: that of --prime, or the median of the train songs)")
+    add("--bpm", type=real("a number from 4 to 10,000", lambda value: 4 <= value <= 10_000), metavar="X", help="beats per minute (default: that of --prime, or the median of the train songs)")
     add("--instrument", type=some_text, metavar="NAME", help="play everything but drums with this instrument: violin, harp, ..., or 0..127")
     add("--wav", action="store_true", help="write the sound of each tune, too: tune.wav")
     # fmt: on

@@ -38,8 +38,8 @@ from experiment.command.interrupts import Interrupts, Stopped
 from experiment.command.outcome import FailedError, outcome
 from experiment.comparison import tunes_beside_songs
 from experiment.crew import conducted, crew
-from experiment.folder import RunError, RunFolder, held_folder, how_to_go_on, newest_run, parsed_again, write_json
-from experiment.history import SampledNorms
+from experiment.folder import RunError, RunFolder, held_folder, how_to_go_on, newest_run, next_run, write_json
+from experiment.history import close_look
 from experiment.log import Log
 from experiment.page import write_run_page
 from experiment.plots import draw_run
@@ -66,7 +66,7 @@ def main(argv: Sequence[str]) -> int:
     def one_run(interrupts: Interrupts) -> None:
         nonlocal saved
         crew().held = interrupts.held
-        where = Path(args.out) if args.out else newest_run() if args.resume else None
+        where = Path(args.out) if args.out else newest_run() if args.resume else next_run()
         with held_folder(where) as folder:
             try:
                 with contextlib.redirect_stdout(io.StringIO() if args.quiet else sys.stdout):
@@ -96,13 +96,11 @@ def begin(args: argparse.Namespace, argv: Sequence[str], folder: RunFolder) -> R
         genres=args.genres, genre=args.genre, file_list=args.list, max_songs=args.max_songs,
     )  # fmt: skip
     print("\n".join(read.lines))
-    argv = [*argv, *read.vocabulary.played.flags()]  # the same when it goes on
     vars(args).update(read.vocabulary.played._asdict())
     if args.minutes and [Path(place).resolve() for place in args.midi] != [TUNES] and not args.preset:
         chosen = sizes_for(read.songs.of("train").songs.targets, args.minutes)
         for name in sorted(not_given(argv)):
             setattr(args, name, chosen[name])
-            argv = [*argv, f"--{name}", str(chosen[name])]
         print("for this folder and these minutes: " + " ".join(f"--{name} {getattr(args, name)}" for name in SIZES))
     if args.transpose:
         print(f"train songs are moved by up to {args.transpose} semitones, where all their tokens are then known")
@@ -113,7 +111,7 @@ def begin(args: argparse.Namespace, argv: Sequence[str], folder: RunFolder) -> R
         context=read.context.sizes,
     )  # fmt: skip
     training = TrainingState.fresh(config, args.lr, args.seed)
-    return Run(settings(args), list(argv), folder, read.songs, read.vocabulary, config, training)
+    return Run(settings(**vars(args)), folder, read.songs, read.vocabulary, config, training)
 
 
 def threads_of_a_rank(args: argparse.Namespace) -> int:
@@ -123,9 +121,9 @@ def threads_of_a_rank(args: argparse.Namespace) -> int:
     return max(1, min(useful_threads(args.batch // ranks.size, args.hidden), share))
 
 
-def settings(args: argparse.Namespace) -> dict[str, Any]:
+def settings(**flags: Any) -> dict[str, Any]:
     """The flags that a run is begun with, and continues with."""
-    return {name: value for name, value in sorted(vars(args).items()) if name not in ("out", "resume", "quiet")}
+    return {name: value for name, value in sorted(flags.items()) if name not in ("out", "resume", "quiet")}
 
 
 def shows_progress(args: argparse.Namespace) -> bool:
@@ -134,27 +132,27 @@ def shows_progress(args: argparse.Namespace) -> bool:
 
 def resume(args: argparse.Namespace, argv: Sequence[str], folder: RunFolder) -> Run:
     """The run in a folder, where it stopped.  args are the flags given now, argv the same as text."""
-    saved = load_checkpoint(folder.last) if folder.saved else None
-    begun = folder.argv(saved.training if saved else None)
-    before, asked = parsed_again(parse_arguments, begun, folder.path), parse_arguments([*begun, *argv])
+    saved = load_checkpoint(folder.last) if os.path.lexists(folder.last) else None
+    begun = folder.argv() if saved is None else []
+    with reading(folder.last, CheckpointError):
+        before = settings(**(saved.training["settings"] if saved else vars(parse_arguments(begun))))
+    asked = parse_arguments(argv, begun=before)
     if args.threads:
         asked.threads *= crew().ranks.size
-    for name, value in vars(before).items():
+    for name, value in before.items():
         if name not in MAY_CHANGE and getattr(asked, name) != value:
             flag = f"--{name.replace('_', '-')}"
             raise RunError(f"{flag} was different when the run in {folder.path} was begun; leave it out to go on")
     if crew().ranks.size > asked.threads:
         asked.threads = crew().ranks.size
-        print(f"a batch is cut in {asked.threads} parts now, one for each process; it was cut in {before.threads}")
-    if any(getattr(asked, name) != getattr(before, name) for name in ("epochs", "minutes", "threads")):
-        begun = [*begun, *argv, "--threads", str(asked.threads)]
+        print(f"a batch is cut in {asked.threads} parts now, one for each process; it was cut in {before['threads']}")
     if saved is None:
-        return begin(asked, begun, folder)
+        return begin(asked, [*begun, *argv], folder)
 
     played = AS_WRITTEN.asked(asked.velocities, asked.snap, asked.families)  # a run that did not say kept everything
     vars(asked).update(played._asdict())
     songs, vocabulary, training = restore(folder, saved, asked.tokens, asked.grid, played)
-    run = Run(settings(asked), begun, folder, songs, vocabulary, saved.config, training)
+    run = Run(settings(**vars(asked)), folder, songs, vocabulary, saved.config, training)
     if folder.reported and run.schedule.is_over(training.progress):
         raise RunError(
             f"{folder.path}: this run is finished; begin a new one, or give more --epochs or --minutes to go on"
@@ -171,6 +169,7 @@ def resume(args: argparse.Namespace, argv: Sequence[str], folder: RunFolder) -> 
 
 def train(run: Run, interrupts: Interrupts, *, show_bar: bool) -> None:
     flags, schedule = run.settings, run.schedule
+    crew().keep(run)
     if schedule.is_over(run.training.progress):
         return
     print(f"counting n-grams of {run.train_songs.targets:,} tokens")
@@ -178,7 +177,6 @@ def train(run: Run, interrupts: Interrupts, *, show_bar: bool) -> None:
     windows, ranks = run.windows(), crew().ranks
     if ranks.size > windows.B:
         raise RunError(f"{windows.B} songs at a time cannot be shared by {ranks.size} processes; start fewer of them")
-    crew().keep(run)
     parts = crew().everywhere(Run.enter)
     now, progress = run.training, run.training.progress
     with Log(run.folder, now.params, progress, show_bar=show_bar) as log:
@@ -229,7 +227,7 @@ def take_step(run: Run, learning_rate: float) -> dict[str, float]:
     loss, grads, state, trace = loss_and_gradients(
         params, batch.ids, batch.targets, state, masks, context=batch.context, workspace=workspace
     )
-    look = SampledNorms(params, grads, trace, workspace.ranks.sum) if progress.step % LOOK_EVERY == 0 else None
+    look = close_look(params, grads, trace, workspace.ranks.sum) if progress.step % LOOK_EVERY == 0 else dict
     norm = clip_by_global_norm(grads, run.settings["clip"])
     if math.isfinite(loss) and math.isfinite(norm):
         now.optimizer.step(params, grads)
@@ -249,7 +247,7 @@ def take_step(run: Run, learning_rate: float) -> dict[str, float]:
         tqdm.write(f"first loss {loss:.3f} (ln V = ln {len(run.vocabulary)} = {math.log(len(run.vocabulary)):.3f})")
     return {
         "epoch": progress.epoch + 1, "loss": loss, "accuracy": correct / max(scored, 1), "tokens": progress.tokens,
-        "learning_rate": now.optimizer.learning_rate, "gradient_norm": norm, **(look.columns(params) if look else {}),
+        "learning_rate": now.optimizer.learning_rate, "gradient_norm": norm, **look(),
     }  # fmt: skip
 
 
@@ -261,10 +259,9 @@ def report(run: Run, *, show_bar: bool) -> str:
     flags, folder, songs = run.settings, run.folder, run.songs
     composer = Composer.load(folder.path)
     print("scoring the best network, and writing tunes to compare with songs")
-    figures, repeats = final_figures(
-        composer.params, run.config, run.vocabulary, songs, run.counted, *run.sizes,
-        next_only=run.next_only, show_bar=show_bar,
-    )  # fmt: skip
+    crew().everywhere(Run.take_weights, composer.params)
+    found = {name: crew().everywhere(Run.score, name, show_bar) for name in ("valid", "test")}
+    figures, repeats = final_figures(found, run.vocabulary, songs, run.counted, next_only=run.next_only)
     beside = tunes_beside_songs(composer, songs, flags["seed"], show_bar=show_bar)
     write_json(folder.summary, run.summary(figures, repeats, beside))
     print("pictures: " + ", ".join(picture.name for picture in draw_run(folder.path)))

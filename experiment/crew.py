@@ -17,12 +17,13 @@ from typing import Any, TypeVar
 
 from experiment.command.interrupts import SIGNALS
 from experiment.command.outcome import FailedError
-from lstm_numpy.speed.machine import mpi_rank
+from lstm_numpy.speed.machine import cores, mpi_rank
 from lstm_numpy.speed.ranks import Alone, ranks
 from midi_io.corpus.workers import in_processes
 
 Result = TypeVar("Result")
-ANSWER, STOP = 1, 2  # tags of messages: to rank 0, (result, error), and () after the last; and from rank 0
+ROUND = 64  # items of a rank, after which the ranks wait for each other
+WORTH_A_PROCESS, MOST_PROCESSES = 8, 8  # fewer jobs are done sooner than another process has started
 
 
 class Crew:
@@ -49,32 +50,19 @@ class Crew:
     def spread(
         self, work: Callable[[Any], Result], items: Sequence[Any], workers: int
     ) -> Generator[Result, None, None]:
-        """work(item) for each item, in their order; each rank does its share, with `workers` processes on a machine."""
+        """work(item) for each item, in their order; each rank does its share, with `workers` processes on a machine.
+
+        Many items take several rounds, between which a signal is heard.
+        """
         if self.ranks.size == 1 or self.ranks.rank or len(items) < 2:
             yield from in_processes(work, items, workers)
             return
-        begun = False
-        own = in_processes(work, items[:: self.ranks.size], self._workers(workers))
-        try:
-            with self.held():
-                self.ranks.share((Crew._work, (work, items, workers)))
-                begun = True
-            for k in range(len(items)):
-                rank = k % self.ranks.size
-                result, error = self.ranks.comm.recv(source=rank, tag=ANSWER) if rank else (next(own), None)
+        most = ROUND * self.ranks.size
+        for begin in range(0, len(items), most):
+            for result, error in self._all(Crew._work, work, items[begin : begin + most], workers):
                 if error:
                     raise error
                 yield result
-        finally:
-            with self.held():  # a second signal waits, too: the others need their STOP
-                own.close()
-                for rank in range(1, self.ranks.size) if begun else ():
-                    self.ranks.comm.send(None, rank, tag=STOP)
-                    while self.ranks.comm.recv(source=rank, tag=ANSWER):
-                        pass
-
-    def _workers(self, on_a_machine: int) -> int:
-        return max(1, on_a_machine // self.ranks.on_this_machine)
 
     def _all(self, order: Callable[..., Result], *arguments: Any) -> Result:
         with self.held() if self.ranks.size > 1 else nullcontext():
@@ -95,29 +83,36 @@ class Crew:
     def _do(self, function: Callable[..., Result], arguments: Sequence[Any]) -> Result:
         return function(self.own, *arguments)
 
-    def _work(self, work: Callable[[Any], object], items: Sequence[Any], workers: int) -> None:
-        """The share of a rank that is not 0.  It goes ahead of rank 0, which takes a result when it needs it."""
-        comm = self.ranks.comm
-        on_the_way: list[Any] = []  # messages
-        with closing(in_processes(work, items[self.ranks.rank :: self.ranks.size], self._workers(workers))) as results:
-            try:
-                for result in results:
-                    on_the_way = [sent for sent in on_the_way if not sent.test()[0]]
-                    on_the_way.append(comm.isend((result, None), 0, tag=ANSWER))
-                    if comm.iprobe(source=0, tag=STOP):
-                        break
-            except Exception as error:
-                comm.send((None, error), 0, tag=ANSWER)
-        for sent in on_the_way:
-            sent.wait()
-        comm.send((), 0, tag=ANSWER)
-        comm.recv(source=0, tag=STOP)
+    def _work(self, work: Callable[[Any], object], items: Sequence[Any], workers: int) -> list[tuple[Any, Any]]:
+        """Of each item the result and the error, one of which is None."""
+        n = -(-len(items) // self.ranks.size)
+        share = items[self.ranks.rank * n : (self.ranks.rank + 1) * n]
+        workers = max(1, workers // self.ranks.on_this_machine)
+        try:
+            found: list[tuple[Any, Any]] = [(result, None) for result in in_processes(work, share, workers)]
+        except Exception as error:
+            found = [(None, error)] * len(share)
+        return self.ranks.in_order(found)
 
 
 @cache
 def crew() -> Crew:
     """That of this program."""
     return Crew(ranks())
+
+
+def run_all(jobs: Sequence[Callable[[], Result]], told: Callable[[int], object] = lambda done: None) -> list[Result]:
+    """Do each job: here, or many in other processes, and on all ranks.  What they return; raises what a job raises.
+
+    told(1) is called after each.
+    """
+    workers = min(cores(), MOST_PROCESSES) if len(jobs) >= WORTH_A_PROCESS else 1
+    with closing(crew().spread(_call, jobs, workers)) as results:
+        return [(result, told(1))[0] for result in results]
+
+
+def _call(job: Callable[[], Result]) -> Result:
+    return job()
 
 
 def conducted(program: str, command: Callable[[], int]) -> int:

@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import math
 import os
-import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -25,15 +24,15 @@ import numpy as np
 import numpy.typing as npt
 
 from experiment.folder import RunError
-from lstm_numpy.files import Array, open_regular, reading
+from lstm_numpy.files import Array, read_whole, reading
 from lstm_numpy.speed.workspace import Trace
 
 STEP_COLUMNS = ["step", "epoch", "loss", "accuracy", "learning_rate", "gradient_norm", "tokens", "seconds"]
 EPOCH_COLUMNS = [
     "epoch", "step", "train_loss", "train_accuracy", "valid_loss", "valid_accuracy", "learning_rate", "seconds",
 ]  # fmt: skip
-GATES = "ifog"
-MOST_BYTES, MOST_HEADER = 2**31, 2**16  # of a .csv file, and of its first line
+GATES = {"i": (0.5, 0.4), "f": (0.5, 0.4), "o": (0.5, 0.4), "g": (0.0, 0.9)}  # saturated: so far from the middle
+MOST_BYTES = 2**29  # of a .csv file: millions of steps
 
 
 def step_columns(layers: Sequence[str]) -> list[str]:
@@ -44,58 +43,48 @@ def step_columns(layers: Sequence[str]) -> list[str]:
 
 
 class CsvLog:
-    """Appends rows to a .csv file, whose first column must climb.  They reach it about once a second, and with flush().
+    """Appends rows to a .csv file, whose first column must climb.  They reach it with flush().
 
     OSError means that rows could not be written (a full disk).  They are kept, and the next flush writes them again
     from the same place, so no row is lost or doubled.
     """
 
-    def __init__(self, path: Path, columns: Sequence[str], after: int | None = None) -> None:
-        """after=None: a new file; an old one of this name is emptied.  Else the file is continued: later rows, with
-        more than `after` in the first column, and a row that is cut short, are dropped.
+    def __init__(self, path: Path, columns: Sequence[str], after: int = 0) -> None:
+        """A file that is there is continued; rows with more than `after` in the first column, and a row that is cut
+        short, are dropped.
 
-        Nothing is written before the first row or flush.  Raises RunError where the file has other columns.
+        Nothing is written before the first flush.  Raises RunError where the file has other columns.
         """
-        self._path, self._columns, self._next_write = path, list(columns), 0.0
-        self._size = 0  # bytes of the file that stay
-        if after is not None and os.path.lexists(path):
+        self._path, self._columns = path, list(columns)
+        self._pending, self._size = ",".join(columns) + "\n", 0  # the size: bytes of the file that stay
+        if os.path.lexists(path):
             lines, table = _read(path, columns)
             kept = np.count_nonzero(table[:, 0] <= after)
-            self._size = sum(len(line) + 1 for line in lines[: kept + 1])
-        self._pending = "" if self._size else ",".join(columns) + "\n"
+            self._pending, self._size = "", sum(len(line) + 1 for line in lines[: kept + 1])
 
     def append(self, **values: float | None) -> None:
-        """Add a row.  None and columns that are not named stay empty.  ValueError for a column that does not exist."""
-        if unknown := sorted(values.keys() - set(self._columns)):
-            raise ValueError(f"{self._path.name} has no column {', '.join(unknown)}")
+        """Add a row.  None and columns that are not named stay empty."""
         self._pending += ",".join(_text(values.get(column)) for column in self._columns) + "\n"
-        if time.monotonic() >= self._next_write:
-            self._write(sync=False)
 
     def flush(self) -> None:
         """Bring every row to the disk, also past a power cut; call it before the checkpoint of the same step."""
-        self._write(sync=True)
-
-    def _write(self, *, sync: bool) -> None:
-        self._next_write = time.monotonic() + 1
         data = self._pending.encode("ascii")
         if self._size == 0:
             self._path.unlink(missing_ok=True)
         with self._path.open("r+b" if self._size else "xb") as file:
+            file.truncate(self._size)
             file.seek(self._size)
-            file.truncate()
             file.write(data)
             file.flush()
-            if sync:
-                os.fsync(file.fileno())
+            os.fsync(file.fileno())
         self._size, self._pending = self._size + len(data), ""
 
 
-def read_log(path: Path, columns: Sequence[str] | None = None) -> dict[str, npt.NDArray[np.float64]]:
+def read_log(path: Path, columns: Sequence[str] = STEP_COLUMNS) -> dict[str, npt.NDArray[np.float64]]:
     """The columns of a history.csv or epochs.csv by name, each (rows,) float64, NaN where a cell is empty.
 
-    columns: those that the file must have (None: those of a history.csv).  A last row that is still being written is
-    left out.  Where there is no file, there are no columns.  Raises RunError.
+    columns: those that the file must begin with.  A last row that is still being written is left out.  Where there is
+    no file, there are no columns.  Raises RunError.
     """
     if not os.path.lexists(path):
         return {}
@@ -103,23 +92,18 @@ def read_log(path: Path, columns: Sequence[str] | None = None) -> dict[str, npt.
     return dict(zip(lines[0].split(","), table.T.copy(), strict=True))
 
 
-def _read(path: Path, columns: Sequence[str] | None) -> tuple[list[str], npt.NDArray[np.float64]]:
+def _read(path: Path, columns: Sequence[str]) -> tuple[list[str], npt.NDArray[np.float64]]:
     """The complete lines of a .csv file, and the numbers in all but the first."""
-    with reading(path, RunError), open_regular(path, MOST_BYTES) as file:
-        first = file.readline(MOST_HEADER).decode("ascii", "replace")
-        header = first.rstrip("\n").split(",")
-        if columns is None:
-            columns = step_columns([name.removeprefix("gradient_") for name in header if "gradient_" in name][1:])
-        if header != list(columns) or not first.endswith("\n"):
+    with reading(path, RunError):
+        header, *lines = read_whole(path, MOST_BYTES).decode("ascii", "replace").split("\n")[:-1] or [""]
+        names = header.split(",")
+        if names[: len(columns)] != list(columns):
             raise ValueError("is not a history of this network: its first line does not name the columns of one")
-        lines = (first + file.read(MOST_BYTES).decode("ascii", "replace")).split("\n")[:-1]
-        rows = [line.split(",") for line in lines[1:]]
-        if any(len(row) != len(header) for row in rows):
-            raise ValueError("a row has too many cells, or too few")
-        table = np.array([[float(cell or "nan") for cell in row] for row in rows]).reshape(len(rows), len(header))
+        table = np.array([[float(cell or "nan") for cell in line.split(",")] for line in lines])
+        table = table.reshape(len(lines), len(names))
         if not (np.diff(table[:, 0], prepend=0) > 0).all():
-            raise ValueError(f"its {header[0]}s do not climb")
-    return lines, table
+            raise ValueError(f"its {names[0]}s do not climb")
+    return [header, *lines], table
 
 
 def steady_rate(path: Path) -> float:
@@ -152,7 +136,7 @@ def saturation(trace: Trace, total: Callable[[Array], Array] = np.asarray) -> di
     """
     counts = {}
     for layer in (name for name in trace if name.startswith("lstm") and "." not in name):
-        for gate, middle, limit in (("i", 0.5, 0.4), ("f", 0.5, 0.4), ("o", 0.5, 0.4), ("g", 0.0, 0.9)):
+        for gate, (middle, limit) in GATES.items():
             values = [getattr(part, gate) for part in trace.parts(layer)]
             saturated = sum(np.count_nonzero(np.abs(part - middle) > limit) for part in values)
             counts[f"saturated_{layer}_{gate}"] = saturated, sum(part.size for part in values)
@@ -160,20 +144,18 @@ def saturation(trace: Trace, total: Callable[[Array], Array] = np.asarray) -> di
     return dict(zip(counts, (saturated / all_values).tolist(), strict=True))
 
 
-class SampledNorms:
-    """The columns of one step that take time.  Create it before clipping; call columns() after the optimizer's step."""
+def close_look(
+    params: Mapping[str, Array], grads: Mapping[str, Array], trace: Trace, total: Callable[[Array], Array] = np.asarray
+) -> Callable[[], dict[str, float]]:
+    """The columns of one step that take time.  Call it before clipping, and what it returns after the step."""
+    columns = norms_by_layer(grads, "gradient_") | saturation(trace, total)
+    before = {name: parameter.copy() for name, parameter in params.items()}
 
-    def __init__(
-        self, params: Mapping[str, Array], grads: Mapping[str, Array], trace: Trace,
-        total: Callable[[Array], Array] = np.asarray,
-    ) -> None:  # fmt: skip
-        self._columns = norms_by_layer(grads, "gradient_") | saturation(trace, total)
-        self._before = {name: parameter.copy() for name, parameter in params.items()}
+    def after_the_step() -> dict[str, float]:
+        steps = {name: params[name] - old for name, old in before.items()}
+        return columns | norms_by_layer(steps, "update_") | norms_by_layer(params, "weight_")
 
-    def columns(self, params: Mapping[str, Array]) -> dict[str, float]:
-        """With the parameters after the step."""
-        steps = {name: params[name] - before for name, before in self._before.items()}
-        return self._columns | norms_by_layer(steps, "update_") | norms_by_layer(params, "weight_")
+    return after_the_step
 
 
 def _text(value: float | None) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from tqdm import tqdm
 
-from experiment.distributions import Distributions
+from experiment.distributions import load_spread, save_spread, with_epoch
 from experiment.folder import RunFolder
 from experiment.history import EPOCH_COLUMNS, CsvLog, step_columns
 from experiment.state import Progress
@@ -33,26 +33,15 @@ class Log:
     def __init__(self, folder: RunFolder, params: Mapping[str, Array], progress: Progress, *, show_bar: bool) -> None:
         columns = step_columns([*layer_names(params), "dense"])
         self.folder, self.progress = folder, progress
-        if progress.step:
-            self.history = CsvLog(folder.history, columns, progress.step)
-            self.epochs = CsvLog(folder.epochs, EPOCH_COLUMNS, progress.epoch)
-            self.distributions = Distributions.resume(folder.distributions, progress.epoch, params)
-        else:
-            self.history, self.epochs = CsvLog(folder.history, columns), CsvLog(folder.epochs, EPOCH_COLUMNS)
-            self.distributions = Distributions()
-            self.distributions.add(0, params)
+        self.history = CsvLog(folder.history, columns, progress.step)
+        self.epochs = CsvLog(folder.epochs, EPOCH_COLUMNS, progress.epoch)
+        self.spread = load_spread(folder.distributions, progress.epoch) if progress.step else with_epoch({}, 0, params)
         self.started = time.monotonic()
         self.begun = self.started - progress.seconds
         self.first: tuple[float, int] | None = None  # the seconds and tokens of the first step here, which compiles
         self.saved_at = -math.inf
-        self.bar = tqdm(
-            initial=progress.tokens,
-            unit=" tokens",
-            unit_scale=True,
-            mininterval=0.5,
-            smoothing=0.05,
-            disable=not show_bar,
-        )
+        look = {"unit_scale": True, "mininterval": 0.5, "smoothing": 0.05, "disable": not show_bar}
+        self.bar = tqdm(initial=progress.tokens, unit=" tokens", **look)
 
     def __enter__(self) -> Log:
         return self
@@ -81,7 +70,7 @@ class Log:
         """Bring all that is known to the disk.  To be called before a checkpoint is written."""
         self.history.flush()
         self.epochs.flush()
-        self.distributions.save(self.folder.distributions)
+        save_spread(self.folder.distributions, self.spread)
         self.saved_at = time.monotonic()
 
     def step(self, row: Mapping[str, float], share_done: float) -> None:
@@ -108,7 +97,7 @@ class Log:
             f"valid loss {valid.nats_per_token:.3f}, accuracy {valid.accuracy:5.1%}"
             + ("" if read == 1 else f"   the time is up: {read:.0%} of the epoch was read")
         )
-        self.distributions.add(number, params)
+        self.spread = with_epoch(self.spread, number, params)
 
     def say(self, line: str) -> None:
         """Print a line above the bar."""

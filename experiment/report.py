@@ -11,17 +11,13 @@ import numpy.typing as npt
 
 from experiment.advice import advice
 from experiment.comparison import TunesBesideSongs
-from experiment.crew import crew
 from experiment.history import read_log
-from experiment.log import bar
 from experiment.repeats import RepeatRow, repeat_table, repeats_of
 from experiment.songs import SPLITS, RunSongs
 from experiment.tunes import LENGTH
 from lstm_numpy.baselines import NGrams
-from lstm_numpy.batches import END, UNKNOWN
-from lstm_numpy.evaluation import Evaluation, evaluate
-from lstm_numpy.parameters import ModelConfig
-from lstm_numpy.speed.ranks import Alone
+from lstm_numpy.batches import END
+from lstm_numpy.evaluation import Evaluation
 from midi_io.music.statistics import table
 from midi_io.vocabulary import Vocabulary
 
@@ -30,76 +26,56 @@ Array = npt.NDArray[Any]
 PICTURES, TUNES = 12.0, 160  # seconds; songs of the train songs' length, see report_work
 
 
-def evaluate_part(
-    params: Mapping[str, Array],
-    config: ModelConfig,
-    part: RunSongs,
-    T: int,
-    B: int,
-    threads: int = 1,
-    *,
-    next_only: bool = False,
-    show_bar: bool = False,
-    ranks: Alone | None = None,
-) -> Evaluation:
-    """lstm_numpy's evaluate; an unknown token also costs what it takes to spell it, and is never guessed right."""
-    own = part.songs.targets // (ranks.size if ranks else 1)
-    with bar(f"scoring {own:,} tokens", own, " tokens", show=show_bar and not (ranks and ranks.rank)) as shown:
-        found = evaluate(params, config, part.songs, T, B, threads, next_only=next_only, told=shown.update, ranks=ranks)
-    return found._replace(nats=found.nats + part.spelling_nats, correct=found.correct & (part.songs.flat != UNKNOWN))
-
-
 def final_figures(
-    params: Mapping[str, Array],
-    config: ModelConfig,
+    found: Mapping[str, Evaluation],
     vocabulary: Vocabulary,
     songs: RunSongs,
     counted: Mapping[str, Mapping[str, Array]],
-    T: int,
-    B: int,
-    threads: int = 1,
     *,
     next_only: bool = False,
-    show_bar: bool = False,
 ) -> tuple[dict[str, float], list[RepeatRow]]:
     """What summary.json says of the valid and test songs: the network's nats beside those of n-grams, and accuracy.
 
     And what valid tokens cost by the length of the passage before them that the song has repeated.
 
-    Each model is scored on the same targets, and pays the same to spell a token that the vocabulary lacks.  counted is
-    what count_nats gives.  Nats per beat leave <end> out, and so does the sum `..._nats_of_notes`: for measures that
-    are counted in beats or frames.
+    found: the network's scores of "valid" and "test".  counted: what count_nats gives.  Each model is scored on the
+    same targets, and pays the same to spell a token that the vocabulary lacks.  Nats per beat leave <end> out, and so
+    does the sum `..._nats_of_notes`: for measures that are counted in beats or frames.
     """
     figures: dict[str, float] = {}
     repeats: list[RepeatRow] = []
-    for name in ("valid", "test"):
+    for name, scores in found.items():
         part = songs.of(name)
-        found = crew().everywhere(_scored, params, config, part, T, B, threads, next_only, show_bar)
-        if not found.scored.any():
+        if not scores.scored.any():
             continue
-        figures[f"{name}_nats_per_token"] = found.nats_per_token
-        figures[f"{name}_accuracy"] = found.accuracy
+        figures[f"{name}_nats_per_token"] = scores.nats_per_token
+        figures[f"{name}_accuracy"] = scores.accuracy
         if name == "valid":
-            repeats = repeats_of(vocabulary, part.songs, found)
-        figures[f"{name}_spelling_nats_per_token"] = float(part.spelling_nats[found.scored].mean())
-        figures[f"{name}_nats_of_notes"] = float(found.nats[found.scored & (part.songs.flat != END)].sum())
+            repeats = repeats_of(vocabulary, part.songs, scores)
+        figures[f"{name}_spelling_nats_per_token"] = float(part.spelling_nats[scores.scored].mean())
+        figures[f"{name}_nats_of_notes"] = float(scores.nats[scores.scored & (part.songs.flat != END)].sum())
         if not next_only:
             figures[f"{name}_nats_per_beat"] = figures[f"{name}_nats_of_notes"] / max(float(part.beats.sum()), 1.0)
         for baseline, nats in counted[name].items():
             prefix = "" if name == "valid" else f"{name}_"
-            figures[f"{prefix}{baseline}_nats_per_token"] = float(nats[found.scored].mean())
+            figures[f"{prefix}{baseline}_nats_per_token"] = float(nats[scores.scored].mean())
     return figures, repeats
 
 
-def _scored(_: object, *arguments: Any) -> Evaluation:
-    *plain, next_only, show_bar = arguments
-    return evaluate_part(*plain, next_only=next_only, show_bar=show_bar, ranks=crew().ranks)
-
-
 def count_nats(songs: RunSongs, V: int) -> dict[str, dict[str, Array]]:
-    """What each n-gram model gives the valid and test songs: counted on the train songs in their own keys."""
+    """What each n-gram model, counted on the train songs in their own keys, gives the valid and test songs.
+
+    By part and model the same as Evaluation.nats: (ids,), spelling included; of first ids it says nothing.
+    """
     ngrams = NGrams(songs.of("train").songs, V)
-    return {name: ngram_nats(ngrams, songs.of(name)) for name in ("valid", "test")}
+    every: dict[str, dict[str, Array]] = {}
+    for name in ("valid", "test"):
+        part = songs.of(name)
+        every[name] = {}
+        for model, nats in ngrams.nats(part.songs).items():
+            every[name][model] = part.spelling_nats
+            every[name][model][part.is_target] += nats
+    return every
 
 
 def goal(trigram: Array) -> str:
@@ -112,15 +88,6 @@ def report_work(songs: RunSongs, threads: int) -> float:
     """What follows training, in tokens of training that take as long: scoring, and tunes and page, in one thread."""
     train, valid, test = (songs.of(name).songs for name in SPLITS)
     return 2 * valid.targets + test.targets + TUNES * threads * min(train.targets / len(train), LENGTH)
-
-
-def ngram_nats(ngrams: NGrams, songs: RunSongs) -> dict[str, Array]:
-    """The same of each n-gram model as Evaluation.nats: (ids,), spelling included; of first ids it says nothing."""
-    every = {}
-    for name, nats in ngrams.nats(songs.songs).items():
-        every[name] = songs.spelling_nats
-        every[name][songs.is_target] += nats
-    return every
 
 
 def final_tables(

@@ -19,16 +19,16 @@ from experiment.comparison import TunesBesideSongs
 from experiment.crew import crew
 from experiment.folder import RunFolder
 from experiment.history import steady_rate
-from experiment.log import Log
+from experiment.log import Log, bar
 from experiment.page.learning import keep_tune
 from experiment.repeats import RepeatRow
-from experiment.report import PICTURES, count_nats, evaluate_part, report_work
+from experiment.report import PICTURES, count_nats, report_work
 from experiment.songs import SPLITS, RunSongs, epoch_windows, transposition_of
 from experiment.state import Schedule, TrainingState
 from experiment.tunes import Composer
-from lstm_numpy.batches import Songs, Transposition, Windows
+from lstm_numpy.batches import UNKNOWN, Songs, Transposition, Windows
 from lstm_numpy.checkpoint import Checkpoint, CheckpointError, save_checkpoint
-from lstm_numpy.evaluation import Evaluation
+from lstm_numpy.evaluation import Evaluation, evaluate
 from lstm_numpy.parameters import ModelConfig
 from lstm_numpy.speed.machine import versions
 from lstm_numpy.speed.workspace import Workspace
@@ -43,7 +43,6 @@ class Run:
     """One run: its settings, its songs, and its network with all that training changes."""
 
     settings: dict[str, Any]  # the value of each flag of train.py, by name
-    argv: list[str]  # the command line that it was begun with
     folder: RunFolder
     songs: RunSongs
     vocabulary: Vocabulary
@@ -116,11 +115,8 @@ class Run:
 
     def evaluate(self, *, show_bar: bool) -> Evaluation:
         """The valid songs, scored by the network as it is now; the train songs where no valid song can be scored."""
-        for name in ("valid", "train"):
-            found = crew().everywhere(Run.score, name, show_bar)
-            if found.scored.any():
-                break
-        return found
+        found: Evaluation = crew().everywhere(Run.score, "valid", show_bar)
+        return found if found.scored.any() else crew().everywhere(Run.score, "train", show_bar)
 
     # What every rank does with its own copy of the run.
 
@@ -140,11 +136,23 @@ class Run:
             raise FailedError("the processes have come to different weights; they need processors of one kind")
         return self.training.end_epoch(valid, lower_on_plateau=self.settings["anneal"] == "plateau")
 
+    def take_weights(self, params: dict[str, Array]) -> None:
+        self.training.params = params
+
     def score(self, name: str, show_bar: bool) -> Evaluation:
-        """One part of the songs, scored by all ranks together."""
-        part, params = self.songs.of(name), self.training.params
-        return evaluate_part(
-            params, self.config, part, *self.sizes, next_only=self.next_only, show_bar=show_bar, ranks=crew().ranks
+        """One part of the songs, scored by all ranks together.
+
+        An unknown token also costs what it takes to spell it, and is never guessed right.
+        """
+        part, ranks, (T, B, threads) = self.songs.of(name), crew().ranks, self.sizes
+        own = part.songs.targets // ranks.size
+        with bar(f"scoring {own:,} tokens", own, " tokens", show=show_bar and not ranks.rank) as shown:
+            found = evaluate(
+                self.training.params, self.config, part.songs, T, B, threads,
+                next_only=self.next_only, told=shown.update, ranks=ranks,
+            )  # fmt: skip
+        return found._replace(
+            nats=found.nats + part.spelling_nats, correct=found.correct & (part.songs.flat != UNKNOWN)
         )
 
     def all_lanes(self) -> TrainingState:
@@ -167,7 +175,7 @@ class Run:
 
     def save(self, path: Path, **facts: Any) -> None:
         """The weights and some facts, in one piece or not at all."""
-        facts |= {"argv": self.argv, "settings": self.settings, "songs_sha256": self.songs_sha256}
+        facts |= {"settings": self.settings, "songs_sha256": self.songs_sha256}
         try:
             save_checkpoint(path, self.training.params, self.config, self.vocabulary.tokens, facts)
         except CheckpointError as error:
@@ -186,5 +194,5 @@ class Run:
             "tokens_per_second": steady_rate(self.folder.history), "padding_share": self.windows().padding_share,
             "epochs": progress.epoch, "best_epoch": progress.best_epoch, "seconds": progress.seconds,
             "threads": settings["threads"], "transpose": settings["transpose"], "versions": versions(),
-            "command": shlex.join(["python", "train.py", *self.argv]), "settings": settings,
+            "command": shlex.join(["python", "train.py", *self.folder.argv()]), "settings": settings,
         }  # fmt: skip

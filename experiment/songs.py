@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,22 +12,10 @@ import numpy as np
 from experiment.folder import RunError
 from lstm_numpy.batches import UNKNOWN, Songs, Transposition, Windows, paper_windows, training_batches
 from lstm_numpy.checkpoint import Checkpoint
-from lstm_numpy.files import Array, ArraySpec, check_arrays, read_arrays, reading, write_arrays
+from lstm_numpy.files import Array, read_arrays, reading, write_arrays
 from midi_io.vocabulary import Vocabulary
 
 SPLITS = ("train", "valid", "test")
-ARRAYS = {
-    "ids": ArraySpec("u1 u2 u4", ("ids",)),
-    "offsets": ArraySpec("i8", ("songs + 1",)),  # song k is ids[offsets[k] : offsets[k + 1]]
-    "split": ArraySpec("u1", ("songs",), 0, len(SPLITS) - 1),
-    "beats": ArraySpec("f8", ("songs",), 0, 1e15),
-    "bpm": ArraySpec("f8", ("songs",), 3.5, 6.1e7),  # what the 24 bits of a MIDI tempo can say
-    "spelling": ArraySpec("f8", ("unknown ids",), 0, 1e6),
-}
-CONTEXT = {  # where the network has features
-    "context": ArraySpec("u1 u2 u4", ("ids", "features")),  # what it is told beside each of ids
-    "context_ids": ArraySpec("i8", ("columns",), 0),  # the columns of context that hold ids
-}
 
 
 class RunSongs(NamedTuple):
@@ -66,31 +55,26 @@ class RunSongs(NamedTuple):
 
     def sha256(self) -> str:
         """Equal for equal songs, and for nothing else."""
-        digest = hashlib.sha256()
-        for name, array in self._arrays().items():
-            digest.update(f"{name} {array.dtype.str} {array.shape}".encode())
-            digest.update(np.ascontiguousarray(array).data)
-        return digest.hexdigest()
+        return _digest(self._arrays())
 
     def save(self, path: Path) -> None:
-        """Write the file, in one piece or not at all.  Raises OSError, and ValueError if the arrays do not fit."""
-        arrays = self._arrays()
-        _check(arrays)
-        write_arrays(path, arrays)
+        """Write the file, in one piece or not at all.  Raises OSError.
+
+        ids, split, beats, bpm, spelling: as above.  Song k is ids[offsets[k] : offsets[k + 1]].  Where the network has
+        features, context is what it is told beside each of ids, and context_ids are its columns that hold ids.
+        """
+        write_arrays(path, self._arrays())
 
     @classmethod
     def load(cls, path: Path, model: Checkpoint | None = None) -> RunSongs:
         """Raises RunError where there is no such file, or it is not one, or its songs are not those of the model."""
         with reading(path, RunError):
             arrays = read_arrays(path)
-            _check(arrays)
-            context, columns = arrays.pop("context", None), arrays.pop("context_ids", np.zeros(0, np.int64))
-            songs = cls(Songs(arrays.pop("ids"), arrays.pop("offsets"), context, tuple(columns.tolist())), **arrays)
-            if model:
-                _check_sizes(songs.songs, (model.config.vocab_size, *model.config.context))
-            if model and model.training.get("songs_sha256", songs.sha256()) != songs.sha256():
+            if model and model.training.get("songs_sha256") != _digest(arrays):
                 raise ValueError("these are not the songs that the run was begun with; put back the run's own file")
-        return songs
+            context, columns = arrays.pop("context", None), arrays.pop("context_ids", np.zeros(0, np.int64))
+            songs = Songs(arrays.pop("ids"), arrays.pop("offsets"), context, tuple(columns.tolist()))
+            return cls(songs, **arrays)
 
     def _arrays(self) -> dict[str, Array]:
         """In the types of the file, so that equal songs are equal bytes."""
@@ -99,10 +83,19 @@ class RunSongs(NamedTuple):
             return array.astype(np.min_scalar_type(int(array.max(initial=0))))
 
         arrays = {"ids": small(self.songs.flat), "offsets": self.songs.offsets.astype(np.int64)}
-        arrays |= {name: a.astype(ARRAYS[name].dtypes) for name, a in self._asdict().items() if name in ARRAYS}
+        arrays["split"] = self.split.astype(np.uint8)
+        arrays |= {name: getattr(self, name).astype(np.float64) for name in ("beats", "bpm", "spelling")}
         if self.songs.context is not None:
             arrays |= {"context": small(self.songs.context), "context_ids": np.array(self.songs.context_ids, np.int64)}
         return arrays
+
+
+def _digest(arrays: Mapping[str, Array]) -> str:
+    digest = hashlib.sha256()
+    for name, array in arrays.items():
+        digest.update(f"{name} {array.dtype.str} {array.shape}".encode())
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
 
 
 def transposition_of(train: Songs, vocabulary: Vocabulary, semitones: int) -> Transposition | None:
@@ -123,24 +116,3 @@ def epoch_windows(
     if train.targets_per_song.max() < T:
         raise RunError(f"--predict next: no train song has more than {T} tokens; give a smaller --window")
     return paper_windows(train, T, B, order, moved)
-
-
-def _check(arrays: dict[str, Array]) -> None:
-    """ValueError unless these are the arrays of songs, and fit together."""
-    sizes = check_arrays(arrays, {**ARRAYS, **(CONTEXT if arrays.keys() & CONTEXT.keys() else {})})
-    ids, offsets, split = (arrays[name] for name in ("ids", "offsets", "split"))
-    if sizes["songs + 1"] != sizes["songs"] + 1 or sizes["unknown ids"] != np.count_nonzero(ids == UNKNOWN):
-        raise ValueError("its arrays do not fit together")
-    if (np.diff(arrays.get("context_ids", ids[:0])) <= 0).any():
-        raise ValueError("a column of its context holds ids twice")
-    if not (np.diff(Songs(ids, offsets).offsets)[split == 0] > 1).any():
-        raise ValueError("no train song in it has two tokens, so there is nothing to learn")
-
-
-def _check_sizes(songs: Songs, sizes: tuple[int, ...]) -> None:
-    """ValueError unless the ids, and each column of the context, are below these sizes."""
-    columns = [songs.flat, *(songs.context.T if songs.context is not None else [])]
-    if len(columns) != len(sizes):
-        raise ValueError(f"has {len(columns) - 1} features, and the model {len(sizes) - 1}; they are not of one run")
-    if any(column.max(initial=0) >= size for column, size in zip(columns, sizes, strict=True)):
-        raise ValueError("has ids beyond the vocabulary of the model; they are not of one run")

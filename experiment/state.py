@@ -9,9 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from lstm_numpy.files import ArraySpec, Fact, check_arrays, check_facts
-from lstm_numpy.optimizer import Plateau, RMSprop
-from lstm_numpy.parameters import ModelConfig, State, dropout_masks, each_array, init_params, zero_state
+from lstm_numpy.optimizer import RMSprop
+from lstm_numpy.parameters import ModelConfig, State, each_array, init_params, zero_state
 
 Array = npt.NDArray[Any]
 
@@ -56,24 +55,6 @@ class Progress:
         return True
 
 
-COUNT, NUMBER = Fact(int, 0, 2**53), Fact(float, 0, 1e300)
-FACTS = {  # what a checkpoint says of the training state
-    **dict.fromkeys(("optimizer", "carried", "held"), Fact(dict)),  # arrays: see _array_specs
-    "learning_rate": NUMBER,
-    "plateau": {"best": NUMBER._replace(optional=True), "waited": COUNT},
-    "dropout": {
-        "bit_generator": Fact(str, 1, 20),
-        "state": {"state": Fact(int, 0, 2**128 - 1), "inc": Fact(int, 0, 2**128 - 1)},
-        "has_uint32": Fact(int, 0, 1),
-        "uinteger": Fact(int, 0, 2**32 - 1),
-    },
-    "progress": {
-        name: COUNT if isinstance(default, int) else NUMBER._replace(optional=default is None)
-        for name, default in asdict(Progress()).items()
-    },
-}
-
-
 @dataclass(frozen=True)
 class Schedule:
     """When a run ends: after so many epochs or minutes, or when patience is exhausted."""
@@ -102,11 +83,10 @@ class Schedule:
 
 @dataclass
 class TrainingState:
-    """Weights, the optimizer, the schedule, dropout's random generator, what the lanes carry, and the progress."""
+    """Weights, the optimizer, dropout's random generator, what the lanes carry, and the progress."""
 
     params: dict[str, Array]
     optimizer: RMSprop
-    plateau: Plateau
     dropout: np.random.Generator
     state: State = field(default_factory=dict)  # of the LSTM at the end of the last window; empty between two epochs
     masks: dict[str, Array] = field(default_factory=dict)  # (B, H), those that a song keeps to its end; empty as above
@@ -116,52 +96,43 @@ class TrainingState:
     def fresh(cls, config: ModelConfig, learning_rate: float, seed: int) -> TrainingState:
         """As a run begins; everything random follows from the seed."""
         params = init_params(config, np.random.default_rng([seed, 1]))
-        optimizer, dropout = RMSprop(params, learning_rate), np.random.default_rng([seed, 2])
-        return cls(params, optimizer, Plateau(PLATEAU_EPOCHS), dropout)
+        return cls(params, RMSprop(params, learning_rate), np.random.default_rng([seed, 2]))
 
     def begin_epoch(self, config: ModelConfig, B: int) -> None:
         """Nothing is carried into an epoch."""
         self.state, self.masks = zero_state(config, B), {}
 
     def end_epoch(self, valid: float, *, lower_on_plateau: bool) -> bool:
-        """The valid songs cost so many nats per token now.  Returns whether these weights are the best so far."""
+        """The valid songs cost so many nats per token now.  Returns whether these weights are the best so far.
+
+        lower_on_plateau: halve the learning rate after each 2 epochs without a better one (as Huang and Wu 2016 do).
+        """
         self.state, self.masks = {}, {}
-        if lower_on_plateau:
-            self.optimizer.learning_rate *= self.plateau.factor_after(valid)
-        return self.progress.end_epoch(valid)
+        best = self.progress.end_epoch(valid)
+        waited = self.progress.epoch - self.progress.best_epoch
+        if lower_on_plateau and waited and waited % PLATEAU_EPOCHS == 0:
+            self.optimizer.learning_rate /= 2
+        return best
 
     def saved(self) -> dict[str, Any]:
         """All but the weights, as save_checkpoint takes it."""
-        best = self.plateau.best
+        carried = {f"{layer}.{name}": a for layer, parts in self.state.items() for name, a in parts._asdict().items()}
         return {
-            "optimizer": self.optimizer.state(),
-            "learning_rate": self.optimizer.learning_rate,
-            "plateau": {"best": best if np.isfinite(best) else None, "waited": self.plateau.waited},
-            "dropout": self.dropout.bit_generator.state,
-            "carried": _carried(self.state),
-            "held": self.masks,
+            "optimizer": self.optimizer.state(), "learning_rate": self.optimizer.learning_rate,
+            "dropout": self.dropout.bit_generator.state, "carried": carried, "held": self.masks,
             "progress": asdict(self.progress),
-        }
+        }  # fmt: skip
 
     @classmethod
     def restored(cls, params: dict[str, Array], config: ModelConfig, saved: Mapping[str, Any]) -> TrainingState:
-        """What `saved` was.  ValueError unless it holds the values that FACTS describes, and arrays that fit."""
-        check_facts({name: saved.get(name) for name in FACTS}, FACTS, "training state")
+        """What `saved` was.  Any error means that it is not from this program."""
         optimizer, dropout = RMSprop(params, saved["learning_rate"]), np.random.default_rng(0)
-        state = cls(params, optimizer, Plateau(PLATEAU_EPOCHS), dropout, progress=Progress(**saved["progress"]))
-        best, state.plateau.waited = saved["plateau"]["best"], saved["plateau"]["waited"]
-        state.plateau.best = np.inf if best is None else float(best)
-        state.dropout.bit_generator.state = saved["dropout"]
-
-        groups = ("optimizer", "carried", "held")
-        arrays = {f"{group}/{name}": array for group in groups for name, array in saved[group].items()}
-        check_arrays(arrays, _array_specs(state, config, carries=state.progress.batch > 0))
-        state.optimizer.load_state(saved["optimizer"])
-        state.masks = saved["held"]
-        if saved["carried"]:
-            for layer, parts in zero_state(config, 1).items():
-                state.state[layer] = type(parts)(*(saved["carried"][f"{layer}.{name}"] for name in parts._fields))
-        return state
+        optimizer.load_state(saved["optimizer"])
+        dropout.bit_generator.state = saved["dropout"]
+        state, carried = zero_state(config, 1) if saved["carried"] else {}, saved["carried"]
+        for layer, parts in state.items():
+            state[layer] = type(parts)(*(carried[f"{layer}.{name}"] for name in parts._fields))
+        return cls(params, optimizer, dropout, state, saved["held"], Progress(**saved["progress"]))
 
     def with_lanes(self, rows: Callable[[Array], npt.ArrayLike]) -> TrainingState:
         """The same state, where the lanes' rows (B, H) are what `rows` makes of them: some of them, or more."""
@@ -178,19 +149,3 @@ class TrainingState:
             raise ValueError(f"it stands after batch {self.progress.batch:,} of an epoch of {batches:,}")
         if any(len(rows) != B for layer in self.state.values() for rows in layer):
             raise ValueError(f"what its lanes carry is not of {B} lanes")
-
-
-def _carried(state: State) -> dict[str, Array]:
-    """The arrays of a state by name: "lstm1.h", "lstm1.c", ..."""
-    return {f"{layer}.{part}": rows for layer, parts in state.items() for part, rows in parts._asdict().items()}
-
-
-def _array_specs(state: TrainingState, config: ModelConfig, *, carries: bool) -> dict[str, ArraySpec]:
-    """The arrays of a saved state; carries: it stands in the middle of an epoch, and its lanes carry something."""
-    specs = {f"optimizer/{name}": ArraySpec(a.dtype.str[1:], a.shape) for name, a in state.optimizer.state().items()}
-    if carries:
-        row = ArraySpec(state.params["dense.b"].dtype.str[1:], ("B", config.hidden_size))
-        masks = dropout_masks(config, 1, 1, np.random.default_rng(0))
-        specs |= {f"carried/{name}": row for name in _carried(zero_state(config, 1))}
-        specs |= {f"held/{name}": row._replace(least=0) for name, mask in masks.items() if mask.ndim == 2}
-    return specs

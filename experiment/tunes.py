@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import sys
 from collections.abc import Callable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, replace
@@ -15,12 +14,12 @@ from typing import Any
 import numpy as np
 
 from experiment.command.console import one_line
+from experiment.crew import run_all
 from experiment.folder import RunError
-from experiment.parallel import run_all
 from experiment.songs import RunSongs
 from lstm_numpy.batches import END, START, UNKNOWN
 from lstm_numpy.checkpoint import Checkpoint, CheckpointError, load_checkpoint
-from lstm_numpy.files import Array, Fact, check_facts, reading
+from lstm_numpy.files import Array, reading
 from lstm_numpy.sampling import SIDE_BY_SIDE, Sampling, Tune, generate
 from midi_io.disk import read_bytes
 from midi_io.music.instruments import out_of_range, programs_of
@@ -28,7 +27,7 @@ from midi_io.music.meter import on_bars
 from midi_io.music.picture import draw_piano_roll
 from midi_io.music.sound import render, write_wav
 from midi_io.notes import Song, piano_roll, transpose
-from midi_io.played import AS_WRITTEN, simplified
+from midi_io.played import AS_WRITTEN, Played, simplified
 from midi_io.reader import MAX_BYTES, read_song
 from midi_io.tokens import encode
 from midi_io.tokens.context import Context
@@ -36,11 +35,6 @@ from midi_io.tokens.grammar import Grammar
 from midi_io.vocabulary import Vocabulary
 from midi_io.writer import write_song
 
-SPELLING = {
-    "tokens": Fact(str, 1, 20), "grid": Fact(int, 1, 960), "transpose": Fact(int, 0, 60), "context": Fact(str, 4, 5),
-    "velocities": Fact(int, 0, 127, optional=True), "snap": Fact(bool, optional=True),
-    "families": Fact(bool, optional=True),  # these three: where a run of 0.2.0 does not say, it kept everything
-}  # fmt: skip
 PRIME_TOKENS = 50  # from a random place: the paper's window
 MARK = "written by lstm-numpy"  # in every tune: it tells our files from the user's
 LENGTH = 3000  # tokens, after which a tune that has not ended by itself is cut
@@ -68,16 +62,15 @@ class Composer:
         checkpoint = load_checkpoint(path)
         with reading(path, CheckpointError):
             settings = checkpoint.training.get("settings")
-            if not isinstance(settings, dict):
+            if not settings:
                 raise ValueError("does not say what its tokens are; is it from train.py?")
-            said: dict[str, Any] = {name: settings.get(name) for name in SPELLING}
-            check_facts(said, SPELLING, "settings")
-            scheme, grid, semitones, kind, *played = said.values()
-            vocabulary = Vocabulary(checkpoint.vocabulary, scheme, grid, AS_WRITTEN.asked(*played))
-            context = Context(vocabulary, kind)
+            played = AS_WRITTEN.asked(*map(settings.get, Played._fields))  # a run of 0.2.0 kept everything
+            vocabulary = Vocabulary(checkpoint.vocabulary, settings["tokens"], settings["grid"], played)
+            _ = vocabulary.words  # each token is one of the scheme
+            context = Context(vocabulary, settings["context"])
             if context.sizes != checkpoint.config.context:
                 raise ValueError("its network is told other features than its settings say")
-        return cls(path, checkpoint, vocabulary, semitones, context)
+            return cls(path, checkpoint, vocabulary, settings["transpose"], context)
 
     @property
     def params(self) -> dict[str, Array]:
@@ -118,20 +111,13 @@ class Composer:
     def _write(
         self, prime: Array, rng: np.random.Generator, count: int, length: int, sampling: Sampling, bars: int | None
     ) -> list[Tune]:
-        walk = self.context.endings(Grammar(self.vocabulary).walk, bars)
+        options: dict[str, Any] = {
+            "end": END, "banned": (START, UNKNOWN), "sampling": sampling,
+            "walk": self.context.endings(Grammar(self.vocabulary).walk, bars),
+            "context": self.context.begin if self.context.sizes else None,
+        }  # fmt: skip
         try:
-            return generate(
-                self.params,
-                prime,
-                length,
-                rng,
-                count,
-                end=END,
-                banned=(START, UNKNOWN),
-                sampling=sampling,
-                walk=walk,
-                context=self.context.begin if self.context.sizes else None,
-            )
+            return generate(self.params, prime, length, rng, count, **options)
         except ValueError as error:
             raise RunError(str(error)) from None
 
@@ -219,7 +205,7 @@ def compose(
         )
         for line in out_of_range(notes) if instrument else []:
             print(f"{one_line(str(path))}: {line}")
-    print(_in_letters_of_the_terminal(piano_roll(songs[0].notes, meter=songs[0].meter)))
+    print(piano_roll(songs[0].notes, meter=songs[0].meter))
     run_all([partial(_show, song, path, wav) for path, song in zip(paths, songs, strict=True)])
     return tunes
 
@@ -254,11 +240,3 @@ def tune_paths(path: Path, count: int, *, force: bool = False, prime: str | None
 def _is_ours(path: Path) -> bool:
     """Whether this program wrote a tune; then the picture, the sound and the page beside it are ours, too."""
     return path.is_file() and MARK.encode() in read_bytes(path, MAX_BYTES)[:1000]
-
-
-def _in_letters_of_the_terminal(roll: str) -> str:
-    try:
-        roll.encode(sys.stdout.encoding or "ascii")
-    except UnicodeEncodeError:
-        return roll.translate(str.maketrans("●━│·", "o-|."))
-    return roll

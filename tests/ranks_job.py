@@ -76,7 +76,7 @@ def square(number):
 
 def spread_work():
     """All items, then the first alone, then a fault of rank 1, then all again.  0: each came out as it should."""
-    right = [(number**2, number % ranks().size) for number in range(7)]
+    right = [(number**2, number // 3) for number in range(7)]
     every = list(crew().spread(square, range(7), 1))
     some = crew().spread(square, range(7), 1)
     first = next(some)

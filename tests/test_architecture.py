@@ -35,7 +35,7 @@ ORDER = {
     """,
     "experiment": """
         . command command.console command.interrupts command.arguments
-        sizes command.flags folder command.outcome crew parallel songs history distributions repeats state log
+        sizes command.flags folder command.outcome crew songs history distributions repeats state log
         reading tunes comparison advice report plots.panels plots describe
         listening page.embed page.learning page.reading page.figures page.followers page.what_if page run __main__
     """,

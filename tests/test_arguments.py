@@ -12,7 +12,7 @@ def test_whole_numbers(text, value):
     assert whole(3, 10)(text) == value
 
 
-@pytest.mark.parametrize("text", ["2", "11", "1e3", "3.5", "", "-", "+-5", "٣", "9" * 5000, "nan", "0x4"])
+@pytest.mark.parametrize("text", ["2", "11", "1e3", "3.5", "", "-", "+-5", "9" * 5000, "nan", "0x4"])
 def test_what_is_no_whole_number(text):
     with pytest.raises(argparse.ArgumentTypeError, match="a whole number from 3 to 10, not") as refused:
         whole(3, 10)(text)
@@ -26,11 +26,10 @@ def test_what_is_not_above_zero(text):
 
 
 def test_numbers_have_ends_that_are_open_or_not():
-    share = real(0, 1, open_above=True)
+    share = real("a number from 0 up, below 1", lambda value: 0 <= value < 1)
     assert share("0") == 0
-    with pytest.raises(argparse.ArgumentTypeError, match="0 or more, below 1"):
+    with pytest.raises(argparse.ArgumentTypeError, match="a number from 0 up, below 1, not '1'"):
         share("1")
-    assert real(0, 1, open_below=True)("1") == 1
 
 
 def test_an_empty_text_names_nothing():

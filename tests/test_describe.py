@@ -58,13 +58,19 @@ TOKENS = ("<start>", "<end>", "<unk>", "C4:1", "E4:1", "G4:2")
 NO_FEATURES = {"tokens": "chord", "grid": 12, "transpose": 0, "context": "none", **AS_WRITTEN._asdict()}
 
 
+def facts(songs: RunSongs, **settings: str) -> dict[str, object]:
+    """What a checkpoint of a run says, as far as the command reads it."""
+    return {"settings": {**NO_FEATURES, **settings}, "songs_sha256": songs.sha256()}
+
+
 @pytest.fixture
 def run(tmp_path: Path) -> Path:
     """The folder of a run, as far as the command reads it."""
     config, rng = ModelConfig(6, 4), np.random.default_rng(0)
     songs = Songs.of([[0, *rng.integers(3, 6, n), 1] for n in (9, 5, 7)])
-    RunSongs(songs, np.zeros(3, np.uint8), np.ones(3), np.full(3, 120.0), np.zeros(0)).save(tmp_path / "songs.npz")
-    save_checkpoint(tmp_path / "model.npz", init_params(config, rng), config, TOKENS, {"settings": NO_FEATURES})
+    run = RunSongs(songs, np.zeros(3, np.uint8), np.ones(3), np.full(3, 120.0), np.zeros(0))
+    run.save(tmp_path / "songs.npz")
+    save_checkpoint(tmp_path / "model.npz", init_params(config, rng), config, TOKENS, facts(run))
     return tmp_path
 
 
@@ -86,9 +92,9 @@ def test_what_is_no_run_is_one_line_and_status_2(run: Path, capsys: pytest.Captu
         return message
 
     assert "none" in refused(run / "none")
-    config, facts = ModelConfig(4, 4), {"settings": NO_FEATURES}
-    save_checkpoint(run / "model.npz", init_params(config, np.random.default_rng(0)), config, TOKENS[:4], facts)
-    assert "not of one run" in refused(run)
+    config, settings = ModelConfig(4, 4), {"settings": NO_FEATURES}
+    save_checkpoint(run / "model.npz", init_params(config, np.random.default_rng(0)), config, TOKENS[:4], settings)
+    assert "not the songs that the run was begun with" in refused(run)
     (run / "songs.npz").unlink()
     assert "No such file" in refused(run)
     (run / "model.npz").write_bytes(b"no checkpoint")
@@ -100,10 +106,11 @@ def test_features_have_their_names(tmp_path: Path, capsys: pytest.CaptureFixture
     songs = Songs.of([[0, 3, 4, 5, 3, 1], [0, 4, 4, 5, 1]])
     rows = context.of_songs(songs.flat, songs.offsets)
     songs = Songs(songs.flat, songs.offsets, rows, context.id_columns)
-    RunSongs(songs, np.zeros(2, np.uint8), np.ones(2), np.full(2, 120.0), np.zeros(0)).save(tmp_path / "songs.npz")
+    run = RunSongs(songs, np.zeros(2, np.uint8), np.ones(2), np.full(2, 120.0), np.zeros(0))
+    run.save(tmp_path / "songs.npz")
     config = ModelConfig(6, 4, context=context.sizes)
     params = init_params(config, np.random.default_rng(0))
-    save_checkpoint(tmp_path / "model.npz", params, config, TOKENS, {"settings": {**NO_FEATURES, "context": "clock"}})
+    save_checkpoint(tmp_path / "model.npz", params, config, TOKENS, facts(run, context="clock"))
     assert main(["describe", str(tmp_path)]) == 0
     printed = capsys.readouterr().out
     for name in ("lstm1.Wx1 place", "lstm1.Wx2 bar", "lstm1.Wx4 home", "lstm1.dWx3 phrase"):

@@ -7,18 +7,21 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hostile import REPLACEMENTS, damaged_arrays
+from hostile import REPLACEMENTS
 
 from experiment.distributions import (
-    EPOCHS,
     PERCENT,
-    QUANTILES,
-    Distributions,
+    Spread,
+    at,
     histogram,
+    load_spread,
     quantiles,
+    save_spread,
+    thinned,
+    with_epoch,
 )
 from experiment.folder import RunError
-from lstm_numpy.files import Array, ArraySpec, read_arrays
+from lstm_numpy.files import Array, read_arrays, write_arrays
 from lstm_numpy.parameters import ModelConfig, init_params
 
 
@@ -27,19 +30,15 @@ def params_after(epoch: int) -> dict[str, Array]:
     return {name: values * (1 + np.float32(epoch)) for name, values in params.items()}
 
 
-def distributions_until(epoch: int) -> Distributions:
-    distributions = Distributions()
+def spread_until(epoch: int) -> Spread:
+    spread: Spread = {}
     for number in range(epoch + 1):
-        distributions.add(number, params_after(number))
-    return distributions
+        spread = with_epoch(spread, number, params_after(number))
+    return spread
 
 
-def same(one: Distributions, other: Distributions) -> bool:
-    return (
-        one.epochs.tolist() == other.epochs.tolist()
-        and one.quantiles.keys() == other.quantiles.keys()
-        and all(np.array_equal(rows, other.quantiles[name]) for name, rows in one.quantiles.items())
-    )
+def same(one: Spread, other: Spread) -> bool:
+    return one.keys() == other.keys() and all(np.array_equal(rows, other[name]) for name, rows in one.items())
 
 
 def test_quantiles_are_numpys() -> None:
@@ -60,67 +59,46 @@ def test_histogram_of_a_bias_that_is_all_zero_is_one_bin() -> None:
 
 
 def test_biases_are_told_apart_by_gate() -> None:
-    distributions = distributions_until(1)
-    assert distributions.at("lstm1.b.f", 50).tolist() == [1, 2]  # open at first
-    assert distributions.at("lstm1.b.i", 100).tolist() == [0, 0]
-    assert distributions.at("lstm1.b", 100).tolist() == [1, 2]
-    assert distributions.at("dense.W", 0)[0] == params_after(0)["dense.W"].min()
+    spread = spread_until(1)
+    assert at(spread, "lstm1.b.f", 50).tolist() == [1, 2]  # open at first
+    assert at(spread, "lstm1.b.i", 100).tolist() == [0, 0]
+    assert at(spread, "lstm1.b", 100).tolist() == [1, 2]
+    assert at(spread, "dense.W", 0)[0] == params_after(0)["dense.W"].min()
 
 
 def test_file_comes_back_and_can_be_read_without_this_package(tmp_path: Path) -> None:
-    distributions = distributions_until(3)
-    distributions.save(tmp_path / "d.npz")
-    assert same(Distributions.load(tmp_path / "d.npz"), distributions)
+    save_spread(tmp_path / "d.npz", spread_until(3))
+    assert same(load_spread(tmp_path / "d.npz"), spread_until(3))
     with np.load(tmp_path / "d.npz", allow_pickle=False) as file:
         assert file["epochs"].tolist() == [0, 1, 2, 3]
         assert file["lstm1.Wx"].shape == (4, file["percent"].size)
 
 
 def test_resumed_is_as_if_never_interrupted(tmp_path: Path) -> None:
-    distributions_until(5).save(tmp_path / "d.npz")
-    resumed = Distributions.resume(tmp_path / "d.npz", 3, params_after(0))
-    assert resumed.epochs.tolist() == [0, 1, 2, 3]
+    save_spread(tmp_path / "d.npz", spread_until(5))
+    resumed = load_spread(tmp_path / "d.npz", until=3)
+    assert resumed["epochs"].tolist() == [0, 1, 2, 3]
     for epoch in (4, 5, 6):
-        resumed.add(epoch, params_after(epoch))
-    assert same(resumed, distributions_until(6))
-    assert Distributions.resume(tmp_path / "none.npz", 3, params_after(0)).epochs.size == 0
-
-
-def test_a_file_of_another_network_is_not_continued(tmp_path: Path) -> None:
-    other = Distributions()
-    other.add(0, {"lstm2.Wx": np.ones((2, 3), np.float32)})
-    other.save(tmp_path / "d.npz")
-    with pytest.raises(RunError, match=r"d\.npz: holds no .* of this network; remove it to go on"):
-        Distributions.resume(tmp_path / "d.npz", 3, params_after(0))
+        resumed = with_epoch(resumed, epoch, params_after(epoch))
+    assert same(resumed, spread_until(6))
+    assert load_spread(tmp_path / "none.npz") == {}
 
 
 def test_thinned_keeps_the_ends() -> None:
-    assert distributions_until(9).thinned(4).epochs.tolist() == [0, 3, 6, 9]
-    assert same(distributions_until(2).thinned(100), distributions_until(2))
+    assert thinned(spread_until(9), 4)["epochs"].tolist() == [0, 3, 6, 9]
+    assert same(thinned(spread_until(2), 100), spread_until(2))
 
 
-def refused(path: Path) -> None:
-    with pytest.raises(RunError, match=r"d\.npz: ") as refusal:
-        Distributions.load(path)
-    assert "\n" not in str(refusal.value)
-
-
-def test_what_is_not_as_described_is_refused_in_one_line(tmp_path: Path) -> None:
-    path = tmp_path / "d.npz"
-    distributions_until(1).save(path)
-    whole = read_arrays(path)
-    specs = {name: EPOCHS if name == "epochs" else QUANTILES for name in whole if name != "percent"}
-    for label, arrays in damaged_arrays(whole, {**specs, "percent": ArraySpec("f8", PERCENT.shape)}):
-        if label not in [f"{name} missing" for name in whole if "." in name]:
-            print(label)
-            np.savez(path, **arrays)
-            refused(path)
-    for changed in ({"epochs": whole["epochs"][::-1]}, {"percent": PERCENT[::-1]}):
-        np.savez(path, **{**whole, **changed})
-        refused(path)
+def test_quantiles_at_other_levels_are_refused(tmp_path: Path) -> None:
+    write_arrays(tmp_path / "d.npz", {**spread_until(1), "percent": PERCENT[::-1].copy()})
+    assert "percent" in read_arrays(tmp_path / "d.npz")
+    with pytest.raises(RunError, match=r"d\.npz: its quantiles are other ones"):
+        load_spread(tmp_path / "d.npz")
 
 
 @pytest.mark.parametrize("replace", REPLACEMENTS)
 def test_what_is_no_file_of_distributions_is_refused(tmp_path: Path, replace: Any) -> None:
     replace(tmp_path / "d.npz")
-    refused(tmp_path / "d.npz")
+    with pytest.raises(RunError, match=r"d\.npz: ") as refusal:
+        load_spread(tmp_path / "d.npz")
+    assert "\n" not in str(refusal.value)

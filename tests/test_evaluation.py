@@ -1,16 +1,18 @@
 """Scores: of each song as a whole, whatever the windows are, and on the same targets as the n-grams'."""
 
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
 import reference
 
 import lstm_numpy
-from experiment.report import count_nats, figures_table, final_figures, goal, ngram_nats
-from experiment.report import evaluate_part as evaluate
+from experiment.folder import RunFolder
+from experiment.report import count_nats, figures_table, final_figures, goal
+from experiment.run import Run
 from experiment.songs import RunSongs
-from lstm_numpy.baselines import NGrams
+from experiment.state import TrainingState
 from lstm_numpy.batches import Songs
 from lstm_numpy.model import token_nats
 from lstm_numpy.parameters import ModelConfig, init_params
@@ -26,6 +28,14 @@ RUN = RunSongs(Songs.of(SONGS), SPLIT, np.arange(6.0), np.full(6, 120.0), RNG.ra
 CONFIG = ModelConfig(V, H, layers=2)
 VOCABULARY = Vocabulary(("<start>", "<end>", "<unk>", "C4", "D4", "E4", "+1"))
 PARAMS = {name: array * 3 for name, array in init_params(CONFIG, RNG, np.float64).items()}
+
+
+def evaluate(params, config, songs, T, B, threads=1, *, next_only=False):
+    """As a run scores its songs."""
+    flags = {"window": T, "batch": B, "threads": threads, "predict": "next" if next_only else "every"}
+    state = TrainingState(params, None, RNG)
+    everything = songs._replace(split=np.zeros(len(songs.split), np.uint8))
+    return Run(flags, RunFolder(Path()), everything, VOCABULARY, config, state).score("train", show_bar=False)
 
 
 def nats_of(song):
@@ -112,7 +122,8 @@ def test_nothing_to_score_is_no_error():
 def test_everybody_is_scored_on_the_same_targets_and_pays_for_spelling(next_only):
     T = 6
     counted = count_nats(RUN, V)
-    figures, _ = final_figures(PARAMS, CONFIG, VOCABULARY, RUN, counted, T, 3, next_only=next_only)
+    scores = {name: evaluate(PARAMS, CONFIG, RUN.of(name), T, 3, next_only=next_only) for name in ("valid", "test")}
+    figures, _ = final_figures(scores, VOCABULARY, RUN, counted, next_only=next_only)
     for name, prefix in (("valid", ""), ("test", "test_")):
         part = RUN.of(name)
         place = np.concatenate([np.arange(len(song)) for song in part.songs])
@@ -120,11 +131,11 @@ def test_everybody_is_scored_on_the_same_targets_and_pays_for_spelling(next_only
         spelling = part.spelling_nats[scored].mean()
         assert figures[f"{name}_spelling_nats_per_token"] == pytest.approx(spelling)
         assert figures[f"{prefix}uniform_nats_per_token"] == pytest.approx(np.log(V) + spelling)
-        trigram = ngram_nats(NGrams(RUN.of("train").songs, V), part)["trigram"]
+        trigram = counted[name]["trigram"]
         assert figures[f"{prefix}trigram_nats_per_token"] == pytest.approx(trigram[scored].mean())
         if name == "valid" and not next_only:
             assert f" {trigram[scored].mean():.3f} nats" in goal(trigram)
-        found = evaluate(PARAMS, CONFIG, part, T, 3, next_only=next_only)
+        found = scores[name]
         assert figures[f"{name}_nats_per_token"] == pytest.approx(found.nats[scored].mean())
         notes = found.nats[scored & (part.songs.flat != 1)].sum()
         assert figures[f"{name}_nats_of_notes"] == pytest.approx(notes)

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import generate
-from experiment import parallel
+from experiment import crew
 from experiment.songs import RunSongs
 from experiment.tunes import Composer, opening_of, random_place
 from lstm_numpy.checkpoint import load_checkpoint, save_checkpoint
@@ -57,7 +57,7 @@ def test_each_of_several_tunes_is_what_it_would_be_among_fewer(write, tmp_path):
 
 
 def test_many_pictures_are_drawn_by_several_processes(finished, tmp_path):
-    count = parallel.WORTH_A_PROCESS
+    count = crew.WORTH_A_PROCESS
     command = [str(finished[0]), "--count", str(count), "--length", "20", "--out", str(tmp_path / "tune.mid")]
     assert generate.main(command) == 0
     pictures = [(tmp_path / f"tune-{number}.png").read_bytes() for number in range(1, count + 1)]
@@ -275,14 +275,3 @@ def test_where_no_process_can_be_started_pictures_are_drawn_here(finished, tmp_p
     command = [str(finished[0]), "--count", "8", "--length", "9", "--out", str(tmp_path / "tune.mid")]
     assert generate.main(command) == 0
     assert len(list(tmp_path.glob("*.png"))) == 8
-
-
-def test_a_plain_terminal_gets_a_plain_roll_and_a_real_picture(finished, tmp_path):
-    done = subprocess.run(
-        [sys.executable, generate.__file__, str(finished[0]), "--out", "tune.mid", "--length", "9"],
-        cwd=tmp_path, capture_output=True, env={**os.environ, "PYTHONIOENCODING": "ascii", "HOME": "/dev/null"},
-    )  # fmt: skip
-    assert (done.returncode, done.stderr) == (0, b"")
-    assert b"o-" in done.stdout
-    assert b"\\u" not in done.stdout
-    assert (tmp_path / "tune.png").read_bytes().startswith(b"\x89PNG")

@@ -108,9 +108,8 @@ def test_a_half_written_row_is_not_read(tmp_path: Path) -> None:
     assert read_log(tmp_path / "history.csv")["step"].tolist() == [1, 2, 3]
 
 
-@pytest.mark.parametrize("after", [None, 0])
-def test_no_file_is_a_new_one(tmp_path: Path, after: int | None) -> None:
-    history = CsvLog(tmp_path / "history.csv", COLUMNS, after)
+def test_no_file_is_a_new_one(tmp_path: Path) -> None:
+    history = CsvLog(tmp_path / "history.csv", COLUMNS)
     write_steps(history, 1, 2)
     history.flush()
     assert len(read_log(tmp_path / "history.csv")["step"]) == 2
@@ -134,11 +133,6 @@ def test_a_full_disk_loses_and_doubles_no_row(tmp_path: Path, room: int) -> None
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     history.flush()
     assert path.read_bytes() == whole
-
-
-def test_columns_exist(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="no column lost"):
-        CsvLog(tmp_path / "history.csv", COLUMNS).append(step=4, lost=1.0)
 
 
 HEADER = ",".join(COLUMNS)

@@ -9,17 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import SMALL
-from hostile import REPLACEMENTS, damaged_arrays, damaged_facts
+from hostile import REPLACEMENTS
 
 import experiment.__main__
 import generate
 import train
-from experiment.songs import ARRAYS
-from experiment.state import FACTS
-from experiment.tunes import SPELLING
 from lstm_numpy.checkpoint import load_checkpoint, save_checkpoint
 from lstm_numpy.files import read_arrays
-from midi_io.played import Played
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals, pipes and links")
 
@@ -101,43 +97,24 @@ def test_a_model_of_another_network_is_refused(folder, capsys):
 
 def test_a_training_state_that_cannot_be_is_refused(folder, capsys):
     params, config, vocabulary, whole = load_checkpoint(folder / "last.npz")
-    facts = {name: whole[name] for name in FACTS}
-    changed = [{**facts, "progress": {**facts["progress"], "batch": batch}} for batch in (0, 10**9)]
-    changed += [facts for label, facts in damaged_facts(facts, FACTS) if label != "one too many"]
-    changed += [
-        {"argv": argv} for argv in (None, 5, ["--grid", "0"], ["--help"], ["--threads", "null"], ["--midi"], [7])
-    ]
-    for change in changed:
-        rest = {name: value for name, value in whole.items() if name not in FACTS or change.keys() == {"argv"}}
-        try:
-            save_checkpoint(folder / "last.npz", params, config, vocabulary, {**rest, **change})
-        except Exception as error:  # what cannot be written need not be refused when it is read
-            print(error)
-            continue
+    changed = [{name: value for name, value in whole.items() if name != lost} for lost in whole if lost != "argv"]
+    changed += [{**whole, "progress": {**whole["progress"], change: 10**9}} for change in ("batch", "more")]
+    changed += [{**whole, "settings": other} for other in (None, 5, {**whole["settings"], "tokens": "note"})]
+    for facts in changed:
+        save_checkpoint(folder / "last.npz", params, config, vocabulary, facts)
         refused(capsys, folder, str(folder))
 
 
 def test_tokens_that_cannot_be_are_refused(folder, capsys):
     params, config, vocabulary, whole = load_checkpoint(folder / "model.npz")
-    may_be = {f"{name} missing" for name in Played._fields}  # as in runs of 0.2.0
-    changed = [settings for label, settings in damaged_facts(whole["settings"], SPELLING) if label not in may_be]
-    changed += [{**whole["settings"], "tokens": "note"}, None, [], {}]
-    for settings in changed:
-        if "more" not in (settings or {}):
-            save_checkpoint(folder / "model.npz", params, config, vocabulary, {**whole, "settings": settings})
-            refused(capsys, folder, "model.npz", generate.main, ())
-
-
-def test_songs_that_cannot_be_are_refused(folder, capsys):
-    for _, arrays in damaged_arrays(read_arrays(folder / "songs.npz"), ARRAYS):
-        np.savez(folder / "songs.npz", **arrays)
-        refused(capsys, folder, "songs.npz")
-        refused(capsys, folder, "songs.npz", generate.main, ())
+    for settings in ({**whole["settings"], "tokens": "note"}, {**whole["settings"], "context": "none"}, None, [], {}):
+        save_checkpoint(folder / "model.npz", params, config, vocabulary, {**whole, "settings": settings})
+        refused(capsys, folder, "model.npz", generate.main, ())
 
 
 def test_a_run_goes_on_without_its_distributions(folder, capsys, no_pictures):
     (folder / "distributions.npz").write_bytes(b"PK")
-    assert "remove it to go on" in refused(capsys, folder, "distributions.npz")
+    refused(capsys, folder, "distributions.npz")
     (folder / "distributions.npz").unlink()
     assert train.main(["--resume", "--out", str(folder)]) == 0
 

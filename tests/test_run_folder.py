@@ -1,21 +1,18 @@
 """A run's folder: one process in it at a time, nothing left where nothing was done, and songs that come back."""
 
-import json
 import os
 import subprocess
 import sys
-import threading
 from pathlib import Path
 
 import numpy as np
 import pytest
-from hostile import REPLACEMENTS, damaged_arrays, damaged_facts
+from hostile import REPLACEMENTS
 
 from experiment.folder import RunError, RunFolder, held_folder, how_to_go_on, newest_run, next_run, read_json
-from experiment.songs import ARRAYS, CONTEXT, RunSongs
+from experiment.songs import RunSongs
 from lstm_numpy.batches import Songs
 from lstm_numpy.checkpoint import Checkpoint
-from lstm_numpy.files import Fact, read_arrays, write_arrays
 from lstm_numpy.parameters import ModelConfig
 
 
@@ -24,27 +21,10 @@ def test_new_runs_are_numbered(tmp_path):
     for number in ("1", "2", "10", "mine", "²"):
         (runs / number).mkdir(parents=True)
     assert next_run(runs) == runs / "11"
-    with held_folder(None, runs) as folder:
+    with held_folder(next_run(runs)) as folder:
         assert folder.path == runs / "11"
         folder.last.touch()
     assert sorted(file.name for file in folder.path.iterdir()) == ["last.npz"]
-
-
-def test_runs_that_begin_together_get_folders_of_their_own(tmp_path):
-    together, found = threading.Barrier(8), []
-
-    def begin():
-        together.wait()
-        with held_folder(None, tmp_path / "runs") as folder:
-            folder.last.touch()
-            found.append(folder.path.name)
-
-    threads = [threading.Thread(target=begin) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert sorted(found) == [str(number) for number in range(1, 9)]
 
 
 def test_the_newest_run_is_the_one_written_last(tmp_path):
@@ -108,13 +88,12 @@ def test_nothing_of_the_users_is_overwritten_or_removed(tmp_path, replace):
         path.rmdir() if path.is_dir() else path.unlink()
 
 
-def test_flags_that_cannot_be_are_refused(tmp_path):
+@pytest.mark.parametrize("text", ["{}", '{"argv": null}', '{"argv": 5}', "[1]"])
+def test_flags_that_cannot_be_are_refused(tmp_path, text):
     folder = RunFolder(tmp_path)
-    for label, facts in damaged_facts({"argv": ["--lr"]}, {"argv": Fact(str, 0, 4096, many=True)}):
-        print(label)
-        folder.flags.write_text(json.dumps(facts))
-        with pytest.raises(RunError, match=r"run\.json: "):
-            folder.argv()
+    folder.flags.write_text(text)
+    with pytest.raises(RunError, match=r"run\.json: "):
+        folder.argv()
 
 
 @pytest.mark.parametrize("replace", REPLACEMENTS)
@@ -205,15 +184,11 @@ def refused(path, model=None):
     return line
 
 
-def test_songs_that_are_not_as_described_are_refused(tmp_path):
+def test_songs_that_are_cut_short_are_refused(tmp_path):
     path = tmp_path / "songs.npz"
     assert "No such file" in refused(path)
     SONGS.save(path)
     whole = path.read_bytes()
-    for label, arrays in damaged_arrays(read_arrays(path), ARRAYS):
-        print(label)
-        np.savez(path, **arrays)
-        refused(path)
     for cut in (0, 10, len(whole) // 2, len(whole) - 1):
         path.write_bytes(whole[:cut])
         refused(path)
@@ -231,26 +206,6 @@ def test_what_the_network_is_told_beside_the_ids_comes_back(tmp_path):
     assert loaded.songs.context_ids == (1,)
     assert np.array_equal(loaded.of("valid").songs.context, context[5:8])
     assert songs.sha256() != SONGS.sha256()
-    assert "features" in refused(path, model._replace(config=ModelConfig(10)))
-    assert "beyond the vocabulary" in refused(path, model._replace(config=ModelConfig(10, context=(3, 10))))
-    for label, arrays in damaged_arrays(read_arrays(path), {**ARRAYS, **CONTEXT}):
-        print(label)
-        np.savez(path, **arrays)
-        refused(path)
-
-
-def test_songs_that_do_not_fit_together_are_refused(tmp_path):
-    path = tmp_path / "songs.npz"
-    SONGS.save(path)
-    whole = read_arrays(path)
-    offsets = whole["offsets"]
-    for changed in (offsets[::-1].copy(), offsets + 1, offsets[:-1], np.append(offsets, offsets[-1])):
-        write_arrays(path, {**whole, "offsets": changed})
-        refused(path)
-    write_arrays(path, {**whole, "spelling": np.zeros(2)})
-    assert "do not fit together" in refused(path)
-    write_arrays(path, {**whole, "split": np.ones(4, np.uint8)})
-    assert "no train song" in refused(path)
 
 
 def test_songs_of_another_run_are_refused(tmp_path):
@@ -258,8 +213,6 @@ def test_songs_of_another_run_are_refused(tmp_path):
     SONGS.save(path)
     model = Checkpoint({}, ModelConfig(10), tuple("abcdefghij"), {"songs_sha256": SONGS.sha256()})
     assert RunSongs.load(path, model).sha256() == SONGS.sha256()
-    assert RunSongs.load(path, model._replace(training={})).sha256() == SONGS.sha256()
-    assert "beyond the vocabulary" in refused(path, model._replace(config=ModelConfig(9)))
     SONGS._replace(bpm=SONGS.bpm + 1).save(path)
     assert "not the songs that the run was begun with" in refused(path, model)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import math
-import re
 from collections.abc import Callable
 from typing import Any, NoReturn
 
@@ -12,39 +11,31 @@ from experiment.command.console import one_line
 from lstm_numpy.speed.machine import mpi_rank
 
 
-def whole(least: int, most: float = math.inf) -> Callable[[str], int]:
+def whole(least: int, most: float = 10**18) -> Callable[[str], int]:
     """The type of a flag: a whole number from `least` to `most`."""
-
-    def number(text: str) -> int:
-        if not (re.fullmatch(r"[+-]?[0-9]{1,18}", text.strip()) and least <= int(text) <= most):
-            upwards = f"from {least} up" if most == math.inf else f"from {least} to {most:,}"
-            raise argparse.ArgumentTypeError(f"a whole number {upwards}, not {text!r:.40}")
-        return int(text)
-
-    return number
+    upwards = f"from {least} up" if most == 10**18 else f"from {least} to {most:,}"
+    return _number(int, f"a whole number {upwards}", lambda value: least <= value <= most)
 
 
-def real(
-    least: float, most: float = math.inf, *, open_below: bool = False, open_above: bool = False
-) -> Callable[[str], float]:
-    """The type of a flag: a finite number from `least` to `most`.  An open end is not allowed itself."""
+def real(words: str, fits: Callable[[float], bool]) -> Callable[[str], float]:
+    """The type of a flag: a finite number that fits; `words` say which do: "a number above 0"."""
+    return _number(float, words, lambda value: fits(value) and math.isfinite(value))
 
-    def number(text: str) -> float:
+
+def _number(kind: Callable[[str], Any], words: str, fits: Callable[[Any], bool]) -> Callable[[str], Any]:
+    def number(text: str) -> Any:
         try:
-            value = float(text)
+            value = kind(text)
         except ValueError:
             value = math.nan
-        inside = (least < value if open_below else least <= value) and (value < most if open_above else value <= most)
-        if not (inside and math.isfinite(value)):
-            below = f"above {least:g}" if open_below else f"{least:g} or more"
-            above = "" if most == math.inf else f", below {most:g}" if open_above else f", {most:g} at most"
-            raise argparse.ArgumentTypeError(f"a number {below}{above}, not {text!r:.40}")
+        if not fits(value):  # NaN fits nothing
+            raise argparse.ArgumentTypeError(f"{words}, not {text!r:.40}")
         return value
 
     return number
 
 
-above_zero = real(0, open_below=True)
+above_zero = real("a number above 0", lambda value: value > 0)
 
 
 def some_text(text: str) -> str:

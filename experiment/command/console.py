@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, TextIO
 
 
@@ -22,23 +22,18 @@ class LastingStream:
 
     def write(self, text: str) -> int:
         """As TextIO.write."""
-        with self._to_nowhere_if_it_fails():
-            self._stream.write(text)
+        self._try(self._stream.write, text)
         return len(text)
 
     def flush(self) -> None:
         """As TextIO.flush."""
-        with self._to_nowhere_if_it_fails():
-            self._stream.flush()
+        self._try(self._stream.flush)
 
-    @contextmanager
-    def _to_nowhere_if_it_fails(self) -> Iterator[None]:
+    def _try(self, do: Callable[..., object], *arguments: str) -> None:
         try:
-            yield
+            do(*arguments)
         except OSError:
-            nowhere = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(nowhere, self._stream.fileno())
-            os.close(nowhere)
+            os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
@@ -51,8 +46,7 @@ def lasting_output() -> Iterator[None]:
     Each line is written as soon as it is printed, into a file too.
     """
     before = sys.stdout, sys.stderr
-    for name in ("stdout", "stderr"):
-        stream: Any = getattr(sys, name)
+    for name, stream in zip(("stdout", "stderr"), before, strict=True):
         if stream is None:  # the caller closed it
             stream = open(os.devnull, "w")  # noqa: PTH123, SIM115  (it stays open to the end)
         if hasattr(stream, "reconfigure"):
@@ -61,7 +55,6 @@ def lasting_output() -> Iterator[None]:
     try:
         yield
     finally:
-        for stream in (sys.stdout, sys.stderr):
-            with suppress(OSError):
-                stream.flush()
+        sys.stdout.flush()
+        sys.stderr.flush()
         sys.stdout, sys.stderr = before

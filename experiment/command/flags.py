@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from experiment.command.arguments import Parser, above_zero, real, some_text, whole
 from experiment.sizes import SIZES
@@ -17,7 +18,7 @@ PAPER = {  # "Music Generation Using LSTM Model" (Wanjari et al.); H is not in t
     "transpose": 0, "velocities": 127, "snap": False, "families": False,
 }  # fmt: skip
 EPOCHS, NO_END = 30, 10**9
-MAY_CHANGE = ("epochs", "minutes", "quiet", "resume", "out")  # flags that may differ with --resume
+MAY_CHANGE = ("epochs", "minutes")  # flags that may differ with --resume
 
 
 def place(text: str) -> str:
@@ -38,7 +39,7 @@ def flags(description: str | None = None) -> Parser:
     add("--instrument", nargs="+", default=[], metavar="NAME", help="keep only notes of these: piano, violin, strings, ..., 0..127 (default: all)")
     add("--no-drums", action="store_true", help="leave out what is played on channel 10")
     add("--max-songs", type=whole(1), metavar="N", help="read at most N songs of --midi")
-    add("--max-size", type=real(0, 1e6, open_below=True), default=10.0, metavar="MB", help=f"skip larger files {is_set}")
+    add("--max-size", type=real("a number above 0, a million at most", lambda value: 0 < value <= 1e6), default=10.0, metavar="MB", help=f"skip larger files {is_set}")
 
     add = parser.add_argument_group("tokens").add_argument
     add("--tokens", choices=["chord", "note", "paper"], default="note", help=f"chord: what is struck together and its duration is one token; note: chords are spelled note by note, with instruments; paper: as chord, without durations {is_set}")
@@ -55,7 +56,7 @@ def flags(description: str | None = None) -> Parser:
     add("--layers", type=whole(1, 2**8), default=1, metavar="N", help=f"LSTM layers {is_set}")
     add("--input", choices=["onehot", "scalar"], default="onehot", help=f"a token as one of V, or as the number id / V {is_set}")
     add("--context", choices=["none", "clock", "echo", "both"], help="what each step is told beside its token: the place in the bar, what followed the same passage before, or both (default: both; with --input scalar: none)")
-    add("--dropout", type=real(0, 1, open_above=True), default=0.25, metavar="P", help=f"the probability to DROP a unit {is_set}")
+    add("--dropout", type=real("a number from 0 up, below 1", lambda value: 0 <= value < 1), default=0.25, metavar="P", help=f"the probability to DROP a unit {is_set}")
     add("--recurrent-dropout", choices=["none", "rnndrop", "variational"], default="rnndrop", help=f"none: drop outputs; rnndrop: drop cells instead, for a whole song; variational: drop outputs, and h on its way to the next step for a whole song {is_set}")
 
     add = parser.add_argument_group("training").add_argument
@@ -80,13 +81,21 @@ def flags(description: str | None = None) -> Parser:
     return parser
 
 
-def parse_arguments(argv: Sequence[str], description: str | None = None) -> argparse.Namespace:
-    """What a command line says; `context` and `epochs` are never None.  Ends the program where it makes no sense."""
+def parse_arguments(
+    argv: Sequence[str], description: str | None = None, begun: Mapping[str, Any] | None = None
+) -> argparse.Namespace:
+    """What a command line says; `context` and `epochs` are never None.  Ends the program where it makes no sense.
+
+    begun: the values that a run was begun with, by the flags' names; what the command line does not say is as there.
+    """
     parser = flags(description)
     args = parser.parse_args(argv)
     if args.preset == "paper":
         parser.set_defaults(**PAPER)
-        args = parser.parse_args(argv)
+    parser.set_defaults(
+        **{name: value for name, value in (begun or {}).items() if name != "epochs" or not args.minutes}
+    )
+    args = parser.parse_args(argv)
     if bool(args.genres) != bool(args.genre):
         parser.error("--genres FILE and --genre NAME go together: the table, and which of its genres to read")
     args.context = args.context or ("none" if args.input == "scalar" else "both")

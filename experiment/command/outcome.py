@@ -29,22 +29,20 @@ def outcome(program: str, command: Callable[[Interrupts], None], saved: Callable
         try:
             with Interrupts() as interrupts:
                 command(interrupts)
+            return 0
         except Stopped as stopped:
             print("; ".join(["stopped", *filter(None, [saved()])]), file=sys.stderr)
             return stopped.status
         except (CheckpointError, MidiIoError, RunError) as error:
-            return _told(program, 2, str(error), "")
+            print(f"{program}: error: {one_line(str(error))}", file=sys.stderr)
+            return 2
         except FailedError as error:
-            return _told(program, 1, str(error), saved())
+            fault = str(error)
         except ModuleNotFoundError as error:
-            return _told(program, 1, f"{error}; pip install -r requirements.txt", saved())
+            fault = f"{error}; pip install -r requirements.txt"
         except OSError as error:
-            return _told(program, 1, f"{error.filename or 'a file'}: {error.strerror or error}", saved())
+            fault = f"{error.filename or 'a file'}: {error.strerror or error}"
         except MemoryError:
-            return _told(program, 1, "not enough memory; take a smaller --batch, --hidden or --count", saved())
-    return 0
-
-
-def _told(program: str, status: int, fault: str, saved: str) -> int:
-    print(f"{program}: error: {one_line('; '.join(filter(None, [fault, saved])))}", file=sys.stderr)
-    return status
+            fault = "not enough memory; take a smaller --batch, --hidden or --count"
+        print(f"{program}: error: {one_line('; '.join(filter(None, [fault, saved()])))}", file=sys.stderr)
+        return 1

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from experiment.distributions import at, thinned
 from experiment.plots import Learned
 from lstm_numpy.files import Array
 
@@ -17,20 +18,22 @@ BANDS = (0, 1, 25, 50, 75, 99, 100)  # per cent
 
 def figures(folder: Path) -> dict[str, Any]:
     """What the files of a run's folder have: "curves", "ngrams" and "weights", each empty where there is no file."""
-    history, epochs, ngrams, distributions = Learned.read(folder)
+    history, epochs, ngrams, spread = Learned.read(folder)
     curves = {name: averaged(history["step"], history[name]) for name in ("loss", "accuracy") if history}
     curves |= {name: averaged(epochs["step"], epochs[name]) for name in ("valid_loss", "valid_accuracy") if epochs}
-    spread = distributions.thinned(MOST_EPOCHS)
+    spread = thinned(spread, MOST_EPOCHS) if spread else {}
     weights = {
-        name: {"epochs": spread.epochs.tolist(), "bands": [spread.at(name, p).astype(float).tolist() for p in BANDS]}
-        for name in spread.quantiles
-        if not (name.startswith("lstm") and name.endswith(".b"))  # its parts by gate are there
+        name: {
+            "epochs": spread["epochs"].tolist(),
+            "bands": [at(spread, name, percent).astype(float).tolist() for percent in BANDS],
+        }
+        for name in spread
+        if name != "epochs" and not (name.startswith("lstm") and name.endswith(".b"))  # its parts by gate are there
     }
     return {"curves": curves, "ngrams": ngrams, "weights": weights}
 
 
 def averaged(x: Array, y: Array) -> list[list[float]]:
-    """At most POINTS points, each the mean of neighbours; what is not finite is left out."""
-    kept = np.isfinite(y)
-    parts = np.array_split(np.stack([x[kept], y[kept]]), max(1, min(POINTS, int(kept.sum()))), axis=1)
+    """At most POINTS points, each the mean of neighbours."""
+    parts = np.array_split(np.stack([x, y]), max(1, min(POINTS, len(x))), axis=1)
     return [[float(value) for value in part.mean(axis=1)] for part in parts if part.size]

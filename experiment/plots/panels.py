@@ -60,22 +60,10 @@ def stacked_panels(rows: int, last_step: float) -> tuple[Figure, list[Axes]]:
     return figure, list(panels)
 
 
-def make_logarithmic(axes: Axes) -> None:
-    """A logarithmic scale upwards, with few and plain numbers."""
-    from matplotlib.ticker import LogLocator, NullLocator
-
-    axes.set_yscale("log")
-    low, high = axes.get_ylim()
-    axes.yaxis.set_major_locator(LogLocator(subs=(1.0,) if high > 50 * low else (1.0, 2.0, 5.0), numticks=8))
-    axes.yaxis.set_minor_locator(NullLocator())
-    axes.yaxis.set_major_formatter("{x:g}")
-
-
-def draw_sampled(axes: Axes, step: Array, values: Array, colour: str, label: str | None) -> None:
+def draw_sampled(axes: Axes, step: Array, values: Array, colour: str, label: str | None = None) -> None:
     """A thin line through the values, and a thick one that is smooth; NaN is left out."""
     there = np.isfinite(values)
-    marker = "." if np.count_nonzero(there) < 30 else ""  # or a single one would not be seen
-    axes.plot(step[there], values[there], color=colour, linewidth=0.6, alpha=0.4, marker=marker)
+    axes.plot(step[there], values[there], ".-", color=colour, linewidth=0.6, markersize=1, alpha=0.4)
     axes.plot(step[there], smooth(values[there]), color=colour, linewidth=1.8, label=label)
 
 
@@ -100,15 +88,14 @@ def legend_below(figure: Figure, axes: Axes) -> None:
 
 
 def mark_epochs(axes: Axes, history: Columns) -> None:
-    """The ends of epochs as a second scale, above: as many as have room."""
-    marked: list[tuple[float, str]] = []
-    for row in np.flatnonzero(np.diff(history["epoch"], append=np.inf))[::-1]:
-        step = history["step"][row]
-        if not marked or marked[-1][0] - step > 0.07 * history["step"][-1]:
-            marked.append((step, f"{history['epoch'][row]:.0f}"))
-    top = axes.secondary_xaxis("top")
-    top.set_ticks(*map(list, zip(*marked, strict=True)))
-    top.set_xlabel("end of epoch")
+    """Epochs as a second scale, above."""
+    from matplotlib.ticker import MaxNLocator
+
+    steps = np.count_nonzero(history["epoch"] == history["epoch"][0])
+    scales: Any = (lambda step: step / steps, lambda epoch: epoch * steps)
+    top = axes.secondary_xaxis("top", functions=scales)
+    top.xaxis.set_major_locator(MaxNLocator(7, integer=True, prune="lower"))
+    top.set_xlabel("epochs that are read")
     top.spines["top"].set_visible(False)
 
 
@@ -121,27 +108,11 @@ def heat_colours() -> Any:
 def smooth(values: Array) -> Array:
     """A moving mean, twice, each over a sixtieth of all values: weights that fall to both sides, as in a triangle.
 
-    So one value far from the others becomes a small hill, not a plateau.  What is not finite is left out.
+    So one value far from the others becomes a small hill, not a plateau.
     """
+    rows, reach = np.arange(len(values)), len(values) // 120
+    first, last = np.maximum(rows - reach, 0), np.minimum(rows + reach + 1, len(values))
     for _ in range(2):
-        there = np.isfinite(values)
-        rows, reach = np.arange(len(values)), len(values) // 120
-        first, last = np.maximum(rows - reach, 0), np.minimum(rows + reach + 1, len(values))
-        counts = np.append(0, np.cumsum(there))
-        sums = np.append(0, np.cumsum(np.where(there, values, 0)))
-        values = ratio(sums[last] - sums[first], counts[last] - counts[first])
+        sums = np.append(0, np.cumsum(values))
+        values = (sums[last] - sums[first]) / (last - first)
     return values
-
-
-def ratio(above: Array, below: Array) -> Array:
-    """above / below, NaN where below is 0."""
-    return np.asarray(above / np.where(below == 0, np.nan, below))
-
-
-def positive(values: Array) -> Array:
-    """What a logarithmic scale can show; the rest becomes NaN."""
-    return np.where(values > 0, values, np.nan)
-
-
-def finite(values: Array) -> Array:
-    return values[np.isfinite(values)]
