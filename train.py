@@ -55,6 +55,7 @@ from lstm_numpy.model import loss_and_gradients
 from lstm_numpy.optimizer import clip_by_global_norm, cosine
 from lstm_numpy.parameters import ModelConfig, dropout_masks, hold_masks, reset
 from lstm_numpy.speed.machine import useful_threads
+from midi_io.corpus.dataset import programs_named
 from midi_io.played import AS_WRITTEN
 
 
@@ -88,19 +89,19 @@ def begin(args: argparse.Namespace, argv: Sequence[str], folder: RunFolder) -> R
         argv = [*argv, "--threads", str(args.threads)]  # the same when it goes on on other machines
         folder.begin(argv)  # before anything else: killed from here on, the run goes on with these flags
     print(f"reading {one_line(', '.join(args.midi))}")
+    chosen = {"genres": args.genres, "genre": args.genre, "file_list": args.list, "max_songs": args.max_songs}
     read = read_songs(
-        folder, args.midi, args.valid, args.test, seed=args.seed, scheme=args.tokens, grid=args.grid, context=args.context,
+        folder, args.midi, args.valid, args.test, seed=args.seed, context=args.context, min_count=args.min_count,
+        chosen=chosen, scheme=args.tokens, grid=args.grid, programs=programs_named(args.instrument),
         velocities=args.velocities, snap=args.snap, families=args.families,
-        min_count=args.min_count, instruments=args.instrument, drums=not args.no_drums,
-        max_bytes=int(args.max_size * 1e6), progress=shows_progress(args),
-        genres=args.genres, genre=args.genre, file_list=args.list, max_songs=args.max_songs,
+        drums=not args.no_drums, max_bytes=int(args.max_size * 1e6), progress=shows_progress(args),
     )  # fmt: skip
     print("\n".join(read.lines))
     vars(args).update(read.vocabulary.played._asdict())
     if args.minutes and [Path(place).resolve() for place in args.midi] != [TUNES] and not args.preset:
-        chosen = sizes_for(read.songs.of("train").songs.targets, args.minutes)
-        for name in sorted(not_given(argv)):
-            setattr(args, name, chosen[name])
+        sizes = sizes_for(read.songs.of("train").songs.targets, args.minutes)
+        for name in not_given(argv):
+            setattr(args, name, sizes[name])
         print("for this folder and these minutes: " + " ".join(f"--{name} {getattr(args, name)}" for name in SIZES))
     if args.transpose:
         print(f"train songs are moved by up to {args.transpose} semitones, where all their tokens are then known")
@@ -158,7 +159,7 @@ def resume(args: argparse.Namespace, argv: Sequence[str], folder: RunFolder) -> 
             f"{folder.path}: this run is finished; begin a new one, or give more --epochs or --minutes to go on"
         )
     with reading(folder.last, CheckpointError):
-        windows = run.windows()
+        windows = run.windows
         training.check_place(windows.fresh.shape[1], len(windows))
     print(f"going on after step {training.progress.step} of {folder.path}")
     return run
@@ -174,7 +175,7 @@ def train(run: Run, interrupts: Interrupts, *, show_bar: bool) -> None:
         return
     print(f"counting n-grams of {run.train_songs.targets:,} tokens")
     print(goal(run.counted["valid"]["trigram"]))
-    windows, ranks = run.windows(), crew().ranks
+    windows, ranks = run.windows, crew().ranks
     if ranks.size > windows.B:
         raise RunError(f"{windows.B} songs at a time cannot be shared by {ranks.size} processes; start fewer of them")
     parts = crew().everywhere(Run.enter)
@@ -190,17 +191,19 @@ def train(run: Run, interrupts: Interrupts, *, show_bar: bool) -> None:
                 run.save_last(log)
         try:
             while not schedule.is_over(progress):
-                windows = run.windows()
+                windows = run.windows
                 if progress.batch == 0:
                     crew().everywhere(Run.begin_epoch)
                 while not schedule.epoch_is_over(progress, len(windows)):
                     with interrupts.held():
                         if flags["anneal"] == "cosine":
-                            now.optimizer.learning_rate = flags["lr"] * cosine(run.share_done(windows))
+                            now.optimizer.learning_rate = flags["lr"] * cosine(
+                                schedule.share_done(progress, len(windows))
+                            )
                         row = crew().everywhere(take_step, now.optimizer.learning_rate)
                         row["seconds"] = progress.seconds = log.seconds
                         run.set_aside(log)
-                        log.step(row, run.share_done(windows))
+                        log.step(row, schedule.share_done(progress, len(windows)))
                         if log.save_is_due:
                             run.save_last(log)
                 valid = run.evaluate(show_bar=show_bar)  # changes nothing, so a signal may end it at any moment
@@ -219,7 +222,7 @@ def take_step(run: Run, learning_rate: float) -> dict[str, float]:
     """Read one window in every lane, and learn from it, with all ranks.  Returns the step's row of history.csv."""
     now, params, progress, workspace = run.training, run.training.params, run.training.progress, run.workspace
     now.optimizer.learning_rate = learning_rate
-    batch = run.windows().of(workspace.lanes)[progress.batch]
+    batch = run.windows.of(workspace.lanes)[progress.batch]
 
     state = reset(now.state, batch.fresh)
     masks = dropout_masks(run.config, workspace.T, workspace.whole_B, now.dropout, workspace=workspace)
@@ -262,15 +265,15 @@ def report(run: Run, *, show_bar: bool) -> str:
     crew().everywhere(Run.take_weights, composer.params)
     found = {name: crew().everywhere(Run.score, name, show_bar) for name in ("valid", "test")}
     figures, repeats = final_figures(found, run.vocabulary, songs, run.counted, next_only=run.next_only)
-    beside = tunes_beside_songs(composer, songs, flags["seed"], show_bar=show_bar)
-    write_json(folder.summary, run.summary(figures, repeats, beside))
+    music, music_text = tunes_beside_songs(composer, songs, flags["seed"], show_bar=show_bar)
+    write_json(folder.summary, run.summary(figures, repeats, music))
     print("pictures: " + ", ".join(picture.name for picture in draw_run(folder.path)))
     compose(
         composer, [folder.sample], beginning(), np.random.default_rng(flags["seed"]), bpm=usual_bpm(songs), wav=True
     )
     print("writing the page")
     write_run_page(folder.path)
-    tables = final_tables(figures, repeats, beside, folder.history)
+    tables = final_tables(figures, repeats, music_text, folder.history)
     return f"{tables}\n\nto hear it, open {folder.page} in a browser"
 
 

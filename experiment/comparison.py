@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,45 +14,16 @@ from experiment.tunes import LENGTH, Composer
 from lstm_numpy.baselines import CopyReport, copied
 from lstm_numpy.batches import END, START, UNKNOWN, Songs
 from lstm_numpy.sampling import SIDE_BY_SIDE, Tune, longest_loop
-from midi_io.music.statistics import Comparison, compare, figures
+from midi_io.music.statistics import compare, figures, table
 
 TUNES = 100  # that are written to be compared
 MOST_HELD_OUT = 100  # songs to compare them with
 
 
-class TunesBesideSongs(NamedTuple):
-    """New tunes of a network beside held-out songs."""
-
-    music: dict[str, Comparison]
-    copies: list[CopyReport]  # of the tunes
-    copies_held_out: list[CopyReport]
-    ended: int  # tunes that ended by themselves
-    loops: tuple[int, int]  # tokens of the longest loop in a tune, and in a song
-    left_out: int  # valid songs that are not compared, because they have unknown tokens
-
-    def text(self) -> str:
-        """Two lines: what is copied, and how the tunes end; and one where songs are left out."""
-        left_out = f"valid songs that are left out above, because they have unknown tokens: {self.left_out}\n"
-        return left_out * (self.left_out > 0) + (
-            f"{len(self.copies)} new tunes, {self.ended} of them ended by themselves; "
-            f"longest loop {self.loops[0]} tokens (held-out songs: {self.loops[1]})\n"
-            f"copied from the train songs: {_copies(self.copies)}; in held-out songs: {_copies(self.copies_held_out)}"
-        )
-
-    def summary(self) -> dict[str, Any]:
-        """The same as JSON values."""
-        return {
-            "music": {name: {"generated": one.written, "held_out": one.others} for name, one in self.music.items()},
-            "tunes": len(self.copies), "ended": self.ended, "longest_loop": self.loops[0],
-            "longest_loop_held_out": self.loops[1], "copied_8_grams": _share(self.copies),
-            "copied_8_grams_held_out": _share(self.copies_held_out),
-        }  # fmt: skip
-
-
 def tunes_beside_songs(
     composer: Composer, songs: RunSongs, seed: int, count: int = TUNES, *, show_bar: bool = False
-) -> TunesBesideSongs:
-    """What a musician would count in `count` new tunes, beside the same in valid songs.
+) -> tuple[dict[str, Any], str]:
+    """What a musician would count in `count` new tunes, beside the same in valid songs: for summary.json, and as text.
 
     All are cut after LENGTH tokens.  Valid songs with unknown tokens are left out, because some of their time is
     missing.
@@ -63,13 +34,22 @@ def tunes_beside_songs(
     held_out = [song[: LENGTH + 1] for song in valid if UNKNOWN not in song]
     left_out = len(valid) - len(held_out)
     held_out = held_out[:: -(-len(held_out) // MOST_HELD_OUT) or 1]
-    both = [[tune.ids for tune in tunes], held_out]
-    decode = composer.vocabulary.decode
-    music = compare(*[[figures(decode(ids), whole=ids[-1] == END) for ids in pieces] for pieces in both])
+    decode, both = composer.vocabulary.decode, ([tune.ids for tune in tunes], held_out)
+    music = compare(*([figures(decode(ids), whole=ids[-1] == END) for ids in pieces] for pieces in both))
     found = copies(composer, songs, [*_written(tunes, 1), *(song[1:-1] for song in held_out)])
-    loops = max(tune.longest_loop for tune in tunes), max(map(longest_loop, held_out), default=0)
-    ended = sum(tune.ended for tune in tunes)
-    return TunesBesideSongs(music, found[:count], found[count:], ended, loops, left_out)
+    summary = {
+        "music": {name: {"generated": one.written, "held_out": one.others} for name, one in music.items()},
+        "tunes": count, "ended": sum(tune.ended for tune in tunes),
+        "longest_loop": max(tune.longest_loop for tune in tunes),
+        "longest_loop_held_out": max(map(longest_loop, held_out), default=0),
+        "copied_8_grams": _share(found[:count]), "copied_8_grams_held_out": _share(found[count:]),
+    }  # fmt: skip
+    left = f"valid songs that are left out above, because they have unknown tokens: {left_out}\n" * (left_out > 0)
+    return summary, (
+        f"{table(music)}\n\n{left}{count} new tunes, {summary['ended']} of them ended by themselves; longest loop "
+        f"{summary['longest_loop']} tokens (held-out songs: {summary['longest_loop_held_out']})\n"
+        f"copied from the train songs: {_copies(found[:count])}; in held-out songs: {_copies(found[count:])}"
+    )
 
 
 def copies(composer: Composer, songs: RunSongs, pieces: Sequence[npt.NDArray[Any]]) -> list[CopyReport]:
@@ -83,11 +63,11 @@ def copy_report(composer: Composer, songs: RunSongs, tunes: Sequence[Tune], open
     """A line for each tune, and one for the valid songs.  opening: the ids that a tune began with do not count."""
     held_out = [song[1:-1] for song in songs.of("valid").songs]
     found = copies(composer, songs, [*_written(tunes, opening), *held_out])
-    lines = [f"copied: longest run {one.longest} tokens, {one.shares[8]:.0%} of its 8-grams" for one in found]
+    own, others = found[: len(tunes)], found[len(tunes) :]
+    lines = [f"copied: longest run {one.longest} tokens, {one.shares[8]:.0%} of its 8-grams" for one in own]
     if len(tunes) > 1:
         lines = [f"{number}: {line}" for number, line in enumerate(lines, start=1)]
-    others = found[len(tunes) :]
-    return lines[: len(tunes)] + ([f"songs that it has not seen ({len(others)}): {_copies(others)}"] if others else [])
+    return [*lines, f"songs that it has not seen ({len(others)}): {_copies(others)}"] if others else lines
 
 
 def _written(tunes: Sequence[Tune], opening: int) -> list[npt.NDArray[Any]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,7 +16,7 @@ from lstm_numpy.checkpoint import CONFIG, Checkpoint, CheckpointError, load_chec
 from lstm_numpy.files import reading
 from lstm_numpy.speed.machine import cores
 from midi_io.corpus import read_corpus, write_skipped
-from midi_io.corpus.dataset import Dataset, build_dataset, cache_folder, programs_named
+from midi_io.corpus.dataset import build_dataset, cache_folder
 from midi_io.corpus.split import split_corpora
 from midi_io.disk import printable
 from midi_io.played import Played
@@ -36,36 +36,23 @@ class SongsRead(NamedTuple):
 def read_songs(
     folder: RunFolder,
     midi: Sequence[str],
-    valid: str | None = None,
-    test: str | None = None,
+    valid: str | None,
+    test: str | None,
     *,
     seed: int,
-    scheme: str = "note",
-    context: str = "both",
-    grid: int = 12,
-    velocities: int | None = None,
-    snap: bool | None = None,
-    families: bool | None = None,
-    min_count: int = 1,
-    instruments: Sequence[str] = (),
-    drums: bool = True,
-    max_bytes: int = 10**7,
-    progress: bool = False,
-    **chosen: Any,
+    context: str,
+    min_count: int,
+    chosen: Mapping[str, Any],
+    **options: Any,
 ) -> SongsRead:
     """Read the songs of `midi`, and write songs.npz, songs.tsv and skipped.tsv into the run's folder.
 
     valid, test: folders with the songs of these parts; None: a tenth of `midi` each, drawn with `seed`.
-    velocities, snap, families: what to keep of a performance; None: what suits `midi`.
-    instruments: names; only their notes are kept (none: all).  chosen: as for read_corpus, of `midi` alone.
-    The others are those of read_corpus and build_dataset.  Raises MidiIoError, RunError and OSError.
+    options: as for read_corpus; what to keep of a performance is None where it is to suit `midi`.  chosen: the same,
+    of `midi` alone.  Raises MidiIoError, RunError and OSError.
     """
-    options: dict[str, Any] = {
-        "scheme": scheme, "grid": grid, "max_bytes": max_bytes, "drums": drums,
-        "programs": programs_named(instruments), "cache": cache_folder(),
-        "workers": cores(), "executor": crew().spread, "progress": progress,
-    }  # fmt: skip
-    corpus = read_corpus(midi, velocities=velocities, snap=snap, families=families, **options, **chosen)
+    options |= {"cache": cache_folder(), "workers": cores(), "executor": crew().spread}
+    corpus = read_corpus(midi, **options, **chosen)
     options |= corpus.played._asdict()
     others = [read_corpus([place], **options) if place else None for place in (valid, test)]
     parts = split_corpora(corpus, others[0], others[1], np.random.default_rng([seed, 0]))
@@ -75,17 +62,24 @@ def read_songs(
         raise RunError(f"{len(data.vocabulary):,} tokens are too many; raise --min-count, or take --tokens note")
 
     told = Context(data.vocabulary, context)
-    ids = Songs(
-        data.flat, data.offsets, told.of_songs(data.flat, data.offsets) if told.sizes else None, told.id_columns
-    )
+    rows = told.of_songs(data.flat, data.offsets) if told.sizes else None
+    ids = Songs(data.flat, data.offsets, rows, told.id_columns)
     songs = RunSongs(ids, data.split, data.beats, data.bpm, data.spelling)
     songs.save(folder.songs)
-    folder.write_songs_table(_table(data, songs))
+    folder.write_songs_table(
+        (printable(file.path), file.sha256, SPLITS[part], targets)
+        for file, part, targets in zip(data.files, data.split, ids.targets_per_song, strict=True)
+    )
     write_skipped([skipped for corpus in corpora for skipped in corpus.skipped], folder.skipped)
     lines = [corpus.report() for corpus in corpora]
     if corpus.found:
         lines.append(f"{corpus.found}: {' '.join(corpus.played.flags())}")
-    lines += _description(songs, scheme)
+    for name in SPLITS:
+        part = songs.of(name)
+        unknown = f", {part.unknown_share:.1%} unknown" if part.songs.targets else ""
+        lines.append(f"{name:5} {len(part.songs):7,} songs {part.songs.targets:10,} tokens{unknown}")
+    if songs.of("valid").unknown_share > 0.1 and data.vocabulary.scheme != "note":
+        lines.append("more than 10 % of the valid tokens are unknown; --tokens note, note by note, knows all")
     return SongsRead(songs, data.vocabulary, told, lines)
 
 
@@ -103,19 +97,3 @@ def restore(
         if best.config != saved.config or best.vocabulary != saved.vocabulary:
             raise RunError(f"{folder.model}: is a model of another network than {folder.last.name}")
     return songs, vocabulary, training
-
-
-def _table(data: Dataset, songs: RunSongs) -> list[Sequence[object]]:
-    return [
-        (printable(file.path), file.sha256, SPLITS[part], targets)
-        for file, part, targets in zip(data.files, data.split, songs.songs.targets_per_song, strict=True)
-    ]
-
-
-def _description(songs: RunSongs, scheme: str) -> Iterator[str]:
-    for name in SPLITS:
-        part = songs.of(name)
-        unknown = f", {part.unknown_share:.1%} unknown" if part.songs.targets else ""
-        yield f"{name:5} {len(part.songs):7,} songs {part.songs.targets:10,} tokens{unknown}"
-    if songs.of("valid").unknown_share > 0.1 and scheme != "note":
-        yield "more than 10 % of the valid tokens are unknown; --tokens note spells chords note by note and knows all"

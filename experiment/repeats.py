@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -28,24 +29,21 @@ class RepeatRow(NamedTuple):
     copied: float  # the share of these targets that is the token which followed the earlier passage
 
 
-def nats_by_repeat(
-    flat: Array, nats: Array, scored: Array, echo: Array, run: Array, runs: Sequence[int]
-) -> list[RepeatRow]:
+def nats_by_repeat(flat: Array, nats: Array, scored: Array, echo: Array, run: Array) -> list[RepeatRow]:
     """A row for what has no such passage, and one for each of LENGTHS, up to the next.
 
     flat, nats, scored: (N,) of some songs end to end, as in lstm_numpy.evaluate.  echo, run: (N,) columns of their
-    context; row n is about the target flat[n + 1].  runs: where each class of `run` begins, from class 1 on.
+    context; row n is about the target flat[n + 1].
     """
     about = np.flatnonzero(scored) - 1
-    classes = [0, *(1 + list(runs).index(length) for length in LENGTHS), len(runs) + 1]
+    equal = np.array([0, *RUNS])[run[about]]  # tokens
+    copied = (echo[about] == flat[about + 1]) & (run[about] > 0)
     rows = []
-    for tokens, first, after in zip((0, *LENGTHS), classes[:-1], classes[1:], strict=True):
-        inside = about[(run[about] >= first) & (run[about] < after)]
-        copied = (echo[inside] == flat[inside + 1]) & (run[inside] > 0)
-        if len(inside):
-            rows.append(
-                RepeatRow(tokens, len(inside) / len(about), float(nats[inside + 1].mean()), float(copied.mean()))
-            )
+    for least, above in pairwise((0, *LENGTHS, np.inf)):
+        inside = (equal >= least) & (equal < above)
+        if inside.any():
+            network = nats[about + 1][inside].mean()
+            rows.append(RepeatRow(int(least), *map(float, (inside.mean(), network, copied[inside].mean()))))
     return rows
 
 
@@ -53,19 +51,13 @@ def repeats_of(vocabulary: Vocabulary, songs: Songs, found: Evaluation) -> list[
     """The rows for some songs that a network has scored, whatever it was told itself."""
     context = Context(vocabulary, "echo")
     column = dict(zip(context.names, context.of_songs(songs.flat, songs.offsets).T, strict=True))
-    return nats_by_repeat(songs.flat, found.nats, found.scored, column["echo"], column["run"], RUNS)
+    return nats_by_repeat(songs.flat, found.nats, found.scored, column["echo"], column["run"])
 
 
 def repeat_table(rows: Sequence[RepeatRow]) -> str:
     """The rows as text."""
     lines = ["tokens heard before   share   network: nats per token   a copy would be right"]
-    for row in rows:
-        label = (
-            f"{row.tokens} and more"
-            if row.tokens == LENGTHS[-1]
-            else f"{row.tokens}"
-            if row.tokens
-            else f"fewer than {LENGTHS[0]}"
-        )
-        lines.append(f"  {label:18}{row.share:7.1%}{row.network:26.3f}{row.copied:24.1%}")
+    labels = {0: f"fewer than {LENGTHS[0]}", LENGTHS[-1]: f"{LENGTHS[-1]} and more"}
+    for tokens, share, network, copied in rows:
+        lines.append(f"  {labels.get(tokens, str(tokens)):18}{share:7.1%}{network:26.3f}{copied:24.1%}")
     return "\n".join(lines)

@@ -10,20 +10,15 @@ import numpy as np
 import numpy.typing as npt
 
 from experiment.advice import advice
-from experiment.comparison import TunesBesideSongs
 from experiment.history import read_log
 from experiment.repeats import RepeatRow, repeat_table, repeats_of
-from experiment.songs import SPLITS, RunSongs
-from experiment.tunes import LENGTH
+from experiment.songs import RunSongs
 from lstm_numpy.baselines import NGrams
 from lstm_numpy.batches import END
 from lstm_numpy.evaluation import Evaluation
-from midi_io.music.statistics import table
 from midi_io.vocabulary import Vocabulary
 
 Array = npt.NDArray[Any]
-
-PICTURES, TUNES = 12.0, 160  # seconds; songs of the train songs' length, see report_work
 
 
 def final_figures(
@@ -84,19 +79,11 @@ def goal(trigram: Array) -> str:
     return f"a trigram gives {nats:.3f} nats per token on valid; the network has to be below"
 
 
-def report_work(songs: RunSongs, threads: int) -> float:
-    """What follows training, in tokens of training that take as long: scoring, and tunes and page, in one thread."""
-    train, valid, test = (songs.of(name).songs for name in SPLITS)
-    return 2 * valid.targets + test.targets + TUNES * threads * min(train.targets / len(train), LENGTH)
-
-
-def final_tables(
-    figures: Mapping[str, float], repeats: Sequence[RepeatRow], beside: TunesBesideSongs, history: Path
-) -> str:
-    """What train.py prints at the end.  Raises RunError."""
+def final_tables(figures: Mapping[str, float], repeats: Sequence[RepeatRow], music: str, history: Path) -> str:
+    """What train.py prints at the end; music: as tunes_beside_songs gives it.  Raises RunError."""
     losses = read_log(history).get("loss", np.zeros(0))
     helps = "\n".join(advice(losses, figures))
-    tables = [table(beside.music), beside.text(), repeat_table(repeats), figures_table(figures), helps]
+    tables = [music, repeat_table(repeats), figures_table(figures), helps]
     return "\n\n".join(filter(None, tables))
 
 

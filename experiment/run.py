@@ -15,27 +15,28 @@ import numpy as np
 import numpy.typing as npt
 
 from experiment.command.outcome import FailedError
-from experiment.comparison import TunesBesideSongs
 from experiment.crew import crew
-from experiment.folder import RunFolder
+from experiment.folder import RunError, RunFolder
 from experiment.history import steady_rate
 from experiment.log import Log, bar
 from experiment.page.learning import keep_tune
 from experiment.repeats import RepeatRow
-from experiment.report import PICTURES, count_nats, report_work
-from experiment.songs import SPLITS, RunSongs, epoch_windows, transposition_of
+from experiment.report import count_nats
+from experiment.songs import SPLITS, RunSongs
 from experiment.state import Schedule, TrainingState
-from experiment.tunes import Composer
-from lstm_numpy.batches import UNKNOWN, Songs, Transposition, Windows
+from experiment.tunes import LENGTH, Composer
+from lstm_numpy.batches import UNKNOWN, Songs, Transposition, Windows, paper_windows, training_batches
 from lstm_numpy.checkpoint import Checkpoint, CheckpointError, save_checkpoint
 from lstm_numpy.evaluation import Evaluation, evaluate
-from lstm_numpy.parameters import ModelConfig
+from lstm_numpy.parameters import ModelConfig, zero_state
 from lstm_numpy.speed.machine import versions
 from lstm_numpy.speed.workspace import Workspace
 from midi_io.tokens.context import Context
 from midi_io.vocabulary import Vocabulary
 
 Array = npt.NDArray[Any]
+
+PICTURES, TUNES = 12.0, 160  # what the report takes: seconds; songs of the train songs' length
 
 
 @dataclass
@@ -49,17 +50,11 @@ class Run:
     config: ModelConfig
     training: TrainingState
     begun: float = field(default_factory=time.monotonic)  # when the command began
-    _windows: tuple[int, Windows] | None = None  # of which epoch
 
     @property
     def sizes(self) -> tuple[int, int, int]:
         """Steps in a window, songs in a batch, threads of all ranks."""
         return self.settings["window"], self.settings["batch"], self.settings["threads"]
-
-    @cached_property
-    def songs_sha256(self) -> str:
-        """Found once: the songs do not change, and a run saves often."""
-        return self.songs.sha256()
 
     @property
     def next_only(self) -> bool:
@@ -71,47 +66,58 @@ class Run:
         return Schedule(self.settings["epochs"], self.settings["minutes"], self.settings["patience"])
 
     @cached_property
+    def songs_sha256(self) -> str:
+        """Found once: the songs do not change, and a run saves often."""
+        return self.songs.sha256()
+
+    @cached_property
     def train_songs(self) -> Songs:
         return self.songs.of("train").songs
 
     @cached_property
     def transposition(self) -> Transposition | None:
-        return transposition_of(self.train_songs, self.vocabulary, self.settings["transpose"])
+        """Where train songs may be moved to: up and down by so many semitones.  None: by none."""
+        most = self.settings["transpose"]
+        table = self.vocabulary.transposition_table(range(-most, most + 1))
+        return Transposition.of(self.train_songs, table) if most else None
 
     @cached_property
     def counted(self) -> dict[str, dict[str, Array]]:
         """What each n-gram model gives the valid and test songs: what the network has to beat."""
         return count_nats(self.songs, len(self.vocabulary))
 
-    @cached_property
-    def report_work(self) -> float:
-        return report_work(self.songs, self.settings["threads"])
-
     def set_aside(self, log: Log) -> None:
-        """Of --minutes: what has passed before training began, and what the report will take."""
+        """Of --minutes: what has passed before training began, and what the report will take.
+
+        The report takes as long as training with so many tokens: scoring, and tunes and page in one thread.
+        """
         if self.settings["minutes"]:
-            report = PICTURES + self.report_work / log.rate if log.rate else 0.0
+            valid, test = (self.songs.of(name).songs.targets for name in ("valid", "test"))
+            of_a_tune = min(self.train_songs.targets / len(self.train_songs), LENGTH)
+            work = 2 * valid + test + TUNES * self.settings["threads"] * of_a_tune
+            report = PICTURES + work / log.rate if log.rate else 0.0
             self.training.progress.aside = log.started - self.begun + report
 
+    @cached_property
     def windows(self) -> Windows:
-        """What is read in the present epoch, in its order: this follows from the seed and the epoch's number."""
-        epoch = self.training.progress.epoch
-        if self._windows is None or self._windows[0] != epoch:
-            order = np.random.default_rng([self.settings["seed"], 3, epoch])
-            moved, sizes = self.transposition, self.sizes[:2]
-            self._windows = epoch, epoch_windows(self.train_songs, *sizes, order, moved, next_only=self.next_only)
-        return self._windows[1]
+        """What is read in the present epoch, in its order: this follows from the seed and the epoch's number.
+
+        Raises RunError where no song is long enough.
+        """
+        (T, B, _), train = self.sizes, self.train_songs
+        order = np.random.default_rng([self.settings["seed"], 3, self.training.progress.epoch])
+        if not self.next_only:
+            return training_batches(train, T, B, order, self.transposition)
+        if train.targets_per_song.max() < T:
+            raise RunError(f"--predict next: no train song has more than {T} tokens; give a smaller --window")
+        return paper_windows(train, T, B, order, self.transposition)
 
     @cached_property
     def workspace(self) -> Workspace:
         """Where this rank trains."""
         T, _, threads = self.sizes
         ordered = self.settings["reduce"] == "ordered"
-        return Workspace(self.config, T, self.windows().B, threads, crew().ranks, ordered=ordered)
-
-    def share_done(self, windows: Windows) -> float:
-        """How much of the run is done, from 0 to 1."""
-        return self.schedule.share_done(self.training.progress, len(windows))
+        return Workspace(self.config, T, self.windows.B, threads, crew().ranks, ordered=ordered)
 
     def evaluate(self, *, show_bar: bool) -> Evaluation:
         """The valid songs, scored by the network as it is now; the train songs where no valid song can be scored."""
@@ -127,14 +133,16 @@ class Run:
 
     def begin_epoch(self) -> None:
         """Nothing is carried into an epoch."""
-        self.training.begin_epoch(self.config, self.workspace.B)
+        self.training.state = zero_state(self.config, self.workspace.B)
 
     def end_epoch(self, valid: float) -> bool:
         """The valid songs cost so many nats per token now.  Returns whether these weights are the best so far."""
         digest = hashlib.sha256(b"".join(parameter.tobytes() for parameter in self.training.params.values())).digest()
         if len(set(crew().ranks.in_order([digest]))) > 1:
             raise FailedError("the processes have come to different weights; they need processors of one kind")
-        return self.training.end_epoch(valid, lower_on_plateau=self.settings["anneal"] == "plateau")
+        best = self.training.end_epoch(valid, lower_on_plateau=self.settings["anneal"] == "plateau")
+        del self.windows  # the next epoch has others
+        return best
 
     def take_weights(self, params: dict[str, Array]) -> None:
         self.training.params = params
@@ -182,7 +190,7 @@ class Run:
             raise FailedError(str(error)) from None
 
     def summary(
-        self, figures: Mapping[str, float], repeats: Sequence[RepeatRow], beside: TunesBesideSongs
+        self, figures: Mapping[str, float], repeats: Sequence[RepeatRow], music: Mapping[str, Any]
     ) -> dict[str, Any]:
         """What summary.json holds: the figures of the report, and what the run was.  Raises RunError."""
         settings, progress, songs = self.settings, self.training.progress, self.songs
@@ -190,8 +198,8 @@ class Run:
             "tokens": settings["tokens"], "vocabulary": len(self.vocabulary), "songs": len(songs.songs),
             **{f"{part}_tokens": songs.of(part).songs.targets for part in SPLITS},
             "unknown_share": songs.of("valid").unknown_share, **figures,
-            **beside.summary(), "nats_by_repeat": [row._asdict() for row in repeats],
-            "tokens_per_second": steady_rate(self.folder.history), "padding_share": self.windows().padding_share,
+            **music, "nats_by_repeat": [row._asdict() for row in repeats],
+            "tokens_per_second": steady_rate(self.folder.history), "padding_share": self.windows.padding_share,
             "epochs": progress.epoch, "best_epoch": progress.best_epoch, "seconds": progress.seconds,
             "threads": settings["threads"], "transpose": settings["transpose"], "versions": versions(),
             "command": shlex.join(["python", "train.py", *self.folder.argv()]), "settings": settings,

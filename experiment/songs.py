@@ -10,10 +10,9 @@ from typing import NamedTuple
 import numpy as np
 
 from experiment.folder import RunError
-from lstm_numpy.batches import UNKNOWN, Songs, Transposition, Windows, paper_windows, training_batches
+from lstm_numpy.batches import UNKNOWN, Songs
 from lstm_numpy.checkpoint import Checkpoint
 from lstm_numpy.files import Array, read_arrays, reading, write_arrays
-from midi_io.vocabulary import Vocabulary
 
 SPLITS = ("train", "valid", "test")
 
@@ -96,23 +95,3 @@ def _digest(arrays: Mapping[str, Array]) -> str:
         digest.update(f"{name} {array.dtype.str} {array.shape}".encode())
         digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()
-
-
-def transposition_of(train: Songs, vocabulary: Vocabulary, semitones: int) -> Transposition | None:
-    """Where train songs may be moved to: up and down by so many semitones.  None: by none."""
-    shifts = range(-semitones, semitones + 1)
-    return Transposition.of(train, vocabulary.transposition_table(shifts)) if semitones else None
-
-
-def epoch_windows(
-    train: Songs, T: int, B: int, order: np.random.Generator, moved: Transposition | None = None, *, next_only: bool
-) -> Windows:
-    """What training reads in one epoch: T steps of B songs at a time.  next_only: only the token after each is scored.
-
-    Raises RunError where no song is long enough.
-    """
-    if not next_only:
-        return training_batches(train, T, B, order, moved)
-    if train.targets_per_song.max() < T:
-        raise RunError(f"--predict next: no train song has more than {T} tokens; give a smaller --window")
-    return paper_windows(train, T, B, order, moved)

@@ -98,10 +98,6 @@ class TrainingState:
         params = init_params(config, np.random.default_rng([seed, 1]))
         return cls(params, RMSprop(params, learning_rate), np.random.default_rng([seed, 2]))
 
-    def begin_epoch(self, config: ModelConfig, B: int) -> None:
-        """Nothing is carried into an epoch."""
-        self.state, self.masks = zero_state(config, B), {}
-
     def end_epoch(self, valid: float, *, lower_on_plateau: bool) -> bool:
         """The valid songs cost so many nats per token now.  Returns whether these weights are the best so far.
 

@@ -20,7 +20,7 @@ def test_each_target_counts_once_where_its_repeat_is() -> None:
     echo = np.array([0, 0, 7, 9, 1, 4])
     nats = np.array([9.0, 1.0, 2.0, 3.0, 4.0, 5.0])
     scored = np.array([False, True, True, True, True, True])
-    rows = nats_by_repeat(flat, nats, scored, echo, run, RUNS)
+    rows = nats_by_repeat(flat, nats, scored, echo, run)
     assert [tuple(row) for row in rows] == [
         (0, 0.4, 1.5, 0.0),
         (4, 0.2, 3.0, 1.0),

@@ -18,7 +18,7 @@ from conftest import SMALL, tune
 
 import train
 from experiment.folder import RunFolder, held_folder
-from experiment.report import PICTURES
+from experiment.run import PICTURES
 from experiment.tunes import Composer, opening_of
 from lstm_numpy.checkpoint import load_checkpoint
 from midi_io import Song, write_song

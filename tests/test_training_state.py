@@ -68,14 +68,6 @@ def test_a_place_that_the_epoch_does_not_have_is_refused():
         state.check_place(5, 7)
 
 
-def test_an_epoch_begins_with_nothing_carried():
-    state = some_state()
-    state.begin_epoch(CONFIG, 6)
-    assert state.masks == {}
-    assert [h.shape for h, _ in state.state.values()] == [(6, 3), (6, 3)]
-    assert not any(array.any() for pair in state.state.values() for array in pair)
-
-
 def test_the_best_epoch_is_remembered():
     state = TrainingState.fresh(CONFIG, 0.1, seed=1)
     best = []
