@@ -231,8 +231,8 @@ def test_features_have_heat_maps_too(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize(
     "losses",
-    [[2.5], [2.5, 2.4], [0.0, 0.0], list(np.linspace(3, 1, 500))],
-    ids=["one step", "two steps", "zero", "many"],
+    [[2.5], [2.5, 2.4], list(np.linspace(3, 1, 500))],
+    ids=["one step", "two steps", "many"],
 )
 def test_pictures_of_unusual_runs(tmp_path: Path, losses: list[float]) -> None:
     history = CsvLog(tmp_path / "history.csv", step_columns(["lstm1", "dense"]))

@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 
 COLOURS = (panels.BLUE, panels.VERMILION, panels.GREEN, panels.PURPLE, panels.ORANGE, panels.SKY)  # of gates, layers
 GATE_NAMES = {"i": "input gate", "f": "forget gate", "o": "output gate", "g": "candidate"}
-MEDIAN: dict[str, Any] = {"color": panels.BLACK, "linewidth": 1.4}
-OUTER: dict[str, Any] = {"color": panels.BLACK, "linewidth": 0.9, "linestyle": (0, (4, 2))}
 MOST_EPOCHS, WIDTH = 100, 4  # of a heat map: a column has to be seen; heat maps in a row
 NGRAMS = ("uniform", "unigram", "bigram", "trigram")
 RULE_OF_THUMB = 1e-3  # of update to weight: much more is restless, much less is slow
@@ -58,26 +56,22 @@ class Learned(NamedTuple):
 def draw_run(folder: Path) -> list[Path]:
     """Draw what the files in `folder` hold, and return the pictures written there.
 
-    history.csv and epochs.csv give learning.png, gradients.png and gates.png (with summary.json's n-grams, if they are
-    there); distributions.npz gives distributions.png.  Raises RunError where there is none of them, or one is damaged,
-    and OSError where a picture cannot be written.
+    Raises RunError where there is nothing to draw, or a file is damaged, and OSError where a picture cannot be written.
     """
     history, epochs, ngrams, spread = Learned.read(folder)
     drawings: dict[str, Callable[[], Figure]] = {}
     if len(history.get("step", ())):
         drawings["learning.png"] = lambda: learning_picture(history, epochs, ngrams)
-    if any((history[name] > 0).any() for name in _sampled(history, "gradient_")):
-        drawings["gradients.png"] = lambda: gradients_picture(history)
     if _sampled(history, "saturated_"):
-        drawings["gates.png"] = lambda: gates_picture(history)
+        drawings |= {"gradients.png": lambda: gradients_picture(history), "gates.png": lambda: gates_picture(history)}
     if spread:
         drawings["distributions.png"] = lambda: distributions_picture(spread)
     if not drawings:
         raise RunError(f"{folder}: no run is here yet: neither history.csv nor distributions.npz has anything to draw")
     for name, draw in drawings.items():
+        png = io.BytesIO()
         with panels.style():
-            png = io.BytesIO()
-            draw().savefig(png, format="png", dpi=100, pil_kwargs={"compress_level": 9})
+            draw().savefig(png, format="png", dpi=100)
         write_whole(folder / name, [png.getvalue()])
     return [folder / name for name in drawings]
 
@@ -109,11 +103,9 @@ def learning_picture(history: panels.Columns, epochs: panels.Columns, ngrams: Ma
         axes.set_title(title)
     for nats in ngrams.values():
         upper.axhline(nats, **panels.DASHED)
-    upper.set_ylim(0, 1.06 * max(heights) or 1)
-    upper.set_ylabel("nats per token")
+    upper.set(ylabel="nats per token", ylim=(0, 1.06 * max(heights) or 1))
+    lower.set(ylabel="% of tokens", ylim=(0, min(100, lower.get_ylim()[1])))
     panels.label_right(upper, [(nats, f"{name} {nats:.2f}", panels.GREY) for name, nats in ngrams.items()])
-    lower.set_ylim(0, min(100, lower.get_ylim()[1]))
-    lower.set_ylabel("% of tokens")
     panels.legend_below(figure, upper)
     panels.mark_epochs(upper, history)
     return figure
@@ -130,19 +122,13 @@ def gradients_picture(history: panels.Columns) -> Figure:
         for axes, values in zip(rows, (history[name], update, update / history[f"weight_{layer}"]), strict=True):
             panels.draw_sampled(axes, history["step"], values, COLOURS[number % len(COLOURS)], layer)
     rows[2].axhline(RULE_OF_THUMB, **panels.DASHED)
-    for axes, title, unit in zip(
-        rows,
-        (
-            "Gradients: norm by layer, before clipping",
-            "Updates: norm of what RMSprop changes in one step",
-            "Updates relative to weights (dashed: the rule of thumb, a thousandth)",
-        ),
-        ("‖gradient‖  (nats per token)", "‖update‖", "‖update‖ / ‖weight‖"),
-        strict=True,
-    ):
-        axes.set_title(title)
-        axes.set_ylabel(unit)
-        axes.set_yscale("log")
+    titles = {
+        "Gradients: norm by layer, before clipping": "‖gradient‖  (nats per token)",
+        "Updates: norm of what RMSprop changes in one step": "‖update‖",
+        "Updates relative to weights (dashed: the rule of thumb, a thousandth)": "‖update‖ / ‖weight‖",
+    }
+    for axes, (title, unit) in zip(rows, titles.items(), strict=True):
+        axes.set(title=title, ylabel=unit, yscale="log")
     panels.legend_below(figure, rows[0])
     panels.mark_epochs(rows[0], history)
     return figure
@@ -156,9 +142,8 @@ def gates_picture(history: panels.Columns) -> Figure:
         for gate, colour in zip(GATES, COLOURS, strict=False):
             values = 100 * history[f"saturated_{layer}_{gate}"]
             panels.draw_sampled(axes, history["step"], values, colour, f"{gate}, {GATE_NAMES[gate]}")
-        axes.set_title(f"{layer}: how much of each gate is saturated (i, f, o below 0.1 or above 0.9; |g| above 0.9)")
-        axes.set_ylabel("% of the gate's values")
-        axes.set_ylim(bottom=0)
+        title = f"{layer}: how much of each gate is saturated (i, f, o below 0.1 or above 0.9; |g| above 0.9)"
+        axes.set(title=title, ylabel="% of the gate's values", ylim=(0, None))
     panels.legend_below(figure, rows[0])
     panels.mark_epochs(rows[0], history)
     return figure
@@ -166,9 +151,6 @@ def gates_picture(history: panels.Columns) -> Figure:
 
 def distributions_picture(spread: Spread) -> Figure:
     """A heat map over epochs for every weight and bias."""
-    from matplotlib.lines import Line2D
-    from matplotlib.patches import Patch
-
     spread = thinned(spread, MOST_EPOCHS)
     names = [name for name in spread if name.count(".") == 1]  # the others are parts of a bias
     rows = -(-len(names) // WIDTH)
@@ -178,14 +160,8 @@ def distributions_picture(spread: Spread) -> Figure:
         _draw_heat_map(axes, spread, name)
     for axes in grid[len(names) :]:
         axes.axis("off")
-    key = [
-        Patch(color=panels.heat_colours()(1.0), label="most common values of an epoch"),
-        Patch(color=panels.heat_colours()(0.25), label="rarer values"),
-        Line2D([], [], **MEDIAN, label="median"),
-        Line2D([], [], **OUTER, label="5 % and 95 %"),
-    ]
-    figure.legend(handles=key, loc="outside lower center", ncols=4)
-    figure.suptitle("How weights and biases are spread, from epoch to epoch (0: before training)")
+    title = "How weights and biases are spread, from epoch to epoch (0: before training)\n"
+    figure.suptitle(f"{title}dark: the most common values of an epoch; line: median; dashed: 5 % and 95 %")
     return figure
 
 
@@ -200,8 +176,8 @@ def _draw_heat_map(axes: Axes, spread: Spread, name: str) -> None:
     edges = np.concatenate([[epochs[0] - 0.5], (epochs[1:] + epochs[:-1]) / 2, [epochs[-1] + 0.5]])
     colour = np.sqrt(shares / shares.max(axis=1, keepdims=True)).T
     axes.pcolormesh(edges, bins, colour, cmap=panels.heat_colours(), vmin=0, vmax=1)
-    for percent, look in ((50, MEDIAN), (5, OUTER), (95, OUTER)):
-        axes.plot(epochs, at(spread, name, percent), **look)
+    for percent, look in ((50, "-"), (5, "--"), (95, "--")):
+        axes.plot(epochs, at(spread, name, percent), look, color=panels.BLACK, linewidth=1.2)
     axes.set_title(f"{name}  (epoch {epochs[-1]}: {rows[-1, 0]:.2g} to {rows[-1, -1]:.2g})")
     axes.set_xlabel("epoch")
     axes.grid(visible=False)

@@ -26,18 +26,10 @@ BLUE, VERMILION, GREEN, ORANGE, PURPLE, SKY = "#0072B2", "#D55E00", "#009E73", "
 DASHED: dict[str, Any] = {"color": GREY, "linewidth": 1, "linestyle": (0, (6, 3)), "zorder": 1}
 STYLE: dict[str, Any] = {
     "agg.path.chunksize": 20_000,  # or a line of a million steps is too long to draw
-    "font.size": 11,
-    "axes.titlesize": 12,
-    "axes.titlelocation": "left",
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "axes.axisbelow": True,
-    "axes.edgecolor": GREY,
-    "grid.color": "#E4E4E4",
-    "legend.fontsize": 10,
-    "legend.edgecolor": "none",
-}
+    "font.size": 11, "axes.titlesize": 12, "axes.titlelocation": "left", "axes.spines.top": False,
+    "axes.spines.right": False, "axes.grid": True, "axes.axisbelow": True, "axes.edgecolor": GREY,
+    "grid.color": "#E4E4E4", "legend.fontsize": 10, "legend.edgecolor": "none",
+}  # fmt: skip
 style = partial(drawing_style, STYLE)  # with style(): ...
 
 
