@@ -76,7 +76,7 @@ from experiment.crew import conducted
 from experiment.folder import RunError, newest_run
 from experiment.page import write_page
 from experiment.page.reading import PageTune
-from experiment.tunes import Composer, Opening, beginning, compose, opening_of, random_place, tune_paths, usual_bpm
+from experiment.tunes import Composer, Opening, compose, opening_of, random_place, tune_paths, usual_bpm
 from lstm_numpy.sampling import Sampling
 from midi_io.music.instruments import programs_of
 
@@ -93,7 +93,7 @@ def write_tunes(args: argparse.Namespace) -> None:
     paths = tune_paths(out, args.count, force=args.force, prime=args.prime)
     rng = np.random.default_rng(args.seed)
 
-    opening: Opening = beginning()
+    opening = Opening()
     if args.prime:
         opening = opening_of(args.prime, composer, args.key, args.prime_bars or 4)
     elif args.start == "random":
@@ -102,19 +102,19 @@ def write_tunes(args: argparse.Namespace) -> None:
         opening = random_place(songs, rng)
     composer = composer.in_meter(opening.meter)
     bpm = args.bpm or opening.bpm or usual_bpm(songs)
+    program = programs_of(args.instrument)[0] if args.instrument else None
     tunes = compose(
-        composer, paths, opening, rng, length=args.length, bars=args.bars,
+        composer, paths, opening, rng, bpm=bpm, program=program, wav=args.wav, length=args.length, bars=args.bars,
         sampling=Sampling(args.temperature, args.top_k, args.top_p, args.repeats),
-        bpm=bpm, instrument=args.instrument or "", wav=args.wav,
     )  # fmt: skip
     if songs:
         print("\n".join(copy_report(composer, songs, tunes, len(opening.ids))))
 
-    page, program = out.with_suffix(".html"), programs_of(args.instrument)[0] if args.instrument else None
-    write_page(page, out.stem, composer, [
-        PageTune(path.stem, "Written by the network", tune.ids, bpm, program=program)
-        for path, tune in zip(paths, tunes, strict=True)
-    ])  # fmt: skip
+    page, group = out.with_suffix(".html"), "Written by the network"
+    shown = [
+        PageTune(path.stem, group, tune.ids, bpm, program=program) for path, tune in zip(paths, tunes, strict=True)
+    ]
+    write_page(page, out.stem, composer, shown)
     print(f"to hear {'it' if len(tunes) == 1 else 'them'}, open {page} in a browser")
 
 

@@ -6,7 +6,6 @@ below 0.1 or above 0.9, a tanh where it is beyond -0.9 or 0.9: there it hardly m
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -34,16 +33,24 @@ class Row(NamedTuple):
 
 
 def describe(
-    params: Mapping[str, Array], ids: Array, targets: Array, *, context: Array | None = None
+    params: Mapping[str, Array],
+    ids: Array,
+    targets: Array,
+    *,
+    context: Array | None = None,
+    features: Sequence[str] = (),
 ) -> tuple[float, dict[str, list[Row]]]:
     """The loss of one batch, and rows under the headings "parameters", "forward" and "backward".
 
     Arguments are those of loss_and_gradients; state and dropout masks are none.  A row is named as the array is in the
-    trace, and the gradient of lstm1.Wx is lstm1.dWx.
+    trace, and the gradient of lstm1.Wx is lstm1.dWx.  features: their names; "lstm1.Wx1" becomes "lstm1.Wx1 place".
     """
     loss, grads, _, trace = loss_and_gradients(params, ids, targets, context=context)
-    parameters = [row(name, parameter) for name, parameter in params.items()]
-    rows: dict[str, list[Row]] = {"parameters": parameters, "forward": [], "backward": []}
+    whose = {f"{letter}{k}": f"{letter}{k} {name}" for k, name in enumerate(features, 1) for letter in ("Wx", "dWx")}
+    rows: dict[str, list[Row]] = {"parameters": [], "forward": [], "backward": []}
+    for name, parameter in params.items():
+        layer, _, letter = name.rpartition(".")
+        rows["parameters"].append(row(f"{layer}.{whose.get(letter, letter)}", parameter))
     for part, values in trace.items():
         for field, array in values._asdict().items():
             if field == "dx" and array.size == 0:
@@ -52,7 +59,7 @@ def describe(
                 rows["backward" if field.startswith("d") else "forward"].append(row(f"{part}.{field}", array))
     for name, gradient in grads.items():
         layer, _, letter = name.rpartition(".")
-        rows["backward"].append(row(f"{layer}.d{letter}", gradient))
+        rows["backward"].append(row(f"{layer}.{whose.get(f'd{letter}', f'd{letter}')}", gradient))
     return loss, rows
 
 
@@ -68,34 +75,18 @@ def row(name: str, array: Array) -> Row:
     return Row(name, array.shape, str(array.dtype), rms, float(size.max()), saturated)
 
 
-def table(headings: Mapping[str, Sequence[Row]]) -> str:
-    """The rows as text, one to a line."""
-    lines = []
-    for heading, rows in headings.items():
-        lines += ["", f"{heading:<18}{'shape':>16}  {'dtype':8}{'rms':>10}{'largest':>11}{'saturated':>11}"]
-        for one in rows:
-            rms = "" if one.rms is None else f"{one.rms:.3g}"
-            saturated = "" if one.saturated is None else f"{one.saturated:.1%}"
-            lines.append(
-                f"{one.name:<18}{one.shape!s:>16}  {one.dtype:8}{rms:>10}{one.largest:>11.3g}{saturated:>11}".rstrip()
-            )
-    return "\n".join(lines)
-
-
-def with_features(row: Row, features: Sequence[str]) -> Row:
-    """A row of a feature's weights, or of their gradient, with the feature's name: "lstm1.Wx1 place"."""
-    number = re.fullmatch(r"lstm1\.d?Wx([0-9]+)", row.name)
-    return row._replace(name=f"{row.name} {features[int(number[1]) - 1]}") if number else row
-
-
 def describe_run(run: Path) -> str:
     """The table of a run's best weights, reading the beginnings of its longest songs.  RunError, CheckpointError."""
     composer = Composer.load(run)
     batch = evaluation_batches(RunSongs.load(run / "songs.npz", composer.checkpoint).songs, T, B)[0]
-    loss, headings = describe(composer.params, batch.ids, batch.targets, context=batch.context)
-    names, (steps, songs) = composer.context.names, batch.ids.shape
-    headings = {heading: [with_features(row, names) for row in rows] for heading, rows in headings.items()}
-    return (
-        f"The first {steps} steps of {songs} of the run's songs, without dropout: {loss:.4f} nats per token.\n"
-        f"{table(headings)}\n\nsaturated: i, f and o below 0.1 or above 0.9; g and tanh_c beyond -0.9 or 0.9."
+    loss, headings = describe(
+        composer.params, batch.ids, batch.targets, context=batch.context, features=composer.context.names
     )
+    steps, songs = batch.ids.shape
+    lines = [f"The first {steps} steps of {songs} of the run's songs, without dropout: {loss:.4f} nats per token."]
+    for heading, rows in headings.items():
+        lines += ["", f"{heading:<18}{'shape':>16}  {'dtype':8}{'rms':>10}{'largest':>11}{'saturated':>11}"]
+        for name, shape, dtype, rms, largest, saturated in rows:
+            cells = "" if rms is None else f"{rms:.3g}", "" if saturated is None else f"{saturated:.1%}"
+            lines.append(f"{name:<18}{shape!s:>16}  {dtype:8}{cells[0]:>10}{largest:>11.3g}{cells[1]:>11}".rstrip())
+    return "\n".join([*lines, "", "saturated: i, f and o below 0.1 or above 0.9; g and tanh_c beyond -0.9 or 0.9."])

@@ -203,19 +203,21 @@ def search(
     """For each name the unit that follows it best on the songs found_on, and how it does on heard_on."""
     names, said, said_there = list(hear(found_on[0])), named(found_on), np.concatenate(named(heard_on))
 
-    def of_all(weights: Arrays, readings: Sequence[Reading]) -> Array:
-        rows = np.concatenate([activations(weights, reading, layer) for reading in readings])
-        return rows.reshape(len(rows), -1)
+    def correlated(weights: Arrays) -> tuple[Array, Array, Array, list[int]]:
+        """All units (n, 6H) on found_on, their correlations there and on heard_on, and which is best for each name."""
+        units, others = (
+            np.concatenate([activations(weights, reading, layer).reshape(len(reading.last), -1) for reading in part])
+            for part in (found_on, heard_on)
+        )
+        r = correlations(units, np.concatenate(said))
+        return units, r, correlations(others, said_there), np.abs(r).argmax(axis=0).tolist()
 
-    units = of_all(params, found_on)
-    r, heard = correlations(units, np.concatenate(said)), correlations(of_all(params, heard_on), said_there)
-    r_fresh = correlations(of_all(dict(fresh), found_on), np.concatenate(said))
-    heard_fresh = correlations(of_all(dict(fresh), heard_on), said_there)
-    best, best_fresh = np.abs(r).argmax(axis=0), np.abs(r_fresh).argmax(axis=0)
+    units, r, heard, best = correlated(params)
+    _, _, heard_fresh, best_fresh = correlated(dict(fresh))
     by_chance = chance(units, said, rng)
     findings = []
-    for k, (row, row_fresh) in enumerate(zip(best.tolist(), best_fresh.tolist(), strict=True)):
+    for k, row in enumerate(best):
         quantity, unit = divmod(row, len(params[f"lstm{layer}.Wh"]))
-        numbers = map(float, (r[row, k], heard[row, k], by_chance[k], abs(heard_fresh[row_fresh, k])))
+        numbers = map(float, (r[row, k], heard[row, k], by_chance[k], abs(heard_fresh[best_fresh[k], k])))
         findings.append(Finding(names[k], QUANTITIES[quantity], unit, *numbers))
     return findings

@@ -6,7 +6,7 @@ import math
 import os
 from collections.abc import Callable, Sequence
 from copy import deepcopy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from lstm_numpy.checkpoint import Checkpoint, CheckpointError, load_checkpoint
 from lstm_numpy.files import Array, reading
 from lstm_numpy.sampling import SIDE_BY_SIDE, Sampling, Tune, generate
 from midi_io.disk import read_bytes
-from midi_io.music.instruments import out_of_range, programs_of
+from midi_io.music.instruments import out_of_range
 from midi_io.music.meter import on_bars
 from midi_io.music.picture import draw_piano_roll
 from midi_io.music.sound import render, write_wav
@@ -124,16 +124,11 @@ class Composer:
 
 @dataclass(frozen=True)
 class Opening:
-    """What a tune begins with."""
+    """What a tune begins with; without arguments, as songs begin."""
 
-    ids: Array  # <start>, and what was there before the network wrote
+    ids: Array = field(default_factory=lambda: np.array([START]))  # <start>, and what stands before the network writes
     bpm: float | None = None  # None: the median of the train songs
     meter: tuple[int, int] | None = None  # None: the tune itself tells
-
-
-def beginning() -> Opening:
-    """As songs begin."""
-    return Opening(np.array([START]))
 
 
 def random_place(songs: RunSongs, rng: np.random.Generator) -> Opening:
@@ -174,21 +169,18 @@ def compose(
     opening: Opening,
     rng: np.random.Generator,
     *,
-    length: int = LENGTH,
-    bars: int | None = None,
-    sampling: Sampling = SAMPLING,
-    bpm: float = 120.0,
-    instrument: str = "",
+    bpm: float,
+    program: int | None = None,
     wav: bool = False,
+    **choices: Any,
 ) -> list[Tune]:
     """Write a tune to each of the paths, with a picture beside it, and print what was written.
 
     Where one instrument plays all but the drums, melody and chords have a track each.
-    instrument: what plays everything but drums; "": what the tokens say.  wav: write the sound, too.
-    Raises MidiIoError and RunError.
+    program: what plays everything but drums; None: what the tokens say.  wav: write the sound, too.  choices: as for
+    Composer.write.  Raises MidiIoError and RunError.
     """
-    program = programs_of(instrument)[0] if instrument else None
-    tunes = composer.write(opening.ids, rng, len(paths), length=length, bars=bars, sampling=sampling)
+    tunes = composer.write(opening.ids, rng, len(paths), **choices)
     songs = []
     for path, tune in zip(paths, tunes, strict=True):
         notes = composer.vocabulary.decode(tune.ids)
@@ -203,7 +195,7 @@ def compose(
             f"{'ended by itself' if tune.ended else 'cut at --length'}; "
             f"entropy {tune.entropy:.2f} nats, longest loop {tune.longest_loop} tokens"
         )
-        for line in out_of_range(notes) if instrument else []:
+        for line in out_of_range(notes) if program is not None else []:
             print(f"{one_line(str(path))}: {line}")
     print(piano_roll(songs[0].notes, meter=songs[0].meter))
     run_all([partial(_show, song, path, wav) for path, song in zip(paths, songs, strict=True)])
@@ -231,12 +223,10 @@ def tune_paths(path: Path, count: int, *, force: bool = False, prime: str | None
     for tune in paths:
         if prime and tune.exists() and Path(prime).exists() and tune.samefile(prime):
             raise RunError(f"{prime}: the song of --prime would be overwritten; name another file with --out")
-        files = [file for file in (tune, *map(tune.with_suffix, (".png", ".wav", ".html"))) if os.path.lexists(file)]
-        if files and not force and not _is_ours(tune):
-            raise RunError(f"{files[0]}: exists and is not from this program; name another file, or give --force")
+        ours = force or (
+            tune.is_file() and MARK.encode() in read_bytes(tune, MAX_BYTES)[:1000]
+        )  # and what is beside it
+        for file in (tune, *map(tune.with_suffix, (".png", ".wav", ".html"))):
+            if os.path.lexists(file) and not ours:
+                raise RunError(f"{file}: exists and is not from this program; name another file, or give --force")
     return paths
-
-
-def _is_ours(path: Path) -> bool:
-    """Whether this program wrote a tune; then the picture, the sound and the page beside it are ours, too."""
-    return path.is_file() and MARK.encode() in read_bytes(path, MAX_BYTES)[:1000]

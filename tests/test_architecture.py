@@ -37,7 +37,7 @@ ORDER = {
         . command command.console command.interrupts command.arguments
         sizes command.flags folder command.outcome crew songs history distributions repeats state log
         reading tunes comparison advice report plots.panels plots describe
-        listening page.embed page.learning page.reading page.figures page.followers page.what_if page run __main__
+        listening page.embed page.learning page.reading page.units page run __main__
     """,
 }
 ALLOWED = {  # and nothing else; sys.stdlib_module_names is always there

@@ -18,7 +18,7 @@ from experiment.listening import Finding
 from experiment.page.embed import to_json
 from experiment.page.learning import keep_tune, kept_tunes
 from experiment.page.reading import PageTune, note_gradients, read_tune, watch
-from experiment.page.what_if import forget_gate_held, silenced, without_echo
+from experiment.page.units import forget_gate_held, silenced, without_echo
 from experiment.tunes import Composer
 from lstm_numpy import ModelConfig, forward, init_params, loss_and_gradients
 from lstm_numpy.checkpoint import Checkpoint

@@ -5,7 +5,6 @@ python -m experiment page RUN writes RUN/index.html.  The template is in templat
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,13 +14,11 @@ import numpy as np
 
 from experiment.listening import Finding, sounding
 from experiment.page.embed import to_html, to_json
-from experiment.page.figures import figures
-from experiment.page.followers import find_units, what_is_followed
-from experiment.page.learning import kept_tunes, short_tune
+from experiment.page.learning import figures, kept_tunes, short_tune
 from experiment.page.reading import PageTune, expectations, read_tune, watch, words_of
-from experiment.page.what_if import changes
+from experiment.page.units import changes, find_units, what_is_followed
 from experiment.songs import RunSongs
-from experiment.tunes import LENGTH, Composer, beginning, opening_of, usual_bpm
+from experiment.tunes import LENGTH, Composer, Opening, opening_of, usual_bpm
 from lstm_numpy.batches import UNKNOWN
 from lstm_numpy.files import write_whole
 from lstm_numpy.parameters import layer_names
@@ -69,8 +66,7 @@ def write_page(
     found = [finding for finding in found if finding.unit in units]
     data: dict[str, Any] = {
         "title": title, "tokens": {}, "layers": len(names), "hidden": H, "units": units,
-        "features": composer.context.names,
-        "found": [finding._asdict() for finding in found], "learned": learned,
+        "features": composer.context.names, "found": [finding._asdict() for finding in found], "learned": learned,
         "changes": [change._asdict() for change in changed], "tunes": [],
     }  # fmt: skip
     size = len(to_html(data).encode())
@@ -82,12 +78,11 @@ def write_page(
             break
         data["tokens"] |= shown.pop("tokens")
         data["tunes"].append(shown)
-    size = len(to_html(data).encode())
     moments, notes = max(1, min(MOMENTS, UNIT_BYTES // (6 * H))), max(8, min(NOTES, int(GRADIENT_WORK // H**2)))
     for tune, shown in list(zip(tunes, data["tunes"], strict=False))[:WATCHED]:
         if sounding(words_of(composer, tune.ids)):
             watched = watch(composer, tune.ids, units, moments, notes) | what_is_followed(composer, tune.ids, found)
-            size += len(to_json({"watch": watched}))
+            size += len(to_json(watched))
             if size <= LARGEST:
                 shown["watch"] = watched
     write_whole(path, [to_html(data).encode()])
@@ -101,8 +96,7 @@ def write_run_page(folder: Path, song: Path | None = None) -> Path:
     """
     composer = Composer.load(folder)
     songs = RunSongs.load(folder / "songs.npz", composer.checkpoint)
-    seed, bpm = composer.checkpoint.training["settings"].get("seed"), usual_bpm(songs)
-    seed = seed if isinstance(seed, int) and seed >= 0 else 1
+    seed, bpm = composer.checkpoint.training["settings"].get("seed", 1), usual_bpm(songs)
     found, held_out = find_units(composer, songs), held_out_tunes(folder, songs)
 
     tunes = []
@@ -111,7 +105,7 @@ def write_run_page(folder: Path, song: Path | None = None) -> Path:
         tunes.append(PageTune(song.stem, "Your song", opening.ids, opening.bpm or bpm))
     written = [
         PageTune(f"new tune {number}", "Written by the network", tune.ids, bpm)
-        for number, tune in enumerate(composer.write(beginning().ids, np.random.default_rng(seed), WRITTEN), start=1)
+        for number, tune in enumerate(composer.write(Opening().ids, np.random.default_rng(seed), WRITTEN), start=1)
     ]
     tunes += [*written[:1], *held_out[:1], *written[1:]]  # the first ones are watched
     for epoch, ids in kept_tunes(folder / "learning.npz", len(composer.vocabulary)).items():
@@ -135,12 +129,9 @@ def held_out_tunes(folder: Path, songs: RunSongs) -> list[PageTune]:
     """A few test songs, or valid songs where there are none, evenly spread; without unknown tokens, if possible."""
     names = [f"song {number}" for number in range(1, len(songs.split) + 1)]
     if (folder / "songs.tsv").exists():
-        with (folder / "songs.tsv").open(encoding="utf-8", newline="") as file:
-            rows = list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
-        if len(rows) == len(names):
-            names = [Path(row["path"]).stem for row in rows]
-    parts = [np.flatnonzero(songs.split == part).tolist() for part in (2, 1)]
-    inside = next(filter(None, parts), [])
+        rows = (folder / "songs.tsv").read_text(encoding="utf-8").splitlines()[1:]
+        names = [Path(row.split("\t")[0]).stem for row in rows]
+    inside = np.flatnonzero(songs.split == 2).tolist() or np.flatnonzero(songs.split == 1).tolist()
     inside = [k for k in inside if UNKNOWN not in songs.songs[k]] or inside
     return [
         PageTune(names[k], "Songs it has not seen", songs.songs[k][: LENGTH + 1], float(songs.bpm[k]))

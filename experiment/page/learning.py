@@ -1,19 +1,28 @@
-"""learning.npz: the tune that one seed gives after 0, 1, 3 and 10 epochs, so that one can hear a network learn."""
+"""How a run learned: tunes to hear, which learning.npz keeps, and curves to see.
+
+learning.npz holds the tune that one seed gives after 0, 1, 3 and 10 epochs.
+"""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from experiment.distributions import at, thinned
 from experiment.folder import RunError
-from experiment.tunes import Composer, beginning
+from experiment.plots import Learned
+from experiment.tunes import Composer, Opening
 from lstm_numpy.batches import START
-from lstm_numpy.files import Array, ArraySpec, check_arrays, read_arrays, reading, write_arrays
+from lstm_numpy.files import Array, read_arrays, reading, write_arrays
 
 EPOCHS = (0, 1, 3, 10)
 LENGTH = 400  # tokens of a kept tune at most
+POINTS = 300  # of a curve at most
+MOST_EPOCHS = 60
+BANDS = (0, 1, 25, 50, 75, 99, 100)  # per cent
 
 
 def keep_tune(path: Path, epoch: int, composer: Composer, seed: int) -> None:
@@ -29,7 +38,7 @@ def keep_tune(path: Path, epoch: int, composer: Composer, seed: int) -> None:
 
 def short_tune(composer: Composer, seed: int) -> Array:
     """The ids of the tune that this seed gives, of LENGTH tokens at most."""
-    return composer.write(beginning().ids, np.random.default_rng(seed), length=LENGTH)[0].ids
+    return composer.write(Opening().ids, np.random.default_rng(seed), length=LENGTH)[0].ids
 
 
 def kept_tunes(path: Path, V: int) -> dict[int, Array]:
@@ -37,9 +46,28 @@ def kept_tunes(path: Path, V: int) -> dict[int, Array]:
     if not os.path.lexists(path):
         return {}
     with reading(path, RunError):
-        arrays = read_arrays(path)
-        known = {str(epoch): epoch for epoch in EPOCHS if str(epoch) in arrays}
-        check_arrays(arrays, {name: ArraySpec("u4", (f"ids {name}",), 0, V - 1) for name in known})
-        if any(arrays[name][:1].tolist() != [START] for name in known):
-            raise ValueError("a tune in it does not begin with <start>")
-    return {epoch: arrays[name] for name, epoch in known.items()}
+        kept = {int(epoch): ids for epoch, ids in read_arrays(path).items()}
+        if any(ids[0] != START or ids.max() >= V for ids in kept.values()):
+            raise ValueError("holds tunes of another network; remove it")
+    return kept
+
+
+def figures(folder: Path) -> dict[str, Any]:
+    """What the files of a run's folder have: "curves", "ngrams" and "weights", each empty where there is no file."""
+    history, epochs, ngrams, spread = Learned.read(folder)
+    curves = {name: averaged(history["step"], history[name]) for name in ("loss", "accuracy") if history}
+    curves |= {name: averaged(epochs["step"], epochs[name]) for name in ("valid_loss", "valid_accuracy") if epochs}
+    spread = thinned(spread, MOST_EPOCHS) if spread else {}
+    whole = {name.rpartition(".")[0] for name in spread if name.count(".") == 2}  # its parts are there
+    weights = {
+        name: {"epochs": spread["epochs"].tolist(), "bands": [at(spread, name, p).tolist() for p in BANDS]}
+        for name in spread
+        if name not in {"epochs", *whole}
+    }
+    return {"curves": curves, "ngrams": ngrams, "weights": weights}
+
+
+def averaged(x: Array, y: Array) -> list[list[float]]:
+    """At most POINTS points, each the mean of neighbours."""
+    parts = np.array_split(np.stack([x, y]), max(1, min(POINTS, len(x))), axis=1)
+    return [part.mean(axis=1).tolist() for part in parts if part.size]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -50,41 +50,42 @@ def read_tune(composer: Composer, tune: PageTune) -> dict[str, Any]:
 
     "tokens" are the ids that are spoken of, with their texts.
     """
-    vocabulary, double = composer.vocabulary, 2 * composer.vocabulary.grid  # positions to a beat, half beats among them
-    words = words_of(composer, tune.ids)
+    vocabulary, ids = composer.vocabulary, tune.ids
+    double = 2 * vocabulary.grid  # positions to a beat, half beats among them
+    words = words_of(composer, ids)
     beats = token_beats(words, vocabulary.scheme)
     places: dict[tuple[int, int, bool], int] = {}  # which token strikes a pitch at a position
     for place, word in enumerate(words):
         for pitch in word.pitches or ([int(word.value)] if word.kind == "drum" else []):
             places.setdefault((round(beats[place] * double), pitch, word.kind == "drum"), place)
-    notes = composer.vocabulary.decode(tune.ids)
+    notes = vocabulary.decode(ids)
     token_of = [places[round(note.start * double), note.pitch, note.drum] for note in notes]
     if tune.program is not None:
         notes = [note if note.drum else note._replace(program=tune.program) for note in notes]
     voices, voice_of = voices_of(notes)
     moved, meter = on_bars(notes)
     later = moved[0].start - notes[0].start if notes else 0.0
-    nats, best, p = expectations(composer, tune.ids)
+    nats, best, p = expectations(composer, ids)
     tonic, minor = tonic_of(notes)
-    small = np.uint8 if len(vocabulary) <= 256 else np.uint16 if len(vocabulary) <= 2**16 else np.int32
-    echo = what_the_echo_said(composer, tune.ids)
+    strong = on_strong_beats(notes)
+    small = np.min_scalar_type(len(vocabulary) - 1)
     arrays = {
         "pitch": np.array([note.pitch for note in notes], np.uint8),
         "velocity": np.array([note.velocity for note in notes], np.uint8),
         "voice": np.array(voice_of, np.uint8),
         "start": np.array([note.start for note in moved], np.float32),
         "duration": np.array([note.duration for note in moved], np.float32),
-        "place": np.array(token_of, np.int32),
-        "ids": tune.ids.astype(small), "at": np.array(beats, np.float32) + np.float32(later), "cost": nats, **echo,
-        "best": best.astype(small), "p": np.rint(p * 65535).astype(np.uint16),
+        "place": np.array(token_of, np.int32), "at": np.array(beats, np.float32) + np.float32(later),
+        "ids": ids.astype(small), "best": best.astype(small), "p": np.rint(p * 65535).astype(np.uint16), "cost": nats,
     }  # fmt: skip
-    spoken_of = np.unique(np.concatenate([tune.ids, best.ravel(), echo.get("echo", tune.ids)]))
+    arrays |= what_the_echo_said(composer, ids)
+    spoken_of = np.unique(np.concatenate([ids, best.ravel(), arrays.get("echo", ids)]))
     return {
         "title": tune.title, "group": tune.group, "remark": tune.remark, "bpm": tune.bpm, "meter": meter,
         "key": f"{PITCH_NAMES[tonic]} {'minor' if minor else 'major'}" if notes else "",
         "beats": max((note.start + note.duration for note in moved), default=0.0),
-        "nats": float(nats[1:].mean()) if len(nats) > 1 else 0.0, "ended": bool(tune.ids[-1] == END),
-        "strong": None if math.isnan(strong := on_strong_beats(notes)) else strong, "voices": voices,
+        "nats": float(nats[1:].mean()) if len(nats) > 1 else 0.0, "ended": bool(ids[-1] == END),
+        "strong": None if math.isnan(strong) else strong, "voices": voices,
         **{name: pack(array) for name, array in arrays.items()},
         "tokens": {str(token): vocabulary.tokens[token] for token in spoken_of},
     }  # fmt: skip
@@ -97,16 +98,15 @@ def words_of(composer: Composer, ids: Array) -> list[Word]:
 
 def voices_of(notes: Sequence[Note]) -> tuple[list[dict[str, str]], list[int]]:
     """The voices, as name and sound; and the voice of each note.  One instrument alone is melody and chords."""
-    programs = sorted({note.program for note in notes if not note.drum})
+    programs = {note.program for note in notes if not note.drum}
     top = set(melody([note for note in notes if not note.drum])[0]) if len(programs) == 1 else set()
 
     def voice(note: Note) -> tuple[str, str]:
         if note.drum:
             return "drums", "drums"
-        family = list(FAMILIES)[note.program // 8]
-        sound = "plucked" if note.program in PLUCKED_STRINGS else SOUNDS.get(family, "blown")
+        sound = SOUNDS.get(list(FAMILIES)[note.program // 8], "blown")
         name = INSTRUMENTS[note.program] if len(programs) > 1 else "melody" if note in top else "chords"
-        return name, sound
+        return name, "plucked" if note.program in PLUCKED_STRINGS else sound
 
     every = [voice(note) for note in notes]
     voices = sorted(set(every), key=lambda voice: (voice[1] == "drums", -every.count(voice)))
@@ -118,19 +118,17 @@ def expectations(composer: Composer, ids: Array) -> tuple[Array, Array, Array]:
 
     The first token, <start>, is not predicted: its rows are 0.
     """
-    V = len(composer.vocabulary)
-    n, few = len(ids), min(BEST, V)
+    n, few = len(ids), min(BEST, len(composer.vocabulary))
     nats, best, p = np.zeros(n, np.float32), np.zeros((n, few), np.int64), np.zeros((n, few))
     state: State | None = None
     told = features(composer, ids)
     for begin in range(0, n - 1, AT_ONCE):
-        end = min(begin + AT_ONCE, n - 1)
-        part = None if told is None else told[begin:end]
-        logits, state, _ = forward(composer.params, column(ids[begin:end]), state, context=part)
+        read = slice(begin, min(begin + AT_ONCE, n - 1))
+        part = None if told is None else told[read]
+        logits, state, _ = forward(composer.params, column(ids[read]), state, context=part)
         z = logits[:, 0].astype(np.float64)
-        z -= z.max(axis=1, keepdims=True)
-        log_p = z - np.log(np.exp(z).sum(axis=1, keepdims=True))
-        rows = slice(begin + 1, end + 1)
+        log_p = z - np.logaddexp.reduce(z, axis=1, keepdims=True)
+        rows = slice(read.start + 1, read.stop + 1)
         nats[rows] = -np.take_along_axis(log_p, column(ids[rows]), axis=1)[:, 0]
         best[rows] = np.argsort(-log_p, axis=1)[:, :few]
         p[rows] = np.exp(np.take_along_axis(log_p, best[rows], axis=1))
@@ -142,22 +140,22 @@ def watch(composer: Composer, ids: Array, units: Sequence[int], most_moments: in
 
     A moment is what is struck together; the numbers are those after its last token has been read.
     """
-    words = words_of(composer, ids)
+    words, params = words_of(composer, ids), composer.params
     moments = last_of_moments(words, composer.vocabulary.scheme)[:most_moments]
-    name = layer_names(composer.params)[-1]
-    Wh, b = composer.params[f"{name}.Wh"], composer.params[f"{name}.b"]
-    H = len(Wh)
+    name = layer_names(params)[-1]
+    Wh, b = params[f"{name}.Wh"], params[f"{name}.b"]
     read = ids[: moments[-1] + 1]
-    trace = forward(composer.params, column(read), context=features(composer, read))[2]
+    trace = forward(params, column(read), context=features(composer, read))[2]
     step = trace[name]
     i, f, o, g, tanh_c = (gate[moments, 0] for gate in (step.i, step.f, step.o, step.g, step.tanh_c))
     h = step.h[moments + 1, 0]
     every = np.stack([i, f, o, (g + 1) / 2, (tanh_c + 1) / 2, (h + 1) / 2])
 
-    columns = np.array([unit + H * np.arange(4) for unit in units]).reshape(-1, 4)  # (units, 4) in i, f, o, g
+    columns = np.array([unit + len(Wh) * np.arange(4) for unit in units]).reshape(-1, 4)  # (units, 4) in i, f, o, g
     from_h = (step.h[moments, 0] @ Wh)[:, columns]
-    from_x = input_product(composer.params, name, trace[f"{name}.input"].x[moments, 0])[:, columns]
-    z = np.concatenate([from_x, from_h, np.broadcast_to(b[columns], from_x.shape)], axis=2)
+    x, from_x = trace[f"{name}.input"].x[moments, 0], np.empty((len(moments), len(b)), Wh.dtype)
+    input_forward(x, tuple(input_weights(params, name).values()), params["dense.b"].size, from_x)
+    z = np.concatenate([from_x[:, columns], from_h, np.broadcast_to(b[columns], from_h.shape)], axis=2)
     numbers = np.stack([i, f, o, g, step.c[moments, 0], step.c[moments + 1, 0], tanh_c, h], axis=2)[:, list(units)]
 
     places = np.array([place for place in sounding(words) if place <= moments[-1]])[:most_notes]
@@ -168,14 +166,6 @@ def watch(composer: Composer, ids: Array, units: Sequence[int], most_moments: in
         "exact": pack(np.concatenate([z, numbers], axis=2).astype(np.float32)),  # (moments, units, 12 + 8)
         "notes": pack(places.astype(np.int32)), "by_h": pack(by_h), "by_c": pack(by_c),
     }  # fmt: skip
-
-
-def input_product(params: Mapping[str, Array], name: str, x: Array) -> Array:
-    """x @ Wx of a layer, from its input as the trace has it: ids (n,), with features (n, 1 + F), or numbers (n, D)."""
-    Ws = tuple(input_weights(params, name).values())
-    xWx = np.empty((len(x), Ws[0].shape[1]), Ws[0].dtype)
-    input_forward(x, Ws, params["dense.b"].size, xWx)
-    return xWx
 
 
 def note_gradients(composer: Composer, ids: Array, places: Array) -> tuple[Array, Array]:

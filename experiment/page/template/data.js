@@ -23,7 +23,7 @@ function element(name, properties = {}, ...children) {
 async function unpack({ type, data: text }) {
   const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
   const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
-  const kinds = { Uint8Array, Uint16Array, Int32Array, Float32Array };
+  const kinds = { Uint8Array, Uint16Array, Uint32Array, Int32Array, Float32Array };
   return new kinds[type](await new Response(stream).arrayBuffer());
 }
 
