@@ -71,11 +71,11 @@ if __name__ == "__main__":
 import numpy as np
 
 from experiment.command.outcome import outcome
-from experiment.comparison import copy_report
 from experiment.crew import conducted
 from experiment.folder import RunError, newest_run
 from experiment.page import write_page
 from experiment.page.reading import PageTune
+from experiment.report import copy_report
 from experiment.tunes import Composer, Opening, compose, opening_of, random_place, tune_paths, usual_bpm
 from lstm_numpy.sampling import Sampling
 from midi_io.music.instruments import programs_of

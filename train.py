@@ -36,16 +36,15 @@ from tqdm import tqdm
 from experiment.command.console import one_line
 from experiment.command.interrupts import Interrupts, Stopped
 from experiment.command.outcome import FailedError, outcome
-from experiment.comparison import tunes_beside_songs
 from experiment.crew import conducted, crew
 from experiment.folder import RunError, RunFolder, held_folder, how_to_go_on, newest_run, next_run, write_json
 from experiment.history import close_look
 from experiment.log import Log
 from experiment.page import write_run_page
 from experiment.plots import draw_run
-from experiment.reading import read_songs, restore
-from experiment.report import final_figures, final_tables, goal
+from experiment.report import final_figures, final_tables, goal, tunes_beside_songs
 from experiment.run import Run
+from experiment.songs import read_songs, restore
 from experiment.state import TrainingState
 from experiment.tunes import Composer, Opening, compose, usual_bpm
 from lstm_numpy.batches import UNKNOWN

@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from contest import table
 
 import train
-from experiment import reading
+from experiment import songs as run_songs
 from midi_io import tokens
 from midi_io.notes import Note
 from midi_io.tokens import note as note_tokens
@@ -57,7 +57,7 @@ def main() -> int:
     if args.run:
         spelling, folder, out = args.run
         tokens.SCHEMES["note"] = note_tokens.NOTE._replace(encode=SPELLINGS[spelling])
-        reading.cores = lambda: 1  # songs are read in this process, which spells like that
+        run_songs.cores = lambda: 1  # songs are read in this process, which spells like that
         songs = str(Path(train.__file__).parent / "songs" / folder)
         flags = ["--epochs", "10000", "--minutes", f"{args.minutes:g}", "--patience", "10000", "--quiet"]
         return train.main(["--midi", songs, "--context", "none", "--out", out, *flags])

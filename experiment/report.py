@@ -1,24 +1,38 @@
-"""What a run reports at its end: the network's score on valid and test songs beside that of counting, and its tunes."""
+"""What a run reports at its end: its score beside that of counting, what it makes of repeats, and its tunes."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from experiment.advice import advice
 from experiment.history import read_log
-from experiment.repeats import RepeatRow, repeat_table, repeats_of
+from experiment.log import bar
 from experiment.songs import RunSongs
-from lstm_numpy.baselines import NGrams
-from lstm_numpy.batches import END
+from experiment.tunes import LENGTH, Composer
+from lstm_numpy.baselines import CopyReport, NGrams, copied
+from lstm_numpy.batches import END, START, UNKNOWN, Songs
 from lstm_numpy.evaluation import Evaluation
+from lstm_numpy.sampling import SIDE_BY_SIDE, Tune, longest_loop
+from midi_io.music.statistics import compare, table
+from midi_io.music.statistics import figures as music_of
+from midi_io.tokens.context import Context
+from midi_io.tokens.hearing import RUNS
 from midi_io.vocabulary import Vocabulary
 
 Array = npt.NDArray[Any]
+
+TUNES = 100  # that are written to be compared
+MOST_HELD_OUT = 100  # songs to compare them with
+LENGTHS = (4, 6, 8, 12, 16, 24, 32, 48)  # tokens of a repeat
+
+
+# The network beside counting.
 
 
 def final_figures(
@@ -81,10 +95,8 @@ def goal(trigram: Array) -> str:
 
 def final_tables(figures: Mapping[str, float], repeats: Sequence[RepeatRow], music: str, history: Path) -> str:
     """What train.py prints at the end; music: as tunes_beside_songs gives it.  Raises RunError."""
-    losses = read_log(history).get("loss", np.zeros(0))
-    helps = "\n".join(advice(losses, figures))
-    tables = [music, repeat_table(repeats), figures_table(figures), helps]
-    return "\n\n".join(filter(None, tables))
+    helps = advice(read_log(history).get("loss", np.zeros(0)), figures)
+    return "\n\n".join(filter(None, [music, repeat_table(repeats), figures_table(figures), "\n".join(helps)]))
 
 
 def figures_table(figures: Mapping[str, float]) -> str:
@@ -92,14 +104,125 @@ def figures_table(figures: Mapping[str, float]) -> str:
     if not figures:
         return "no song of valid or test can be scored: there is nothing to compare the network with"
     lines = [f"nats per token{'valid':>10}{'test':>8}"]
-    names = ("uniform", "unigram", "bigram", "trigram")
-    for name in (*names, "network"):
-        valid, test = ("valid_", "test_") if name == "network" else (f"{name}_", f"test_{name}_")
-        cells = [figures.get(f"{prefix}nats_per_token") for prefix in (valid, test)]
+    for name in ("uniform", "unigram", "bigram", "trigram", "network"):
+        prefixes = ("valid_", "test_") if name == "network" else (f"{name}_", f"test_{name}_")
+        cells = [figures.get(f"{prefix}nats_per_token") for prefix in prefixes]
         lines.append(f"  {name:14}" + "".join(f"{'-':>8}" if nats is None else f"{nats:8.3f}" for nats in cells))
     if "valid_nats_per_token" in figures:
         lines.append(f"accuracy on valid: {figures['valid_accuracy']:.1%}")
-    lines += [
-        f"-: no {part} song can be scored" for part in ("valid", "test") if f"{part}_nats_per_token" not in figures
-    ]
+    missing = [part for part in ("valid", "test") if f"{part}_nats_per_token" not in figures]
+    return "\n".join([*lines, *(f"-: no {part} song can be scored" for part in missing)])
+
+
+# What a network makes of repeats: its nats where a passage has come again, beside what a bare copy would get right.
+
+
+class RepeatRow(NamedTuple):
+    """The targets before which a number of tokens was the same as in an earlier passage of the song."""
+
+    tokens: int  # at least so many were the same; 0: fewer than the shortest length
+    share: float  # of all scored targets
+    network: float  # nats per token
+    copied: float  # the share of these targets that is the token which followed the earlier passage
+
+
+def nats_by_repeat(flat: Array, nats: Array, scored: Array, echo: Array, run: Array) -> list[RepeatRow]:
+    """A row for what has no such passage, and one for each of LENGTHS, up to the next.
+
+    flat, nats, scored: (N,) of some songs end to end, as in lstm_numpy.evaluate.  echo, run: (N,) columns of their
+    context; row n is about the target flat[n + 1].
+    """
+    about = np.flatnonzero(scored) - 1
+    equal = np.array([0, *RUNS])[run[about]]  # tokens
+    copied = (echo[about] == flat[about + 1]) & (run[about] > 0)
+    rows = []
+    for least, above in pairwise((0, *LENGTHS, np.inf)):
+        inside = (equal >= least) & (equal < above)
+        if inside.any():
+            network = nats[about + 1][inside].mean()
+            rows.append(RepeatRow(int(least), *map(float, (inside.mean(), network, copied[inside].mean()))))
+    return rows
+
+
+def repeats_of(vocabulary: Vocabulary, songs: Songs, found: Evaluation) -> list[RepeatRow]:
+    """The rows for some songs that a network has scored, whatever it was told itself."""
+    context = Context(vocabulary, "echo")
+    column = dict(zip(context.names, context.of_songs(songs.flat, songs.offsets).T, strict=True))
+    return nats_by_repeat(songs.flat, found.nats, found.scored, column["echo"], column["run"])
+
+
+def repeat_table(rows: Sequence[RepeatRow]) -> str:
+    """The rows as text."""
+    lines = ["tokens heard before   share   network: nats per token   a copy would be right"]
+    labels = {0: f"fewer than {LENGTHS[0]}", LENGTHS[-1]: f"{LENGTHS[-1]} and more"}
+    for tokens, share, network, copied in rows:
+        lines.append(f"  {labels.get(tokens, str(tokens)):18}{share:7.1%}{network:26.3f}{copied:24.1%}")
     return "\n".join(lines)
+
+
+# New tunes beside songs that the network has not seen: the music in them, and how much of them is copied.
+
+
+def tunes_beside_songs(
+    composer: Composer, songs: RunSongs, seed: int, count: int = TUNES, *, show_bar: bool = False
+) -> tuple[dict[str, Any], str]:
+    """What a musician would count in `count` new tunes, beside the same in valid songs: for summary.json, and as text.
+
+    All are cut after LENGTH tokens.  Valid songs with unknown tokens are left out, because some of their time is
+    missing.
+    """
+    with bar(f"writing {count} tunes", -(-count // SIDE_BY_SIDE), " parts", show=show_bar) as shown:
+        tunes = composer.write(np.array([START]), np.random.default_rng(seed), count, told=shown.update)
+    valid = songs.of("valid").songs
+    held_out = [song[: LENGTH + 1] for song in valid if UNKNOWN not in song]
+    left_out = len(valid) - len(held_out)
+    held_out = held_out[:: -(-len(held_out) // MOST_HELD_OUT) or 1]
+    decode, both = composer.vocabulary.decode, ([tune.ids for tune in tunes], held_out)
+    music = compare(*([music_of(decode(ids), whole=ids[-1] == END) for ids in pieces] for pieces in both))
+    found = copies(composer, songs, [*_written(tunes, 1), *(song[1:-1] for song in held_out)])
+    summary = {
+        "music": {name: {"generated": one.written, "held_out": one.others} for name, one in music.items()},
+        "tunes": count, "ended": sum(tune.ended for tune in tunes),
+        "longest_loop": max(tune.longest_loop for tune in tunes),
+        "longest_loop_held_out": max(map(longest_loop, held_out), default=0),
+        "copied_8_grams": _share(found[:count]), "copied_8_grams_held_out": _share(found[count:]),
+    }  # fmt: skip
+    left = f"valid songs that are left out above, because they have unknown tokens: {left_out}\n" * (left_out > 0)
+    return summary, (
+        f"{table(music)}\n\n{left}{count} new tunes, {summary['ended']} of them ended by themselves; longest loop "
+        f"{summary['longest_loop']} tokens (held-out songs: {summary['longest_loop_held_out']})\n"
+        f"copied from the train songs: {_copies(found[:count])}; in held-out songs: {_copies(found[count:])}"
+    )
+
+
+def copies(composer: Composer, songs: RunSongs, pieces: Sequence[Array]) -> list[CopyReport]:
+    """How much of each piece stands in the train songs, in any key that the network heard."""
+    keys = composer.vocabulary.transposition_table(range(-composer.transpose, composer.transpose + 1))
+    keys[:, UNKNOWN] = -1  # it may stand for anything
+    return copied(Songs.of(pieces), songs.of("train").songs, readings=keys)
+
+
+def copy_report(composer: Composer, songs: RunSongs, tunes: Sequence[Tune], opening: int = 1) -> list[str]:
+    """A line for each tune, and one for the valid songs.  opening: the ids that a tune began with do not count."""
+    held_out = [song[1:-1] for song in songs.of("valid").songs]
+    found = copies(composer, songs, [*_written(tunes, opening), *held_out])
+    own, others = found[: len(tunes)], found[len(tunes) :]
+    lines = [f"copied: longest run {one.longest} tokens, {one.shares[8]:.0%} of its 8-grams" for one in own]
+    if len(tunes) > 1:
+        lines = [f"{number}: {line}" for number, line in enumerate(lines, start=1)]
+    return [*lines, f"songs that it has not seen ({len(others)}): {_copies(others)}"] if others else lines
+
+
+def _written(tunes: Sequence[Tune], opening: int) -> list[Array]:
+    return [tune.ids[opening:-1] if tune.ended else tune.ids[opening:] for tune in tunes]
+
+
+def _copies(found: Sequence[CopyReport]) -> str:
+    longest = sorted(one.longest for one in found) or [0]
+    return (
+        f"longest run {longest[len(longest) // 2]} (median) to {longest[-1]} tokens, {_share(found):.0%} of the 8-grams"
+    )
+
+
+def _share(found: Sequence[CopyReport]) -> float:
+    return sum(one.shares[8] for one in found) / max(len(found), 1)

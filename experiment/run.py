@@ -20,8 +20,7 @@ from experiment.folder import RunError, RunFolder
 from experiment.history import steady_rate
 from experiment.log import Log, bar
 from experiment.page.learning import keep_tune
-from experiment.repeats import RepeatRow
-from experiment.report import count_nats
+from experiment.report import RepeatRow, count_nats
 from experiment.songs import SPLITS, RunSongs
 from experiment.state import Schedule, TrainingState
 from experiment.tunes import LENGTH, Composer
@@ -86,16 +85,17 @@ class Run:
         """What each n-gram model gives the valid and test songs: what the network has to beat."""
         return count_nats(self.songs, len(self.vocabulary))
 
-    def set_aside(self, log: Log) -> None:
-        """Of --minutes: what has passed before training began, and what the report will take.
+    @cached_property
+    def report_work(self) -> float:
+        """The report, in tokens of training that take as long: scoring, and tunes and page in one thread."""
+        valid, test = (self.songs.of(name).songs.targets for name in ("valid", "test"))
+        of_a_tune = min(self.train_songs.targets / len(self.train_songs), LENGTH)
+        return 2 * valid + test + TUNES * self.settings["threads"] * of_a_tune
 
-        The report takes as long as training with so many tokens: scoring, and tunes and page in one thread.
-        """
+    def set_aside(self, log: Log) -> None:
+        """Of --minutes: what has passed before training began, and what the report will take."""
         if self.settings["minutes"]:
-            valid, test = (self.songs.of(name).songs.targets for name in ("valid", "test"))
-            of_a_tune = min(self.train_songs.targets / len(self.train_songs), LENGTH)
-            work = 2 * valid + test + TUNES * self.settings["threads"] * of_a_tune
-            report = PICTURES + work / log.rate if log.rate else 0.0
+            report = PICTURES + self.report_work / log.rate if log.rate else 0.0
             self.training.progress.aside = log.started - self.begun + report
 
     @cached_property

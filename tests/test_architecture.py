@@ -35,8 +35,8 @@ ORDER = {
     """,
     "experiment": """
         . command command.console command.interrupts command.arguments
-        sizes command.flags folder command.outcome crew songs history distributions repeats state log
-        reading tunes comparison advice report plots.panels plots describe
+        sizes command.flags folder command.outcome crew history distributions state log
+        songs tunes advice report plots.panels plots describe
         listening page.embed page.learning page.reading page.units page run __main__
     """,
 }

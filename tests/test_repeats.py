@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from experiment.repeats import nats_by_repeat, repeat_table, repeats_of
+from experiment.report import nats_by_repeat, repeat_table, repeats_of
 from lstm_numpy.batches import Songs
 from lstm_numpy.evaluation import Evaluation
 from midi_io.notes import Note

@@ -404,7 +404,7 @@ def test_a_stop_while_the_report_is_written_repeats_the_report_only(run, tmp_pat
     assert (tmp_path / "run" / "sample.mid").exists()
 
 
-@pytest.mark.parametrize("place", ["experiment.reading.read_corpus", "experiment.reading.build_dataset"])
+@pytest.mark.parametrize("place", ["experiment.songs.read_corpus", "experiment.songs.build_dataset"])
 def test_a_stop_before_training_leaves_nothing(run, tmp_path, monkeypatch, capsys, place):
     monkeypatch.setattr(place, lambda *_, **__: os.kill(os.getpid(), signal.SIGTERM))
     assert run(out="runs/1") == 143
