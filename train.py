@@ -34,8 +34,7 @@ import numpy as np
 from tqdm import tqdm
 
 from experiment.command.console import one_line
-from experiment.command.interrupts import Interrupts, Stopped
-from experiment.command.outcome import FailedError, outcome
+from experiment.command.outcome import FailedError, Interrupts, Stopped, outcome
 from experiment.crew import conducted, crew
 from experiment.folder import RunError, RunFolder, held_folder, how_to_go_on, newest_run, next_run, write_json
 from experiment.history import close_look
@@ -89,29 +88,29 @@ def begin(args: argparse.Namespace, argv: Sequence[str], folder: RunFolder) -> R
         folder.begin(argv)  # before anything else: killed from here on, the run goes on with these flags
     print(f"reading {one_line(', '.join(args.midi))}")
     chosen = {"genres": args.genres, "genre": args.genre, "file_list": args.list, "max_songs": args.max_songs}
-    read = read_songs(
+    songs, vocabulary, told, lines = read_songs(
         folder, args.midi, args.valid, args.test, seed=args.seed, context=args.context, min_count=args.min_count,
         chosen=chosen, scheme=args.tokens, grid=args.grid, programs=programs_named(args.instrument),
         velocities=args.velocities, snap=args.snap, families=args.families,
         drums=not args.no_drums, max_bytes=int(args.max_size * 1e6), progress=shows_progress(args),
     )  # fmt: skip
-    print("\n".join(read.lines))
-    vars(args).update(read.vocabulary.played._asdict())
+    print("\n".join(lines))
+    vars(args).update(vocabulary.played._asdict())
     if args.minutes and [Path(place).resolve() for place in args.midi] != [TUNES] and not args.preset:
-        sizes = sizes_for(read.songs.of("train").songs.targets, args.minutes)
+        sizes = sizes_for(songs.of("train").songs.targets, args.minutes)
         for name in not_given(argv):
             setattr(args, name, sizes[name])
         print("for this folder and these minutes: " + " ".join(f"--{name} {getattr(args, name)}" for name in SIZES))
     if args.transpose:
         print(f"train songs are moved by up to {args.transpose} semitones, where all their tokens are then known")
-    if read.songs.of("valid").songs.targets_per_song.max(initial=0) < (args.window if args.predict == "next" else 1):
+    if songs.of("valid").songs.targets_per_song.max(initial=0) < (args.window if args.predict == "next" else 1):
         print("no song of valid can be scored: the model is chosen by its loss on the train songs")
     config = ModelConfig(
-        len(read.vocabulary), args.hidden, args.layers, args.dropout, args.recurrent_dropout, args.input,
-        context=read.context.sizes,
+        len(vocabulary), args.hidden, args.layers, args.dropout, args.recurrent_dropout, args.input,
+        context=told.sizes,
     )  # fmt: skip
     training = TrainingState.fresh(config, args.lr, args.seed)
-    return Run(settings(**vars(args)), folder, read.songs, read.vocabulary, config, training)
+    return Run(settings(**vars(args)), folder, songs, vocabulary, config, training)
 
 
 def threads_of_a_rank(args: argparse.Namespace) -> int:
@@ -153,7 +152,7 @@ def resume(args: argparse.Namespace, argv: Sequence[str], folder: RunFolder) -> 
     vars(asked).update(played._asdict())
     songs, vocabulary, training = restore(folder, saved, asked.tokens, asked.grid, played)
     run = Run(settings(**vars(asked)), folder, songs, vocabulary, saved.config, training)
-    if folder.reported and run.schedule.is_over(training.progress):
+    if folder.reported and run.is_over:
         raise RunError(
             f"{folder.path}: this run is finished; begin a new one, or give more --epochs or --minutes to go on"
         )
@@ -168,9 +167,9 @@ def resume(args: argparse.Namespace, argv: Sequence[str], folder: RunFolder) -> 
 
 
 def train(run: Run, interrupts: Interrupts, *, show_bar: bool) -> None:
-    flags, schedule = run.settings, run.schedule
+    flags = run.settings
     crew().keep(run)
-    if schedule.is_over(run.training.progress):
+    if run.is_over:
         return
     print(f"counting n-grams of {run.train_songs.targets:,} tokens")
     print(goal(run.counted["valid"]["trigram"]))
@@ -189,20 +188,18 @@ def train(run: Run, interrupts: Interrupts, *, show_bar: bool) -> None:
             with interrupts.held():
                 run.save_last(log)
         try:
-            while not schedule.is_over(progress):
+            while not run.is_over:
                 windows = run.windows
                 if progress.batch == 0:
                     crew().everywhere(Run.begin_epoch)
-                while not schedule.epoch_is_over(progress, len(windows)):
+                while not run.epoch_is_over:
                     with interrupts.held():
                         if flags["anneal"] == "cosine":
-                            now.optimizer.learning_rate = flags["lr"] * cosine(
-                                schedule.share_done(progress, len(windows))
-                            )
+                            now.optimizer.learning_rate = flags["lr"] * cosine(run.share_done)
                         row = crew().everywhere(take_step, now.optimizer.learning_rate)
                         row["seconds"] = progress.seconds = log.seconds
                         run.set_aside(log)
-                        log.step(row, schedule.share_done(progress, len(windows)))
+                        log.step(row, run.share_done)
                         if log.save_is_due:
                             run.save_last(log)
                 valid = run.evaluate(show_bar=show_bar)  # changes nothing, so a signal may end it at any moment

@@ -15,8 +15,7 @@ from contextlib import AbstractContextManager, closing, nullcontext
 from functools import cache
 from typing import Any, TypeVar
 
-from experiment.command.interrupts import SIGNALS
-from experiment.command.outcome import FailedError
+from experiment.command.outcome import SIGNALS, FailedError
 from lstm_numpy.speed.machine import cores, mpi_rank
 from lstm_numpy.speed.ranks import Alone, ranks
 from midi_io.corpus.workers import in_processes

@@ -155,8 +155,8 @@ def repeat_table(rows: Sequence[RepeatRow]) -> str:
     """The rows as text."""
     lines = ["tokens heard before   share   network: nats per token   a copy would be right"]
     labels = {0: f"fewer than {LENGTHS[0]}", LENGTHS[-1]: f"{LENGTHS[-1]} and more"}
-    for tokens, share, network, copied in rows:
-        lines.append(f"  {labels.get(tokens, str(tokens)):18}{share:7.1%}{network:26.3f}{copied:24.1%}")
+    for tokens, share, network, right in rows:
+        lines.append(f"  {labels.get(tokens, str(tokens)):18}{share:7.1%}{network:26.3f}{right:24.1%}")
     return "\n".join(lines)
 
 

@@ -22,7 +22,7 @@ from experiment.log import Log, bar
 from experiment.page.learning import keep_tune
 from experiment.report import RepeatRow, count_nats
 from experiment.songs import SPLITS, RunSongs
-from experiment.state import Schedule, TrainingState
+from experiment.state import TrainingState
 from experiment.tunes import LENGTH, Composer
 from lstm_numpy.batches import UNKNOWN, Songs, Transposition, Windows, paper_windows, training_batches
 from lstm_numpy.checkpoint import Checkpoint, CheckpointError, save_checkpoint
@@ -35,6 +35,7 @@ from midi_io.vocabulary import Vocabulary
 
 Array = npt.NDArray[Any]
 
+LEAST = 0.25  # of --minutes: for training, however long the rest takes
 PICTURES, TUNES = 12.0, 160  # what the report takes: seconds; songs of the train songs' length
 
 
@@ -61,8 +62,23 @@ class Run:
         return bool(self.settings["predict"] == "next")
 
     @property
-    def schedule(self) -> Schedule:
-        return Schedule(self.settings["epochs"], self.settings["minutes"], self.settings["patience"])
+    def share_done(self) -> float:
+        """How much of the run is done, by its epochs and minutes.  From 1 on, time is up, and the epoch ends early."""
+        now, minutes = self.training.progress, self.settings["minutes"]
+        by_epochs = (now.epoch + (now.batch / len(self.windows) if now.batch else 0)) / self.settings["epochs"]
+        by_time = now.seconds / max(60 * minutes - now.aside, LEAST * 60 * minutes) if minutes else 0.0
+        return float(max(by_epochs, by_time))
+
+    @property
+    def epoch_is_over(self) -> bool:
+        """All batches of the present epoch are read, or the time is up."""
+        return self.training.progress.batch >= len(self.windows) or self.share_done >= 1
+
+    @property
+    def is_over(self) -> bool:
+        """A run ends at the end of an epoch: after its epochs or minutes, or when patience is exhausted."""
+        now = self.training.progress
+        return now.batch == 0 and (self.share_done >= 1 or now.epoch - now.best_epoch >= self.settings["patience"])
 
     @cached_property
     def songs_sha256(self) -> str:
@@ -90,7 +106,7 @@ class Run:
         """The report, in tokens of training that take as long: scoring, and tunes and page in one thread."""
         valid, test = (self.songs.of(name).songs.targets for name in ("valid", "test"))
         of_a_tune = min(self.train_songs.targets / len(self.train_songs), LENGTH)
-        return 2 * valid + test + TUNES * self.settings["threads"] * of_a_tune
+        return float(2 * valid + test + TUNES * self.settings["threads"] * of_a_tune)
 
     def set_aside(self, log: Log) -> None:
         """Of --minutes: what has passed before training began, and what the report will take."""

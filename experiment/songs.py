@@ -110,15 +110,6 @@ def _digest(arrays: Mapping[str, Array]) -> str:
 # Folders of MIDI files become the songs of a run: tokens, ids, and three parts that share no song.
 
 
-class SongsRead(NamedTuple):
-    """The songs of a run, what their ids stand for, and what there is to say about them."""
-
-    songs: RunSongs
-    vocabulary: Vocabulary
-    context: Context
-    lines: list[str]
-
-
 def read_songs(
     folder: RunFolder,
     midi: Sequence[str],
@@ -130,8 +121,10 @@ def read_songs(
     min_count: int,
     chosen: Mapping[str, Any],
     **options: Any,
-) -> SongsRead:
+) -> tuple[RunSongs, Vocabulary, Context, list[str]]:
     """Read the songs of `midi`, and write songs.npz, songs.tsv and skipped.tsv into the run's folder.
+
+    Returns the songs, what their ids stand for, what the network is told beside them, and what there is to say.
 
     valid, test: folders with the songs of these parts; None: a tenth of `midi` each, drawn with `seed`.
     options: as for read_corpus; what to keep of a performance is None where it is to suit `midi`.  chosen: the same,
@@ -166,7 +159,7 @@ def read_songs(
         lines.append(f"{name:5} {len(part.songs):7,} songs {part.songs.targets:10,} tokens{unknown}")
     if songs.of("valid").unknown_share > 0.1 and data.vocabulary.scheme != "note":
         lines.append("more than 10 % of the valid tokens are unknown; --tokens note, note by note, knows all")
-    return SongsRead(songs, data.vocabulary, told, lines)
+    return songs, data.vocabulary, told, lines
 
 
 def restore(

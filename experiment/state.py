@@ -14,7 +14,6 @@ from lstm_numpy.parameters import ModelConfig, State, each_array, init_params, z
 
 Array = npt.NDArray[Any]
 
-LEAST = 0.25  # of --minutes: for training, however long the rest takes
 PLATEAU_EPOCHS = 2  # without a better valid loss, after which the learning rate is halved
 
 
@@ -53,32 +52,6 @@ class Progress:
             return False
         self.best_epoch, self.best_valid = self.epoch, valid
         return True
-
-
-@dataclass(frozen=True)
-class Schedule:
-    """When a run ends: after so many epochs or minutes, or when patience is exhausted."""
-
-    epochs: int
-    minutes: float | None  # of the whole command; None: no matter how many
-    patience: int  # epochs without a better valid loss
-
-    def share_done(self, progress: Progress, batches: int = 1) -> float:
-        """How much of the run is done, from 0 to 1; batches: those of the present epoch."""
-        by_epochs = (progress.epoch + progress.batch / batches) / self.epochs
-        if not self.minutes:
-            return by_epochs
-        whole = 60 * self.minutes
-        return max(by_epochs, progress.seconds / max(whole - progress.aside, LEAST * whole))
-
-    def epoch_is_over(self, progress: Progress, batches: int) -> bool:
-        """All batches of the present epoch are read, or the time is up."""
-        return progress.batch >= batches or self.share_done(progress, batches) >= 1
-
-    def is_over(self, progress: Progress) -> bool:
-        """A run ends at the end of an epoch.  When time is up, the present epoch ends early."""
-        waited = progress.epoch - progress.best_epoch
-        return progress.batch == 0 and (self.share_done(progress) >= 1 or waited >= self.patience)
 
 
 @dataclass

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import train
-from experiment.command.interrupts import SIGNALS
+from experiment.command.outcome import SIGNALS
 from midi_io import Note, Song, write_song
 
 for _number in SIGNALS:  # a shell that starts the tests in the background has switched some of them off

@@ -34,7 +34,7 @@ ORDER = {
         files checkpoint
     """,
     "experiment": """
-        . command command.console command.interrupts command.arguments
+        . command command.console command.arguments
         sizes command.flags folder command.outcome crew history distributions state log
         songs tunes advice report plots.panels plots describe
         listening page.embed page.learning page.reading page.units page run __main__

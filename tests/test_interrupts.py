@@ -6,7 +6,7 @@ import signal
 
 import pytest
 
-from experiment.command.interrupts import Interrupts, Stopped
+from experiment.command.outcome import Interrupts, Stopped
 
 
 def send(number):

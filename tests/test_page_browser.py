@@ -43,7 +43,7 @@ def written(tmp_path_factory):
     other = np.concatenate([ids[:20], [1]])
     tunes = [PageTune(NASTY, "Tunes", ids), PageTune("short", "Tunes", other), PageTune("changed", "What if", ids)]
     found = [Finding("on the beat", "c", 5, 0.6, 0.5, 0.1, 0.2)]
-    changed = [page.Change(NASTY, 0, 2, 1.25, 1.5)]
+    changed = [{"words": NASTY, "before": 0, "after": 2, "nats_before": 1.25, "nats_after": 1.5}]
     page.write_page(path, NASTY, composer, tunes, found=found, changed=changed)
     return path
 

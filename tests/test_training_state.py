@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from experiment.state import Progress, Schedule, TrainingState
+from experiment.run import Run
+from experiment.state import Progress, TrainingState
 from lstm_numpy.checkpoint import load_checkpoint, save_checkpoint
 from lstm_numpy.lstm import LSTMState
 from lstm_numpy.parameters import ModelConfig
@@ -90,22 +91,28 @@ def test_the_learning_rate_is_halved_on_a_plateau():
     assert rates == [0.8, 0.8, 0.4, 0.4, 0.4, 0.2]
 
 
-def test_a_schedule_ends_by_epochs_minutes_or_patience():
+def test_a_run_ends_by_epochs_minutes_or_patience():
+    def run(progress, epochs, minutes, patience, batches=10):
+        flags = {"epochs": epochs, "minutes": minutes, "patience": patience}
+        run = Run(flags, None, None, None, CONFIG, TrainingState({}, None, None, progress=progress))
+        run.windows = range(batches)
+        return run
+
     progress = Progress(epoch=3, batch=5, seconds=90.0, best_epoch=1)
-    assert Schedule(4, None, 9).share_done(progress, batches=10) == 3.5 / 4
-    assert Schedule(10**9, 2.0, 9).share_done(progress, batches=10) == 0.75
-    assert Schedule(100, 2.0, 9).share_done(progress, batches=10) == 0.75
+    assert run(progress, 4, None, 9).share_done == 3.5 / 4
+    assert run(progress, 10**9, 2.0, 9).share_done == 0.75
+    assert run(progress, 100, 2.0, 9).share_done == 0.75
     progress.aside = 20.0  # of the 120 seconds
-    assert Schedule(10**9, 2.0, 9).share_done(progress, batches=10) == 0.9
+    assert run(progress, 10**9, 2.0, 9).share_done == 0.9
     progress.aside = 500.0  # a quarter is for training, whatever else there is to do
-    assert Schedule(10**9, 8.0, 9).share_done(progress, batches=10) == 0.75
+    assert run(progress, 10**9, 8.0, 9).share_done == 0.75
     ended = Progress(epoch=4, seconds=90.0, best_epoch=1)
-    assert Schedule(4, None, 9).is_over(ended)
-    assert not Schedule(5, None, 9).is_over(ended)
-    assert Schedule(10**9, 1.5, 9).is_over(ended)
-    assert Schedule(50, None, 3).is_over(ended)
-    assert not Schedule(50, None, 4).is_over(ended)
-    assert not Schedule(3, 1.0, 2).is_over(progress)  # in the middle of an epoch
-    assert Schedule(9, None, 9).epoch_is_over(progress, batches=5)
-    assert not Schedule(9, None, 9).epoch_is_over(progress, batches=6)
-    assert Schedule(9, 1.5, 9).epoch_is_over(progress, batches=6)  # time is up
+    assert run(ended, 4, None, 9).is_over
+    assert not run(ended, 5, None, 9).is_over
+    assert run(ended, 10**9, 1.5, 9).is_over
+    assert run(ended, 50, None, 3).is_over
+    assert not run(ended, 50, None, 4).is_over
+    assert not run(progress, 3, 1.0, 2).is_over  # in the middle of an epoch
+    assert run(progress, 9, None, 9, batches=5).epoch_is_over
+    assert not run(progress, 9, None, 9, batches=6).epoch_is_over
+    assert run(progress, 9, 1.5, 9, batches=6).epoch_is_over  # time is up

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -34,16 +34,6 @@ WRITTEN, HELD_OUT = 3, 3  # tunes of a run's page
 SAME_SEED = "the same seed"
 
 
-class Change(NamedTuple):
-    """One seed, written by the network as it is, and with something changed."""
-
-    words: str
-    before: int  # places in the list of tunes
-    after: int
-    nats_before: float  # per token of the held-out songs of the page
-    nats_after: float
-
-
 def write_page(
     path: Path,
     title: str,
@@ -51,14 +41,15 @@ def write_page(
     tunes: Sequence[PageTune],
     *,
     found: Sequence[Finding] = (),
-    changed: Sequence[Change] = (),
+    changed: Sequence[Mapping[str, Any]] = (),
     learned: Mapping[str, Any] | None = None,
 ) -> int:
     """Write one HTML file of less than 3 MB, and return how many of the tunes are in it.  OSError.
 
     tunes: the first ones are watched, as far as there is room; the last ones are left out where they are too many.
-    found: units that follow something, offered by name.  changed: what the section "What if" offers.  learned: as
-    figures() gives it; None leaves the section out.
+    found: units that follow something, offered by name.  learned: as figures() gives it; None leaves the section out.
+    changed: what the section "What if" offers: in words what is changed, the places of the tunes that one seed gives
+    before and after, and the nats per token of the held-out songs of the page.
     """
     names = layer_names(composer.params)
     H = len(composer.params[f"{names[-1]}.Wh"])
@@ -67,7 +58,7 @@ def write_page(
     data: dict[str, Any] = {
         "title": title, "tokens": {}, "layers": len(names), "hidden": H, "units": units,
         "features": composer.context.names, "found": [finding._asdict() for finding in found], "learned": learned,
-        "changes": [change._asdict() for change in changed], "tunes": [],
+        "changes": changed, "tunes": [],
     }  # fmt: skip
     size = len(to_html(data).encode())
     tunes = [tune._replace(ids=tune.ids[:MOST_TOKENS]) for tune in tunes]
@@ -116,7 +107,8 @@ def write_run_page(folder: Path, song: Path | None = None) -> Path:
     changed = []
     for words, params in changes(composer.params, found, composer.context.names):
         other = replace(composer, checkpoint=composer.checkpoint._replace(params=params))
-        changed.append(Change(words, before, len(tunes), nats, mean_nats(other, held_out)))
+        places = {"words": words, "before": before, "after": len(tunes)}
+        changed.append(places | {"nats_before": nats, "nats_after": mean_nats(other, held_out)})
         tunes.append(PageTune(words, "What if", short_tune(other, seed), bpm, SAME_SEED))
     tunes += held_out[1:]
     page = folder / "index.html"

@@ -18,21 +18,14 @@ from lstm_numpy.files import Array
 
 TEMPLATE = Path(__file__).parent / "template"
 SCRIPTS = ("data.js", "sound.js", "roll.js", "charts.js", "watch.js", "page.js")
-DTYPES = {
-    "uint8": "Uint8Array",
-    "uint16": "Uint16Array",
-    "uint32": "Uint32Array",
-    "int32": "Int32Array",
-    "float32": "Float32Array",
-}
 ESCAPES = {ord(c): f"\\u{ord(c):04x}" for c in "<>&\u2028\u2029"}  # of no use outside of strings, so JSON stays JSON
 
 
 def pack(array: Array) -> dict[str, Any]:
-    """An array of uint8, uint16, uint32, int32 or float32: its type in JavaScript, its shape, its bytes deflated in base64."""
+    """An array: the name of its type in JavaScript ("Uint8Array"), its shape, and its bytes deflated in base64."""
     little = np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
     data = base64.b64encode(zlib.compress(little.tobytes(), 9)).decode("ascii")
-    return {"type": DTYPES[array.dtype.name], "shape": list(array.shape), "data": data}
+    return {"type": f"{array.dtype.name.capitalize()}Array", "shape": list(array.shape), "data": data}
 
 
 def to_json(data: Any) -> str:

@@ -175,7 +175,7 @@ def _draw_heat_map(axes: Axes, spread: Spread, name: str) -> None:
     shares = histogram(rows, bins)
     edges = np.concatenate([[epochs[0] - 0.5], (epochs[1:] + epochs[:-1]) / 2, [epochs[-1] + 0.5]])
     colour = np.sqrt(shares / shares.max(axis=1, keepdims=True)).T
-    axes.pcolormesh(edges, bins, colour, cmap=panels.heat_colours(), vmin=0, vmax=1)
+    axes.pcolormesh(edges, bins, colour, cmap="Blues", vmin=0, vmax=1)
     for percent, look in ((50, "-"), (5, "--"), (95, "--")):
         axes.plot(epochs, at(spread, name, percent), look, color=panels.BLACK, linewidth=1.2)
     axes.set_title(f"{name}  (epoch {epochs[-1]}: {rows[-1, 0]:.2g} to {rows[-1, -1]:.2g})")

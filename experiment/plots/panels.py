@@ -91,12 +91,6 @@ def mark_epochs(axes: Axes, history: Columns) -> None:
     top.spines["top"].set_visible(False)
 
 
-def heat_colours() -> Any:
-    from matplotlib.colors import LinearSegmentedColormap
-
-    return LinearSegmentedColormap.from_list("heat", ["#FFFFFF", "#CFE3F1", SKY, BLUE, "#08306B"])
-
-
 def smooth(values: Array) -> Array:
     """A moving mean, twice, each over a sixtieth of all values: weights that fall to both sides, as in a triangle.
 
