@@ -18,7 +18,7 @@ from threadpoolctl import threadpool_limits
 
 from docs import experiments
 from docs.microscope import draw_song
-from experiment.plots import panels
+from experiment import plots
 from lstm_numpy.activations import softmax
 from lstm_numpy.model import forward, loss_and_gradients
 from lstm_numpy.parameters import ModelConfig, init_params
@@ -49,7 +49,7 @@ def main() -> None:
             print(*figures(), sep="\n")
         return
     args.out.mkdir(parents=True, exist_ok=True)
-    with threadpool_limits(1, user_api="blas"), panels.style():  # such small matrices do not need a second thread
+    with threadpool_limits(1, user_api="blas"), plots.style():  # such small matrices do not need a second thread
         save(a_unit_that_remembers(), args.out / "remembering.png")
         save(valley(), args.out / "valley.png")
         networks, held_out, vocabulary = networks_and_tunes()
@@ -132,10 +132,10 @@ def figures() -> list[str]:
 def a_unit_that_remembers() -> Figure:
     """One unit with weights set by hand: token 1 writes, token 2 shows, token 3 wipes, token 0 does nothing."""
     steps = experiments.remembering_unit()
-    figure = panels.empty_figure(9, 4.4)
+    figure = plots.empty_figure(9, 4.4)
     axes = figure.subplots(len(steps.rows), 1, sharex=True)
     for panel, (letter, values) in zip(axes, steps.rows.items(), strict=True):
-        colour = panels.VERMILION if letter in "ch" else panels.BLUE
+        colour = plots.VERMILION if letter in "ch" else plots.BLUE
         panel.bar(range(len(values)), values, width=0.8, color=colour)
         panel.set_ylim(-0.05, 2.3 if letter == "c" else 1.15)
         panel.set_yticks([0, 1, 2] if letter == "c" else [0, 1])
@@ -147,16 +147,16 @@ def a_unit_that_remembers() -> Figure:
 
 def valley() -> Figure:
     """Forty steps down a valley that is a hundred times as steep across as it is along."""
-    figure = panels.empty_figure(9, 3.2)
+    figure = plots.empty_figure(9, 3.2)
     axes = figure.subplots()
     x, y = np.meshgrid(np.linspace(-11, 2, 200), np.linspace(-1.6, 1.6, 100))
     axes.contour(x, y, experiments.valley(x, y), levels=np.geomspace(0.1, 200, 12), colors="#C9C9C9", linewidths=0.8)
     for name, path, colour in (
-        ("steepest descent, learning rate 0.019", experiments.steepest_descent(40, 0.019), panels.BLUE),
-        ("RMSprop, learning rate 0.3", experiments.rmsprop_descent(40, 0.3), panels.VERMILION),
+        ("steepest descent, learning rate 0.019", experiments.steepest_descent(40, 0.019), plots.BLUE),
+        ("RMSprop, learning rate 0.3", experiments.rmsprop_descent(40, 0.3), plots.VERMILION),
     ):
         axes.plot(*path.T, color=colour, marker=".", markersize=5, linewidth=1.2, label=name)
-    axes.plot(0, 0, marker="*", color=panels.BLACK, markersize=12)
+    axes.plot(0, 0, marker="*", color=plots.BLACK, markersize=12)
     axes.set_xlabel("along the valley")
     axes.set_ylabel("across")
     axes.grid(visible=False)
@@ -169,14 +169,14 @@ def valley() -> Figure:
 
 def truncation(networks: dict[str, Arrays], songs: Songs) -> Figure:
     ids, targets = experiments.side_by_side(songs, T)
-    figure = panels.empty_figure(9, 4.6)
+    figure = plots.empty_figure(9, 4.6)
     axes = figure.subplots()
     windows = range(1, 51)
     for network, look in (("trained", {"linewidth": 1.8}), ("fresh", FRESH)):
         params = networks[f"LSTM, {network}"]
         whole = experiments.truncated_gradients(params, ids, targets, T)
         cut = [experiments.truncated_gradients(params, ids, targets, k) for k in windows]
-        for name, colour in (("dense.W", panels.GREY), ("lstm1.Wx", panels.GREEN), ("lstm1.Wh", panels.VERMILION)):
+        for name, colour in (("dense.W", plots.GREY), ("lstm1.Wx", plots.GREEN), ("lstm1.Wh", plots.VERMILION)):
             cosines = [experiments.cosine(grads[name], whole[name]) for grads in cut]
             axes.plot(windows, cosines, color=colour, label=f"{name}, {network}", **look)
     axes.set_xlabel("k: steps in a window, and so the most that a gradient flows back")
@@ -188,7 +188,7 @@ def truncation(networks: dict[str, Arrays], songs: Songs) -> Figure:
 
 
 def gates(networks: dict[str, Arrays], songs: Songs) -> Figure:
-    figure = panels.empty_figure(11, 4.4)
+    figure = plots.empty_figure(11, 4.4)
     left, right = figure.subplots(1, 2)
     ids, targets = experiments.side_by_side(songs, T)
     last = experiments.last_target_only(targets)
@@ -196,8 +196,8 @@ def gates(networks: dict[str, Arrays], songs: Songs) -> Figure:
         trace = loss_and_gradients(networks[f"LSTM, {network}"], ids, last)[3]["lstm1"]
         plain = experiments.tanh_rnn(networks[f"tanh, {network}"], ids, last)[3]
         for name, gradient, colour in (
-            ("LSTM: d loss / d c", trace.dc[1:], panels.VERMILION),
-            ("tanh: d loss / d h", plain[1:], panels.BLUE),
+            ("LSTM: d loss / d c", trace.dc[1:], plots.VERMILION),
+            ("tanh: d loss / d h", plain[1:], plots.BLUE),
         ):
             left.plot(experiments.norm_by_lag(gradient), color=colour, label=f"{name}, {network}", **look)
     left.set_yscale("log")
@@ -205,13 +205,13 @@ def gates(networks: dict[str, Arrays], songs: Songs) -> Figure:
     left.set_ylabel("mean norm of the gradient")
     left.legend(loc="lower left")
 
-    for name, colour in (("LSTM", panels.VERMILION), ("tanh", panels.BLUE)):
+    for name, colour in (("LSTM", plots.VERMILION), ("tanh", plots.BLUE)):
         losses = np.array([[remembering(name, lag, seed) for lag in LAGS] for seed in range(SEEDS)])
         for lag, nats in zip(LAGS, losses.mean(axis=0), strict=True):
             print(f"remembering: {name} over {lag:2} steps: {nats:.1f} nats")
         right.plot(LAGS, losses.mean(axis=0), color=colour, linewidth=1.8, label=f"{name}, mean of {SEEDS}")
         right.plot(LAGS, losses.T, color=colour, marker=".", linewidth=0)
-    right.axhline(np.log(4), color=panels.GREY, linestyle=":")
+    right.axhline(np.log(4), color=plots.GREY, linestyle=":")
     right.annotate("ln 4: remembers nothing", (LAGS[0], np.log(4)), (0, 4), textcoords="offset points", fontsize=10)
     right.set_ylim(-0.05, 1.6)
     right.set_xlabel("lag: steps over which one of four ids is to be remembered")
@@ -232,16 +232,16 @@ def remembering(name: str, lag: int, seed: int) -> float:
 def dropout(networks: dict[str, Arrays], songs: Songs) -> Figure:
     ids, _ = experiments.side_by_side(songs, T)
     schemes = experiments.dropout_schemes(H, ids.shape[1], 0.75, np.random.default_rng(3))
-    figure = panels.empty_figure(11, 4.4)
+    figure = plots.empty_figure(11, 4.4)
     left, right = figure.subplots(1, 2)
-    colours = (panels.BLACK, panels.VERMILION, panels.ORANGE, panels.GREEN)
+    colours = (plots.BLACK, plots.VERMILION, plots.ORANGE, plots.GREEN)
     for (name, masks_at), colour in zip(schemes.items(), colours, strict=True):
         sizes = experiments.cell_sizes(networks["LSTM, trained"], ids, masks_at)
         for axes in (left, right):
             axes.plot(sizes, color=colour, linewidth=1.8, label=name)
     left.set_yscale("log")
     left.set_ylim(0.05, 1e40)
-    left.axhline(np.finfo(np.float32).max, color=panels.GREY, linestyle=":")
+    left.axhline(np.finfo(np.float32).max, color=plots.GREY, linestyle=":")
     left.annotate("float32 ends here", (0, 3.4e38), (0, -14), textcoords="offset points", fontsize=10)
     figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=2)
     right.set_ylim(0, 30)
@@ -254,9 +254,9 @@ def dropout(networks: dict[str, Arrays], songs: Songs) -> Figure:
 def temperature(params: Arrays, songs: Songs, vocabulary: Vocabulary) -> Figure:
     logits, _, _ = forward(params, songs[0][:41, None].astype(np.intp))
     most = np.argsort(-logits[-1, 0])[:12]
-    figure = panels.empty_figure(9, 3.6)
+    figure = plots.empty_figure(9, 3.6)
     axes = figure.subplots()
-    for k, (degree, colour) in enumerate(((0.5, panels.BLUE), (1.0, panels.GREEN), (2.0, panels.ORANGE))):
+    for k, (degree, colour) in enumerate(((0.5, plots.BLUE), (1.0, plots.GREEN), (2.0, plots.ORANGE))):
         p: Any = softmax(logits[-1, 0] / degree)
         label = f"temperature {degree:g}: the other {len(p) - len(most)} have {1 - p[most].sum():.2f} together"
         axes.bar(np.arange(len(most)) + 0.27 * (k - 1), p[most], width=0.25, color=colour, label=label)

@@ -19,11 +19,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from experiment import plots
 from experiment.command.arguments import Parser
 from experiment.command.outcome import outcome
 from experiment.folder import RunError
 from experiment.listening import LEARNED, QUANTITIES, Finding, Reading, activations, hear, search
-from experiment.plots import panels
 from experiment.tunes import Composer
 from lstm_numpy.files import Array, reading
 from lstm_numpy.parameters import init_params
@@ -137,7 +137,7 @@ def slides(subject: Subject, followers: Sequence[Finding]) -> dict[str, bytes]:
     order = np.argsort(rows[:, QUANTITIES.index("f")].mean(axis=0))  # short memories first, so the longest on top
     best_of_its_unit = {(finding.quantity, finding.unit): finding for finding in reversed(followers)}
     shown = sorted(best_of_its_unit.values(), key=lambda finding: -abs(finding.heard))[:MOST_FOLLOWERS]
-    with panels.style():
+    with plots.style():
         pages = {}
         for name, title, quantities in (
             ("gates", "the gates of all units", "ifo"),
@@ -160,7 +160,7 @@ def slides(subject: Subject, followers: Sequence[Finding]) -> dict[str, bytes]:
 
 def slide(song: Reading, title: str, heights: Sequence[float]) -> tuple[Figure, list[Axes]]:
     """An empty slide: panels over the same beats, numbered by bars."""
-    figure = panels.empty_figure(*SLIDE)
+    figure = plots.empty_figure(*SLIDE)
     axes = list(figure.subplots(len(heights), 1, sharex=True, height_ratios=heights))
     bar = song.bar
     first = np.floor(song.onsets[0] / bar)
@@ -208,7 +208,7 @@ def follower(panel: Axes, song: Reading, values: Array, said: Array, finding: Fi
     lightest, darkest = (float(said.min()), float(said.max()) + 1e-9) if said.max() > 1 else (0.0, 1.0)
     shade: Any = ((said - lightest) / (darkest - lightest))[None, :]
     panel.pcolormesh(edges, [low, high], shade, cmap="Greys", vmin=0, vmax=3, rasterized=True)
-    panel.stairs(values, edges, baseline=None, color=panels.VERMILION, linewidth=1.3)
+    panel.stairs(values, edges, baseline=None, color=plots.VERMILION, linewidth=1.3)
     panel.set_ylim(low, high)
     panel.set_yticks([])
     panel.grid(visible=False)
@@ -218,7 +218,7 @@ def follower(panel: Axes, song: Reading, values: Array, said: Array, finding: Fi
 
 def roll(panel: Axes, song: Reading) -> None:
     top, below = melody(note for note in song.song.notes if not note.drum)
-    for notes, colour in ((below, panels.ORANGE), (top, panels.BLUE)):
+    for notes, colour in ((below, plots.ORANGE), (top, plots.BLUE)):
         pitches = [note.pitch for note in notes]
         ends = [note.start + 0.92 * note.duration for note in notes]
         panel.hlines(pitches, [note.start for note in notes], ends, color=colour, linewidth=5)

@@ -36,7 +36,7 @@ class Crew:
 
     def keep(self, value: Any) -> None:
         """Give each rank a copy of its own, which everywhere() will change."""
-        self._all(Crew._keep, value)
+        self._all(setattr, "own", value)
 
     def everywhere(self, function: Callable[..., Result], *arguments: Any) -> Result:
         """function(own, *arguments) on every rank at the same time, where own is its copy.  Returns what rank 0's does.
@@ -75,9 +75,6 @@ class Crew:
                 raise
 
     # Orders: what every rank does.
-
-    def _keep(self, value: Any) -> None:
-        self.own = value
 
     def _do(self, function: Callable[..., Result], arguments: Sequence[Any]) -> Result:
         return function(self.own, *arguments)

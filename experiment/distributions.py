@@ -1,7 +1,6 @@
 """distributions.npz: how the values of each parameter are spread, and how that moves from epoch to epoch.
 
-Of each parameter and epoch, quantiles: 0 % is its smallest value, 50 % its median, 100 % its largest.  Unlike counts
-between fixed edges they need no range that is known beforehand, and any histogram can be drawn from them.
+Of each parameter and epoch, quantiles: 0 % is its smallest value, 50 % its median, 100 % its largest.
 
 A Spread holds "epochs" (E,) ints, and of each parameter, by name, its quantiles (E, Q) float32.  Beside each "lstm1.b"
 (4H,) stand its parts "lstm1.b.i", "lstm1.b.f", "lstm1.b.o", "lstm1.b.g", which begin apart.  The file holds the same
@@ -21,8 +20,7 @@ import numpy as np
 from experiment.folder import RunError
 from lstm_numpy.files import Array, read_arrays, reading, write_arrays
 
-_TAIL = [0, 0.01, 0.03, 0.1, 0.3]
-PERCENT = np.array([*_TAIL, *range(1, 100), *(100 - part for part in reversed(_TAIL))])  # Q levels, closer in the tails
+PERCENT = np.array([0, 1, 5, 25, 50, 75, 95, 99, 100.0])  # Q levels
 Spread: TypeAlias = dict[str, Array]
 
 
@@ -32,7 +30,10 @@ def with_epoch(before: Spread, epoch: int, params: Mapping[str, Array]) -> Sprea
     for name, values in params.items():
         if name.startswith("lstm") and name.endswith(".b"):
             parts |= {f"{name}.{gate}": part for gate, part in zip("ifog", np.split(values, 4), strict=True)}
-    rows = {"epochs": np.array([epoch]), **{name: quantiles(values)[None] for name, values in parts.items()}}
+    rows = {
+        "epochs": np.array([epoch]),
+        **{name: np.array([np.percentile(a, PERCENT)], np.float32) for name, a in parts.items()},
+    }
     return {name: np.concatenate([before[name], row]) if before else row for name, row in rows.items()}
 
 
@@ -62,17 +63,3 @@ def thinned(spread: Spread, most: int) -> Spread:
 def at(spread: Spread, name: str, percent: float) -> Array:
     """One of the quantiles of a parameter over the epochs (E,): at(spread, "lstm1.Wx", 50) is its median."""
     return np.asarray(spread[name][:, PERCENT.tolist().index(percent)])
-
-
-def quantiles(values: Array) -> Array:
-    """The quantiles, at PERCENT, of all values of an array: (Q,) float32."""
-    return np.asarray(np.percentile(values, PERCENT), np.float32)
-
-
-def histogram(rows: Array, edges: Array) -> Array:
-    """Quantiles (E, Q) to the share of all values that lies between each two edges, (E, len(edges) - 1).
-
-    Between two quantiles, values are taken to be evenly spread.
-    """
-    fine = np.linspace(0, 100, 10_001)
-    return np.array([np.histogram(np.interp(fine, PERCENT, row), edges)[0] / fine.size for row in rows])

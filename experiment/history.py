@@ -1,16 +1,9 @@
 """history.csv: what every training step gave, a row a step.  epochs.csv: a row an epoch.  Readable while a run goes on.
 
-    step, epoch           counted from 1
-    loss, accuracy        of the step's batch: mean nats per scored token; share of tokens that were the likeliest
-    learning_rate, gradient_norm  the global norm of all gradients, before clipping
-    tokens, seconds       scored, and passed, since the run began
-
-and, in history.csv on some rows only, because they take time:
-
-    gradient_lstm1, ...   the norm of a layer's gradients, before clipping
-    update_lstm1, ...     the norm of the step that a layer's parameters took
-    weight_lstm1, ...     the norm of a layer's parameters
-    saturated_lstm1_i, ...  the share of a gate's values that are within a tenth of an end of its range
+A row has the loss and the accuracy of the step's batch, the global norm of its gradients before clipping, and the tokens
+scored and the seconds passed since the run began.  Some rows of history.csv have more, because it takes time: of each
+layer the norm of its gradients, before clipping, of the step that its parameters took, and of the parameters
+(gradient_lstm1, update_lstm1, weight_lstm1, ...), and how much of each gate is saturated (saturated_lstm1_i, ...).
 """
 
 from __future__ import annotations
@@ -64,7 +57,9 @@ class CsvLog:
 
     def append(self, **values: float | None) -> None:
         """Add a row.  None and columns that are not named stay empty."""
-        self._pending += ",".join(_text(values.get(column)) for column in self._columns) + "\n"
+        cells = [values.get(column) for column in self._columns]
+        texts = ["" if cell is None else f"{cell:.12g}" for cell in cells]
+        self._pending += ",".join(texts) + "\n"
 
     def flush(self) -> None:
         """Bring every row to the disk, also past a power cut; call it before the checkpoint of the same step."""
@@ -104,15 +99,6 @@ def _read(path: Path, columns: Sequence[str]) -> tuple[list[str], npt.NDArray[np
         if not (np.diff(table[:, 0], prepend=0) > 0).all():
             raise ValueError(f"its {names[0]}s do not climb")
     return [header, *lines], table
-
-
-def steady_rate(path: Path) -> float:
-    """Tokens per second while nothing but training happens: the median over the steps, or 0.  Raises RunError."""
-    history = read_log(path)
-    if not len(history.get("step", ())):
-        return 0.0
-    seconds, tokens = np.diff(history["seconds"], prepend=0), np.diff(history["tokens"], prepend=0)
-    return float(np.median(tokens / np.maximum(seconds, 1e-9)))
 
 
 def norms_by_layer(arrays: Mapping[str, Array], prefix: str = "") -> dict[str, float]:
@@ -156,9 +142,3 @@ def close_look(
         return columns | norms_by_layer(steps, "update_") | norms_by_layer(params, "weight_")
 
     return after_the_step
-
-
-def _text(value: float | None) -> str:
-    if value is None:
-        return ""
-    return str(value) if isinstance(value, (int, np.integer)) else f"{value:.9g}"  # 9 digits bring a float32 back

@@ -163,11 +163,6 @@ class Finding(NamedTuple):
         return LEARNED if abs(self.heard) > self.fresh else "not learned"
 
 
-def named(readings: Sequence[Reading]) -> list[Array]:
-    """Of each song (n, names): what the musician says of each moment."""
-    return [np.stack(list(hear(reading).values()), axis=1) for reading in readings]
-
-
 def correlations(units: Array, said: Array) -> Array:
     """Pearson's r of each column of units (n, U) with each of said (n, F): (U, F); 0 where one of them never moves."""
     units, said = (standardised(rows) for rows in (units, said))
@@ -201,16 +196,15 @@ def search(
     rng: np.random.Generator,
 ) -> list[Finding]:
     """For each name the unit that follows it best on the songs found_on, and how it does on heard_on."""
-    names, said, said_there = list(hear(found_on[0])), named(found_on), np.concatenate(named(heard_on))
+    names = list(hear(found_on[0]))
+    said, there = ([np.stack(list(hear(song).values()), axis=1) for song in part] for part in (found_on, heard_on))
 
     def correlated(weights: Arrays) -> tuple[Array, Array, Array, list[int]]:
         """All units (n, 6H) on found_on, their correlations there and on heard_on, and which is best for each name."""
-        units, others = (
-            np.concatenate([activations(weights, reading, layer).reshape(len(reading.last), -1) for reading in part])
-            for part in (found_on, heard_on)
-        )
+        parts = ([activations(weights, song, layer) for song in part] for part in (found_on, heard_on))
+        units, others = (np.concatenate(part).reshape(sum(map(len, part)), -1) for part in parts)
         r = correlations(units, np.concatenate(said))
-        return units, r, correlations(others, said_there), np.abs(r).argmax(axis=0).tolist()
+        return units, r, correlations(others, np.concatenate(there)), np.abs(r).argmax(axis=0).tolist()
 
     units, r, heard, best = correlated(params)
     _, _, heard_fresh, best_fresh = correlated(dict(fresh))

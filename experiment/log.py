@@ -85,13 +85,9 @@ class Log:
 
         read: the share of its batches that were read before the time was up.
         """
-        loss, accuracy = self.progress.scores
-        number = self.progress.epoch + 1
-        self.epochs.append(
-            epoch=number, step=self.progress.step, train_loss=loss, train_accuracy=accuracy,
-            valid_loss=valid.nats_per_token, valid_accuracy=valid.accuracy, learning_rate=learning_rate,
-            seconds=self.progress.seconds,
-        )  # fmt: skip
+        (loss, accuracy), number = self.progress.scores, self.progress.epoch + 1
+        row = number, self.progress.step, loss, accuracy, valid.nats_per_token, valid.accuracy, learning_rate
+        self.epochs.append(**dict(zip(EPOCH_COLUMNS, (*row, self.progress.seconds), strict=True)))
         self.say(
             f"epoch {number:3}  train loss {loss:.3f}, accuracy {accuracy:5.1%}   "
             f"valid loss {valid.nats_per_token:.3f}, accuracy {valid.accuracy:5.1%}"

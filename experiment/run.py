@@ -17,7 +17,7 @@ import numpy.typing as npt
 from experiment.command.outcome import FailedError
 from experiment.crew import crew
 from experiment.folder import RunError, RunFolder
-from experiment.history import steady_rate
+from experiment.history import read_log
 from experiment.log import Log, bar
 from experiment.page.learning import keep_tune
 from experiment.report import RepeatRow, count_nats
@@ -209,13 +209,15 @@ class Run:
         self, figures: Mapping[str, float], repeats: Sequence[RepeatRow], music: Mapping[str, Any]
     ) -> dict[str, Any]:
         """What summary.json holds: the figures of the report, and what the run was.  Raises RunError."""
+        steps = read_log(self.folder.history)
+        rates = np.diff(steps["tokens"], prepend=0) / np.maximum(np.diff(steps["seconds"], prepend=0), 1e-9)
         settings, progress, songs = self.settings, self.training.progress, self.songs
         return {
             "tokens": settings["tokens"], "vocabulary": len(self.vocabulary), "songs": len(songs.songs),
             **{f"{part}_tokens": songs.of(part).songs.targets for part in SPLITS},
             "unknown_share": songs.of("valid").unknown_share, **figures,
             **music, "nats_by_repeat": [row._asdict() for row in repeats],
-            "tokens_per_second": steady_rate(self.folder.history), "padding_share": self.windows.padding_share,
+            "tokens_per_second": float(np.median(rates)), "padding_share": self.windows.padding_share,
             "epochs": progress.epoch, "best_epoch": progress.best_epoch, "seconds": progress.seconds,
             "threads": settings["threads"], "transpose": settings["transpose"], "versions": versions(),
             "command": shlex.join(["python", "train.py", *self.folder.argv()]), "settings": settings,

@@ -32,6 +32,7 @@ from midi_io.reader import MAX_BYTES, read_song
 from midi_io.tokens import encode
 from midi_io.tokens.context import Context
 from midi_io.tokens.grammar import Grammar
+from midi_io.tokens.words import Word
 from midi_io.vocabulary import Vocabulary
 from midi_io.writer import write_song
 
@@ -75,6 +76,10 @@ class Composer:
     @property
     def params(self) -> dict[str, Array]:
         return self.checkpoint.params
+
+    def words(self, ids: Array) -> list[Word]:
+        """Each token of a tune, taken apart."""
+        return [self.vocabulary.words[token] for token in ids]
 
     def in_meter(self, meter: tuple[int, int] | None) -> Composer:
         """The same network where the meter of the tune is told; see Context."""

@@ -17,7 +17,6 @@ from experiment.history import (
     norms_by_layer,
     read_log,
     saturation,
-    steady_rate,
     step_columns,
 )
 from lstm_numpy.model import loss_and_gradients
@@ -206,9 +205,3 @@ def test_what_is_sampled_has_its_columns(config: ModelConfig) -> None:
     sampled = norms_by_layer(grads, "gradient_") | norms_by_layer(params, "weight_") | saturation(trace)
     assert set(sampled) <= set(COLUMNS)
     assert "saturated_lstm2_o" in sampled
-
-
-def test_without_steps_there_is_no_rate(tmp_path: Path) -> None:
-    assert steady_rate(tmp_path / "history.csv") == 0
-    CsvLog(tmp_path / "history.csv", COLUMNS).flush()
-    assert steady_rate(tmp_path / "history.csv") == 0

@@ -15,7 +15,7 @@ import numpy as np
 from experiment.listening import Finding, sounding
 from experiment.page.embed import to_html, to_json
 from experiment.page.learning import figures, kept_tunes, short_tune
-from experiment.page.reading import PageTune, expectations, read_tune, watch, words_of
+from experiment.page.reading import PageTune, expectations, read_tune, watch
 from experiment.page.units import changes, find_units, what_is_followed
 from experiment.songs import RunSongs
 from experiment.tunes import LENGTH, Composer, Opening, opening_of, usual_bpm
@@ -71,7 +71,7 @@ def write_page(
         data["tunes"].append(shown)
     moments, notes = max(1, min(MOMENTS, UNIT_BYTES // (6 * H))), max(8, min(NOTES, int(GRADIENT_WORK // H**2)))
     for tune, shown in list(zip(tunes, data["tunes"], strict=False))[:WATCHED]:
-        if sounding(words_of(composer, tune.ids)):
+        if sounding(composer.words(tune.ids)):
             watched = watch(composer, tune.ids, units, moments, notes) | what_is_followed(composer, tune.ids, found)
             size += len(to_json(watched))
             if size <= LARGEST:

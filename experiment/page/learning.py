@@ -13,7 +13,7 @@ import numpy as np
 
 from experiment.distributions import at, thinned
 from experiment.folder import RunError
-from experiment.plots import Learned
+from experiment.plots import learned
 from experiment.tunes import Composer, Opening
 from lstm_numpy.batches import START
 from lstm_numpy.files import Array, read_arrays, reading, write_arrays
@@ -54,7 +54,7 @@ def kept_tunes(path: Path, V: int) -> dict[int, Array]:
 
 def figures(folder: Path) -> dict[str, Any]:
     """What the files of a run's folder have: "curves", "ngrams" and "weights", each empty where there is no file."""
-    history, epochs, ngrams, spread = Learned.read(folder)
+    history, epochs, ngrams, spread = learned(folder)
     curves = {name: averaged(history["step"], history[name]) for name in ("loss", "accuracy") if history}
     curves |= {name: averaged(epochs["step"], epochs[name]) for name in ("valid_loss", "valid_accuracy") if epochs}
     spread = thinned(spread, MOST_EPOCHS) if spread else {}

@@ -21,7 +21,6 @@ from midi_io.music.meter import on_bars, on_strong_beats
 from midi_io.music.statistics import tonic_of
 from midi_io.notes import PITCH_NAMES, Note, melody
 from midi_io.tokens.hearing import RUNS
-from midi_io.tokens.words import Word
 
 BEST = 5  # most probable tokens that are shown
 AT_ONCE = 256  # time steps of a forward pass
@@ -52,7 +51,7 @@ def read_tune(composer: Composer, tune: PageTune) -> dict[str, Any]:
     """
     vocabulary, ids = composer.vocabulary, tune.ids
     double = 2 * vocabulary.grid  # positions to a beat, half beats among them
-    words = words_of(composer, ids)
+    words = composer.words(ids)
     beats = token_beats(words, vocabulary.scheme)
     places: dict[tuple[int, int, bool], int] = {}  # which token strikes a pitch at a position
     for place, word in enumerate(words):
@@ -89,11 +88,6 @@ def read_tune(composer: Composer, tune: PageTune) -> dict[str, Any]:
         **{name: pack(array) for name, array in arrays.items()},
         "tokens": {str(token): vocabulary.tokens[token] for token in spoken_of},
     }  # fmt: skip
-
-
-def words_of(composer: Composer, ids: Array) -> list[Word]:
-    """Each token of a tune, taken apart."""
-    return [composer.vocabulary.words[token] for token in ids]
 
 
 def voices_of(notes: Sequence[Note]) -> tuple[list[dict[str, str]], list[int]]:
@@ -140,7 +134,7 @@ def watch(composer: Composer, ids: Array, units: Sequence[int], most_moments: in
 
     A moment is what is struck together; the numbers are those after its last token has been read.
     """
-    words, params = words_of(composer, ids), composer.params
+    words, params = composer.words(ids), composer.params
     moments = last_of_moments(words, composer.vocabulary.scheme)[:most_moments]
     name = layer_names(params)[-1]
     Wh, b = params[f"{name}.Wh"], params[f"{name}.b"]

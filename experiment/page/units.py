@@ -50,7 +50,7 @@ def find_units(composer: Composer, songs: RunSongs) -> list[Finding]:
 
 def has_pitch(composer: Composer, ids: Array) -> bool:
     """Whether there is more to hear than drums."""
-    return any(composer.vocabulary.words[token].pitches for token in ids)
+    return any(word.pitches for word in composer.words(ids))
 
 
 def heard_song(composer: Composer, ids: Array) -> Reading:
