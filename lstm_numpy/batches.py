@@ -37,15 +37,14 @@ class Songs:
     context_ids: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
-        starts = self.offsets
-        if self.flat.ndim != 1 or starts.ndim != 1 or self.flat.dtype.kind not in "iu" or starts.dtype.kind not in "iu":
+        flat, offsets, table = self.flat, self.offsets, self.context
+        if flat.ndim != 1 or offsets.ndim != 1 or flat.dtype.kind not in "iu" or offsets.dtype.kind not in "iu":
             raise ValueError("songs: flat and offsets are rows of integers")
-        if starts.size == 0 or starts[0] != 0 or starts[-1] != self.flat.size or (starts[1:] < starts[:-1]).any():
+        if offsets.size == 0 or offsets[0] != 0 or offsets[-1] != flat.size or (offsets[1:] < offsets[:-1]).any():
             raise ValueError("songs: offsets climb from 0 to the number of ids")
-        table = self.context
-        if table is not None and (table.ndim != 2 or len(table) != len(self.flat) or table.dtype.kind not in "iu"):
+        if table is not None and (table.ndim != 2 or len(table) != len(flat) or table.dtype.kind not in "iu"):
             raise ValueError("songs: context has a row of integers for each id")
-        if not all(0 <= column < (0 if table is None else table.shape[1]) for column in self.context_ids):
+        if not set(self.context_ids) <= set(range(0 if table is None else table.shape[1])):
             raise ValueError("songs: context_ids are columns of context")
 
     @classmethod
@@ -62,23 +61,16 @@ class Songs:
         return len(self.offsets) - 1
 
     def __getitem__(self, song: int) -> Array:
-        song = range(len(self))[song]
-        return self.flat[self.offsets[song] : self.offsets[song + 1]]
-
-    def __iter__(self) -> Iterator[Array]:
-        return map(self.__getitem__, range(len(self)))
+        return self.flat[slice(*self.offsets[range(len(self))[song] :][:2])]
 
     def take(self, songs: Sequence[int] | Array) -> Songs:
         """The songs of these numbers, copied, in this order."""
-        begin, end = self.offsets[:-1], self.offsets[1:]
-        parts = [slice(begin[song], end[song]) for song in songs]
-        offsets = np.cumsum([0, *(part.stop - part.start for part in parts)], dtype=np.int64)
-
-        def taken(array: Array) -> Array:
-            return np.concatenate([array[:0], *(array[part] for part in parts)])
-
-        context = None if self.context is None else taken(self.context)
-        return Songs(taken(self.flat), offsets, context, self.context_ids)
+        chosen = np.asarray(songs, np.intp)
+        begins, lengths = self.offsets[:-1][chosen], np.diff(self.offsets)[chosen]
+        offsets = np.cumsum([0, *lengths], dtype=np.int64)
+        places = np.arange(offsets[-1]) + np.repeat(begins - offsets[:-1], lengths)
+        context = None if self.context is None else self.context[places]
+        return Songs(self.flat[places], offsets, context, self.context_ids)
 
     @property
     def targets_per_song(self) -> Array:
@@ -122,6 +114,15 @@ class Transposition(NamedTuple):
         beyond: Array = np.cumsum(self.allowed, axis=1) > nth[:, None]
         return np.asarray(np.argmax(beyond, axis=1))
 
+    def moved(self, songs: Songs, rng: np.random.Generator) -> Songs:
+        """The songs, each as one of its shifts: a copy."""
+        flat, context = songs.flat.copy(), None if songs.context is None else songs.context.copy()
+        columns = [flat, *(context[:, column] for column in songs.context_ids if context is not None)]
+        for (begin, end), shift in zip(pairwise(songs.offsets), self.draw(rng), strict=True):
+            for ids in columns:
+                ids[begin:end] = self.table[shift, ids[begin:end]]
+        return replace(songs, flat=flat, context=context)
+
 
 @dataclass(frozen=True)
 class Windows:
@@ -136,27 +137,17 @@ class Windows:
     lengths: Array  # (steps, B) ids of it that have a target; 0 = the lane is idle
     fresh: Array  # (steps, B) bool
     last_only: bool = False  # score a window's last step alone
-    table: Array | None = None  # (shifts, V) of Transposition,
-    shifts: Array | None = None  # (steps, B) and the row of it that each window is read through
 
     def __len__(self) -> int:
         return len(self.starts)
 
     def __getitem__(self, step: int) -> Batch:
         step = range(len(self))[step]
-        start, length = self.starts[step], self.lengths[step]
-        rows = np.arange(self.T + 1)[:, None]
-        places = start + np.minimum(rows, length)
-        ids = self.songs.flat[places]
+        rows, lengths = np.arange(self.T + 1)[:, None], self.lengths[step]
+        places = self.starts[step] + np.minimum(rows, lengths)
+        ids = self.songs.flat[places].astype(np.intp)
         context = None if self.songs.context is None else self.songs.context[places[:-1]].astype(np.intp)
-        if self.table is not None and self.shifts is not None:
-            shift = self.shifts[step]
-            ids = self.table[shift, ids]
-            for column in self.songs.context_ids:
-                assert context is not None
-                context[:, :, column] = self.table[shift, context[:, :, column]]
-        ids = ids.astype(np.intp, copy=False)
-        scored = rows[1:] <= length
+        scored = rows[1:] <= lengths
         if self.last_only:
             scored[:-1] = False
         return Batch(ids[:-1], np.where(scored, ids[1:], -1), self.fresh[step], context)
@@ -166,9 +157,7 @@ class Windows:
 
     def of(self, lanes: slice | Array) -> Windows:
         """Some of its lanes: those of one of several processes, or those that have something left to read."""
-        shifts = None if self.shifts is None else self.shifts[:, lanes]
-        starts, lengths, fresh = self.starts[:, lanes], self.lengths[:, lanes], self.fresh[:, lanes]
-        return replace(self, starts=starts, lengths=lengths, fresh=fresh, shifts=shifts)
+        return replace(self, starts=self.starts[:, lanes], lengths=self.lengths[:, lanes], fresh=self.fresh[:, lanes])
 
     @property
     def B(self) -> int:  # noqa: N802
@@ -202,9 +191,7 @@ def training_batches(
     queue = rng.permutation(_passages(songs, T, rng))
     tail = queue[-2 * B :]
     tail[:] = tail[np.argsort(-tail[:, 2], kind="stable")]
-    if transposition is None:
-        return _lanes(songs, queue, T, B)
-    return _lanes(songs, queue, T, B, transposition.table, transposition.draw(rng))
+    return _lanes(transposition.moved(songs, rng) if transposition else songs, queue, T, B)
 
 
 def evaluation_batches(songs: Songs, T: int, B: int) -> Windows:
@@ -234,11 +221,7 @@ def _passages(songs: Songs, T: int, rng: np.random.Generator) -> Array:
 
 
 def paper_windows(
-    songs: Songs,
-    T: int,
-    B: int,
-    rng: np.random.Generator | None = None,
-    transposition: Transposition | None = None,
+    songs: Songs, T: int, B: int, rng: np.random.Generator | None = None, transposition: Transposition | None = None
 ) -> Windows:
     """The paper's task: T ids of one song, from a zero state, and only the next id is scored.
 
@@ -246,29 +229,23 @@ def paper_windows(
     shuffled by rng, or in the songs' order without one.  Transposition needs the rng, and moves all windows of a song
     alike.
     """
-    inside = np.diff(songs.offsets) - T
-    _one_target(bool((inside > 0).any()), f"a song of more than {T} ids")
-    starts = np.concatenate([np.arange(at, at + n) for at, n in zip(songs.offsets, inside, strict=False) if n > 0])
+    inside = np.maximum(np.diff(songs.offsets) - T, 0)
+    if not inside.any():
+        raise ValueError(f"nothing to read: not one song has more than {T} ids")
+    starts = np.concatenate([np.arange(at, at + n) for at, n in zip(songs.offsets, inside, strict=False)])
     if rng is not None:
         rng.shuffle(starts)
+        songs = transposition.moved(songs, rng) if transposition else songs
     B = min(B, len(starts))
-    idle = -len(starts) % B
-    shape = (len(starts) + idle) // B, B
-    lengths = np.full(shape, T)
-    lengths.ravel()[len(starts) :] = 0
-    starts = np.append(starts, np.zeros(idle, np.int64)).reshape(shape)
-    windows = Windows(songs, T, starts, lengths, fresh=np.ones(shape, dtype=bool), last_only=True)
-    if transposition is None or rng is None:
-        return windows
-    song = np.searchsorted(songs.offsets, starts, side="right") - 1
-    return replace(windows, table=transposition.table, shifts=transposition.draw(rng)[song])
+    lengths = np.append(np.full(len(starts), T), np.zeros(-len(starts) % B, np.int64)).reshape(-1, B)
+    fresh = np.ones(lengths.shape, dtype=bool)
+    return Windows(songs, T, np.resize(starts, lengths.shape), lengths, fresh, last_only=True)
 
 
-def _lanes(
-    songs: Songs, queue: Array, T: int, B: int, table: Array | None = None, shifts: Array | None = None
-) -> Windows:
+def _lanes(songs: Songs, queue: Array, T: int, B: int) -> Windows:
     """Lay a queue of _passages into lanes: each goes to the lane that is free first (the leftmost, if several are)."""
-    _one_target(len(queue) > 0, "a song of two ids or more")
+    if not len(queue):
+        raise ValueError("nothing to read: not one song has a target; it takes two ids or more")
     B = min(B, len(queue))
     windows = -(-queue[:, 2] // T)  # of each passage, rounded up
     free = [(0, lane) for lane in range(B)]  # a heap of (first free step, lane)
@@ -295,11 +272,4 @@ def _lanes(
         starts=place(songs.offsets[song] + first + nth * T),
         lengths=place(np.minimum(targets - nth * T, T)),
         fresh=place(nth == 0),
-        table=table,
-        shifts=None if shifts is None else place(shifts[song]),
     )
-
-
-def _one_target(there_is: bool, what: str) -> None:
-    if not there_is:
-        raise ValueError(f"nothing to read: not one song has a target; it takes {what}")

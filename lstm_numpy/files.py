@@ -8,12 +8,9 @@ reader check the same description.
 from __future__ import annotations
 
 import io
-import math
 import os
 import stat
-import struct
 import sys
-import warnings
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -100,10 +97,14 @@ def write_whole(path: Path, chunks: Iterable[bytes | memoryview]) -> None:
 
 def write_arrays(path: Path, arrays: Mapping[str, Array]) -> None:
     """Write an array file whole.  Equal arrays give equal bytes.  Raises OSError."""
-    plain = {name: np.asarray(a, a.dtype.newbyteorder("="), order="C") for name, a in arrays.items()}
     file = io.BytesIO()
-    np.savez(file, **plain)  # type: ignore[arg-type]
+    np.savez(file, **{name: _plain(array) for name, array in arrays.items()})  # type: ignore[arg-type]
     write_whole(path, [file.getbuffer()])
+
+
+def _plain(array: Array) -> Array:
+    """In C order, and the machine's own order of bytes."""
+    return np.asarray(array, array.dtype.newbyteorder("="), order="C")
 
 
 # Reading.
@@ -129,34 +130,16 @@ def read_whole(path: str | Path, most: int) -> bytes:
 
 def read_arrays(path: str | Path) -> dict[str, Array]:
     """All arrays of an array file, by name.  Raises OSError, ValueError, and what zipfile and NumPy raise."""
-    with open_regular(path, MOST_BYTES) as file:
-        size = file.seek(0, os.SEEK_END)
-        file.seek(max(size - 22, 0))
-        signature, count, directory, place, comment = struct.unpack("<4s6xHLLH", file.read(22).rjust(22))
-        if signature != b"PK\5\6" or place + directory + 22 != size or directory > 2**22 or comment:
-            raise ValueError("not a file of this program, or cut short, or damaged at its end")
-        with zipfile.ZipFile(file) as archive, warnings.catch_warnings():
-            warnings.simplefilter("error")  # NumPy warns of what it had to guess
-            members = archive.infolist()
-            if any(m.compress_type or m.file_size != m.compress_size for m in members):
-                raise ValueError("its arrays are compressed, which this program never does")
-            if len({m.filename for m in members}) != count or sum(m.file_size for m in members) > size:
-                raise ValueError("its directory is damaged")
-            return {member.filename.removesuffix(".npy"): _array(archive, member) for member in members}
-
-
-def _array(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Array:
-    with archive.open(info) as member:
-        if np.lib.format.read_magic(member) != (1, 0):
-            raise ValueError(f"{info.filename}: not an array")
-        shape, fortran, dtype = np.lib.format.read_array_header_1_0(member)
-        left = info.file_size - member.tell()
-        if dtype.hasobject or fortran or not dtype.isnative or math.prod(shape) * dtype.itemsize != left:
-            raise ValueError(f"{info.filename}: an array of {shape} {dtype} cannot stand there")
-        array = np.empty(shape, dtype)
-        member.readinto(array)  # type: ignore[attr-defined]
-        member.read()  # to the end: zipfile compares the checksum there
-        return array
+    with open_regular(path, MOST_BYTES) as file, zipfile.ZipFile(file) as archive:
+        members, arrays = archive.infolist(), dict[str, Array]()
+        if any(m.compress_type for m in members) or sum(m.file_size for m in members) > Path(path).stat().st_size:
+            raise ValueError("its arrays are compressed, which this program never does, or its directory is damaged")
+        for member in members:
+            with archive.open(member) as content:
+                array = np.lib.format.read_array(content, allow_pickle=False)
+                content.read()  # to the end: zipfile compares the checksum there
+            arrays[member.filename.removesuffix(".npy")] = _plain(array)
+        return arrays
 
 
 # Checking.
@@ -165,30 +148,23 @@ def _array(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Array:
 def check_arrays(arrays: Mapping[str, Array], specs: Mapping[str, ArraySpec]) -> dict[str, int]:
     """What each letter of the shapes stands for.  ValueError unless the arrays are exactly those described."""
     for name in sorted(arrays.keys() ^ specs.keys()):
-        raise ValueError(f"the array {name:.80} is missing" if name in specs else f"the array {name:.80} is unknown")
+        raise ValueError(f"the array {name:.80} is {'missing' if name in specs else 'unknown'}")
     sizes: dict[str, int] = {}
-    for name, spec in specs.items():
-        array = arrays[name]
-        if not isinstance(array, np.ndarray):
-            raise ValueError(f"the array {name} is none")
-        pairs = zip(spec.shape, array.shape, strict=False)
+    for name, (dtypes, shape, least, most) in specs.items():
+        array = np.asarray(arrays[name])
+        pairs = zip(shape, array.shape, strict=False)
         wanted = tuple(sizes.setdefault(n, found) if isinstance(n, str) else n for n, found in pairs)
-        if array.dtype.str[1:] not in spec.dtypes.split():
-            raise ValueError(f"the array {name} holds {array.dtype}, not {spec.dtypes}")
-        if array.ndim != len(spec.shape) or array.shape != wanted:
-            raise ValueError(f"the array {name} has the shape {array.shape}, not {tuple(spec.shape)}")
-        if array.size and not (spec.least <= array.min().item() and array.max().item() <= spec.most):
-            bounds = "finite" if spec.most == LARGEST == -spec.least else f"from {spec.least:g} to {spec.most:g}"
-            raise ValueError(f"the array {name} holds numbers that are not {bounds}")
+        if array.dtype.str[1:] not in dtypes.split() or array.ndim != len(shape) or array.shape != wanted:
+            raise ValueError(f"the array {name} is {array.shape} {array.dtype}, not {shape} {dtypes}")
+        if array.size and not (least <= array.min().item() and array.max().item() <= most):
+            raise ValueError(f"the array {name} holds numbers that are not from {least:g} to {most:g}")
     return sizes
 
 
 def check_facts(facts: Any, described: Mapping[str, Any], where: str) -> None:
     """ValueError unless facts is a dict of exactly the values described.  A dict in `described` describes a dict."""
-    if not isinstance(facts, dict):
-        raise ValueError(f"its {where} is not a dict of values")
-    for name in sorted(facts.keys() ^ described.keys()):
-        raise ValueError(f"its {where} {'lacks' if name in described else 'has an unknown'} {name:.80}")
+    if not isinstance(facts, dict) or facts.keys() != described.keys():
+        raise ValueError(f"its {where} is not a dict of {', '.join(described)}")
     for name, fact in described.items():
         if isinstance(fact, dict):
             check_facts(facts[name], fact, f"{where}.{name}")

@@ -270,33 +270,24 @@ def _check(
     masks: Mapping[str, Array] | None, context: Array | None, workspace: Workspace | None,
 ) -> None:  # fmt: skip
     """ValueError where the arguments of one of the functions above do not fit together."""
-    H, V = params["dense.W"].shape
+    (H, V), names = params["dense.W"].shape, layer_names(params)
     if ids.ndim != 2 or ids.size == 0:
         raise ValueError(f"ids must be (T, B) and not empty, not {ids.shape}")
     T, B = ids.shape
-    if ids.dtype.kind not in "iu" or (targets is not None and targets.dtype.kind not in "iu"):
-        raise ValueError("ids and targets must be integers")
-    if ids.min() < 0 or ids.max() >= V:
-        raise ValueError(f"ids must lie in 0..{V - 1}, the vocabulary; found {ids.min()}..{ids.max()}")
-    if targets is not None and targets.shape != ids.shape:
-        raise ValueError(f"targets have shape {targets.shape}, ids {ids.shape}: they must be the same")
-    if targets is not None and (targets.min() < -1 or targets.max() >= V):
-        raise ValueError(f"targets must lie in -1..{V - 1}; found {targets.min()}..{targets.max()}")
-
-    names = layer_names(params)
-    if state is not None and state.keys() != set(names):
-        raise ValueError(f"state has the layers {sorted(state)}, the network {names}")
-    for name, arrays in (state or {}).items():
-        if any(array.shape != (B, H) for array in arrays):
-            raise ValueError(f"state of {name}: each array must be (B, H), {(B, H)}")
     sizes = [len(array) for array in input_weights(params, names[0]).values()][1:]
-    if bool(sizes) != (context is not None) or (context is not None and context.shape != (T, B, len(sizes))):
-        found = "there is none" if context is None else f"it is {context.shape}"
-        raise ValueError(f"context must be (T, B, {len(sizes)}), as the network has {len(sizes)} features; {found}")
-    if context is not None and not (
-        context.dtype.kind in "iu" and context.min() >= 0 and (context.max(axis=(0, 1)) < sizes).all()
-    ):
-        raise ValueError(f"context must be integers from 0 to below {sizes}, the sizes of the features")
+    if (context.shape if context is not None else (T, B, 0)) != (T, B, len(sizes)):
+        raise ValueError(f"context must be (T, B, F) for the {len(sizes)} features of this network")
+    indices = [("ids", ids, 0, V), *([] if targets is None else [("targets", targets, -1, V)])]
+    indices += [("context", context[:, :, k], 0, size) for k, size in enumerate(sizes) if context is not None]
+    for name, array, least, end in indices:
+        if array.shape != (T, B) or array.dtype.kind not in "iu" or array.min() < least or array.max() >= end:
+            raise ValueError(
+                f"{name} must be integers of shape {(T, B)} from {least} to {end - 1}; "
+                f"found {array.dtype} of shape {array.shape} from {array.min()} to {array.max()}"
+            )
+    carried = [array for arrays in (state or {}).values() for array in arrays]
+    if state is not None and (state.keys() != set(names) or any(array.shape != (B, H) for array in carried)):
+        raise ValueError(f"state must have {', '.join(names)}, and each of its arrays must be (B, H), {(B, H)}")
     shapes: dict[str, tuple[int, ...]] = {f"{name}.output": (T, B, H) for name in names}
     shapes |= {f"{name}.{field}": (B, H) for name in names for field in cell_of(name).masks._fields}
     for name, mask in (masks or {}).items():

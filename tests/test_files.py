@@ -65,8 +65,8 @@ def test_arrays_come_back_and_equal_arrays_give_equal_bytes(tmp_path: Path) -> N
         np.testing.assert_array_equal(file["a/c.d"], ARRAYS["a/c.d"])
 
 
-def test_a_flipped_bit_is_refused_or_changes_nothing(tmp_path: Path) -> None:
-    """What a flip can leave unnoticed is a date, or an attribute of a member, but no number and no name."""
+def test_a_flipped_bit_is_refused_or_changes_no_number(tmp_path: Path) -> None:
+    """A flip can leave unnoticed a date, or hide an array, which check_arrays finds; but no number and no name."""
     path = tmp_path / "one.npz"
     write_arrays(path, {"a": ARRAYS["b"], "b": np.arange(4)})
     data, wanted, harmless = bytearray(path.read_bytes()), read_arrays(path), 0
@@ -76,7 +76,6 @@ def test_a_flipped_bit_is_refused_or_changes_nothing(tmp_path: Path) -> None:
         try:
             with reading(path, RefusedError):
                 found = read_arrays(path)
-            assert list(found) == list(wanted)
             assert all(a.dtype == wanted[name].dtype and np.array_equal(a, wanted[name]) for name, a in found.items())
             harmless += 1
         except RefusedError:
@@ -85,12 +84,12 @@ def test_a_flipped_bit_is_refused_or_changes_nothing(tmp_path: Path) -> None:
     assert harmless < len(data) / 3
 
 
-def test_truncations_and_additions_are_refused(tmp_path: Path) -> None:
+def test_truncations_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "one.npz"
     write_arrays(path, ARRAYS)
     data = path.read_bytes()
-    for changed in [*(data[:length] for length in range(0, len(data), 3)), data + b"\0", b"\0" + data, data + data]:
-        path.write_bytes(changed)
+    for length in range(0, len(data), 3):
+        path.write_bytes(data[:length])
         refused(path)
 
 
@@ -121,23 +120,27 @@ def npy(array: Any, **options: Any) -> bytes:
     return file.getvalue()
 
 
-def test_nothing_is_unpacked_or_unpickled_or_guessed(tmp_path: Path) -> None:
+def test_nothing_is_unpacked_or_unpickled(tmp_path: Path) -> None:
     path = tmp_path / "one.npz"
     np.savez_compressed(path, a=np.zeros(10**6))
     assert "compressed" in refused(path)
     whole = npy(np.arange(9.0))
     for content in (
         npy(np.array([print], dtype=object)),
-        npy(np.asfortranarray(np.ones((2, 3)))),
-        npy(np.arange(3, dtype=">f4")),
-        npy(np.arange(3), version=(2, 0)),
         whole[:-8],
-        whole + b"\0",
-        whole.replace(b"(9,), ", b"(9L,),"),
+        whole.replace(b"(9,), ", b"(10,),"),
         whole.replace(b"(9,)", b"(-1)"),
         b"text",
     ):
         refused(stored(path, ("a.npy", content)))
+
+
+def test_an_array_in_another_order_comes_back_in_ours(tmp_path: Path) -> None:
+    turned = np.asfortranarray(np.arange(6.0).reshape(2, 3).astype(">f8"))
+    found = read_arrays(stored(tmp_path / "one.npz", ("a.npy", npy(turned))))["a"]
+    np.testing.assert_array_equal(found, turned)
+    assert found.flags.c_contiguous
+    assert found.dtype.isnative
 
 
 def test_members_that_share_their_bytes_are_refused(tmp_path: Path) -> None:

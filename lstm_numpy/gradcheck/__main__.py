@@ -9,13 +9,14 @@ from __future__ import annotations
 import argparse
 import math
 import os
+import signal
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from lstm_numpy.gradcheck.bugs import BUGS, plant
 
@@ -46,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if args.answer and args.bug is None:
         parser.error("--answer tells about a bug: say which, with --bug N")
     if args.watch:
-        return watch()
+        watch()
     if args.bug is None:
         return check(quick=args.quick)
     if not 1 <= args.bug <= len(BUGS):
@@ -60,11 +61,10 @@ def check(*, quick: bool = False) -> int:
 
     print("The first table has a line for every gate and time step of dz; others show the worst one of a layer's dz.\n")
     lines: list[tuple[str, Line]] = []
-    for title, comparisons in CHECKS.items():
-        if not quick or title in QUICK:
-            own = list(comparisons())
-            print(title, HEADER, *map(table_row, worth_showing(own) if lines else own), "", sep="\n", flush=True)
-            lines += [(title, line) for line in own]
+    for title in QUICK if quick else CHECKS:
+        own = list(CHECKS[title]())
+        print(title, HEADER, *map(table_row, worth_showing(own) if lines else own), "", sep="\n", flush=True)
+        lines += [(title, line) for line in own]
     wrong = [(title, line) for title, line in lines if not line.right]
     kinks = sum(line.kinks for _, line in lines)
     if kinks:
@@ -80,56 +80,44 @@ def check(*, quick: bool = False) -> int:
 
 
 def worth_showing(lines: Sequence[Line]) -> list[Line]:
-    """The lines, but of a layer's dz that are right the worst one alone."""
+    """Of a layer's dz that are right the worst one; all other lines."""
     right = [line for line in lines if ".dz[" in line.name and line.right]
     worst = {line.name.partition(".")[0]: line for line in sorted(right, key=badness)}
     return [line for line in lines if line not in right or line in worst.values()]
 
 
 def table_row(line: Line) -> str:
-    """name, error, by hand, numeric, verdict, place."""
     verdict = "WRONG" if not line.right else "kink" if line.kinks else "ok"
     numbers = f"{line.error:7.0e}  {line.by_hand:18.11g} {line.numeric:18.11g}"
     return f"  {line.name:28} {numbers}  {verdict:5}  {line.where}".rstrip()
 
 
-def badness(line: Line) -> float:
+def badness(line: Line) -> tuple[bool, float]:
     """The error; what is not a number is worse than any."""
-    return math.inf if math.isnan(line.error) else line.error
+    return math.isnan(line.error), line.error
 
 
-def watch() -> int:
+def watch() -> NoReturn:
     """Check whenever a file is saved: the quick checks first, then all.  Prints what is wrong.  Ends with Ctrl-C."""
     while True:
         saved = saved_at()
         for name, arguments in (("quick checks", ["--quick"]), ("all checks", [])):
-            found = check_in_a_child(arguments, saved)
-            if found is None:  # a file was saved in the middle
+            with tempfile.TemporaryFile("w+") as output:
+                with subprocess.Popen([*COMMAND, *arguments], stdout=output, stderr=output, env=UNCOMPILED) as child:
+                    while child.poll() is None and saved_at() == saved:
+                        time.sleep(0.05)
+                    child.kill()
+                output.seek(0)
+                printed = output.read().splitlines()
+            if saved_at() != saved:
                 break
-            status, printed = found
-            verdicts = (" WRONG", " kink ", "are right.")
-            told = [line for line in printed.splitlines() if any(verdict in line for verdict in verdicts)]
-            told = told or printed.splitlines()[-1:]  # what stopped the child, such as a SyntaxError
+            told = [line for line in printed if any(word in line for word in (" WRONG", " kink ", "are right."))]
+            told = told or printed[-1:]  # what stopped the child, such as a SyntaxError
             print(f"{time.strftime('%H:%M:%S')}  {name}", *told[:30], sep="\n", flush=True)
-            if status:
+            if child.returncode:
                 break
         while saved_at() == saved:
             time.sleep(0.1)
-
-
-def check_in_a_child(arguments: Sequence[str], saved: dict[Path, int]) -> tuple[int, str] | None:
-    """The exit status of a check in a new process and what it printed; None if a file is saved before it ends."""
-    with tempfile.TemporaryFile("w+") as output:
-        with subprocess.Popen([*COMMAND, *arguments], stdout=output, stderr=output, env=UNCOMPILED) as child:
-            try:
-                while child.poll() is None:
-                    time.sleep(0.05)
-                    if saved_at() != saved:
-                        return None
-            finally:
-                child.kill()
-        output.seek(0)
-        return child.returncode, output.read()
 
 
 def saved_at() -> dict[Path, int]:
@@ -157,12 +145,9 @@ def answer(number: int) -> int:
 
 
 if __name__ == "__main__":
+    if hasattr(signal, "SIGPIPE"):
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # the reader of the table, such as `head`, has seen enough
     try:
-        status = main()
-        sys.stdout.flush()
+        sys.exit(main())
     except KeyboardInterrupt:
-        status = 130
-    except BrokenPipeError:  # the reader of the table, such as `head`, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        status = 0
-    sys.exit(status)
+        sys.exit(130)

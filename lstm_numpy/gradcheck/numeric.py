@@ -39,65 +39,39 @@ class Line(NamedTuple):
         return self.error < (TOLERANCE_AT_A_KINK if self.kinks else TOLERANCE)  # NaN is not right either
 
 
-def losses_at(loss: Callable[[], float], x: Array, direction: Array, step: float) -> list[float]:
-    """loss() where x is moved by -2, -1, 1 and 2 steps along `direction`.  Moves x in place, and puts it back."""
-    here, losses = x.copy(), []
+def losses_at(loss: Callable[[], float], x: Array, entry: tuple[int, ...], step: float) -> list[float]:
+    """loss() where an entry of x is moved by -2, -1, 1 and 2 steps.  Moves it in place, and puts it back."""
+    here, losses = x[entry], []
     for steps in (-2, -1, 1, 2):
-        x[...] = here + steps * step * direction
+        x[entry] = here + steps * step
         losses.append(loss())
-    x[...] = here
+    x[entry] = here
     return losses
 
 
-def slope(loss: Callable[[], float], x: Array, direction: Array, step: float = STEP) -> float:
-    """How fast loss() changes as x moves along `direction`, by equation (22)."""
-    a, b, c, d = losses_at(loss, x, direction, step)
-    return (a - 8 * b + 8 * c - d) / (12 * step)
-
-
-def at_a_kink(
-    loss: Callable[[], float], x: Array, direction: Array, by_hand: float, numeric: float, largest: float
-) -> float | None:
-    """The slope beside a kink, or None if there is none: then a gradient that differs from `numeric` is wrong.
-
-    Where the loss is smooth, a smaller step gives the same slope.  Where it does not, the step of `numeric` went over a
-    kink: so the step is made smaller until it stays on one side.  If x stands on the kink itself, each side has a slope
-    of its own, and either is right.
-    """
-    for step in (STEP / 16, STEP / 256):
-        finer = slope(loss, x, direction, step)
-        if abs(finer - numeric) <= 10 * TOLERANCE * largest:
-            break
-        if abs(finer - by_hand) <= TOLERANCE_AT_A_KINK * largest:
-            return finer
-        numeric = finer
-    step = STEP / 256
-    here, (a, b, c, d) = loss(), losses_at(loss, x, direction, step)
-    left, right = (3 * here - 4 * b + a) / (2 * step), (4 * c - 3 * here - d) / (2 * step)
-    nearer = min((left, right), key=lambda side: abs(side - by_hand))
-    return nearer if abs(left - right) > 100 * TOLERANCE_AT_A_KINK * largest else None
-
-
 def numeric_gradient(loss: Callable[[], float], x: Array) -> Array:
-    """d loss / d x for every entry of x (float64), with x's shape.  Moves x in place, one entry at a time."""
-    gradient, direction = np.zeros_like(x), np.zeros_like(x)
+    """d loss / d x for every entry of x (float64), by equation (22), with x's shape."""
+    gradient = np.zeros_like(x)
     for entry in np.ndindex(x.shape):
-        direction[entry] = 1
-        gradient[entry] = slope(loss, x, direction)
-        direction[entry] = 0
+        a, b, c, d = losses_at(loss, x, entry, STEP)
+        gradient[entry] = (a - 8 * b + 8 * c - d) / (12 * STEP)
     return gradient
 
 
 def beside_kinks(loss: Callable[[], float], x: Array, by_hand: Array, numeric: Array) -> tuple[Array, Array]:
-    """numeric, but the slope beside the kink where a kink makes it differ from by_hand; and where that is, as bool."""
-    numeric, kinks, direction = numeric.copy(), np.zeros(x.shape, bool), np.zeros_like(x)
+    """numeric, but the slope beside the kink where a kink makes it differ from by_hand; and where that is, as bool.
+
+    Where the loss is smooth, a small step to one side gives the same slope as (22), and by_hand is wrong.  Where it
+    gives another, the steps of (22) went over a kink.  If x stands on the kink itself, either side is right.
+    """
+    numeric, kinks, step = numeric.copy(), np.zeros(x.shape, bool), STEP / 64
     largest = float(max(np.abs(by_hand).max(), np.abs(numeric).max()))
     for entry in map(tuple, np.argwhere(np.abs(numeric - by_hand) > TOLERANCE * largest)):
-        direction[entry] = 1
-        found = at_a_kink(loss, x, direction, by_hand[entry], numeric[entry], largest)
-        direction[entry] = 0
-        if found is not None:
-            numeric[entry], kinks[entry] = found, True
+        here, (a, b, c, d) = loss(), losses_at(loss, x, entry, step)
+        sides = np.array([3 * here - 4 * b + a, 4 * c - 3 * here - d]) / (2 * step)
+        nearer = sides[np.abs(sides - by_hand[entry]).argmin()]
+        if abs(nearer - numeric[entry]) > TOLERANCE_AT_A_KINK * largest:
+            numeric[entry], kinks[entry] = nearer, True
     return numeric, kinks
 
 
@@ -105,14 +79,6 @@ def compare_gradient(name: str, by_hand: Array, loss: Callable[[], float], x: Ar
     """The line for the gradient of x, compared with what loss() does when an entry of x moves."""
     numeric, kinks = beside_kinks(loss, x, by_hand, numeric_gradient(loss, x))
     return compare(name, by_hand, numeric, axes, kinks=int(kinks.sum()))
-
-
-def line_along(name: str, gradient: Array, loss: Callable[[], float], x: Array, direction: Array) -> Line:
-    """The line for a gradient along one direction, compared with what loss() does when x moves that way."""
-    by_hand, numeric, kink = float((gradient * direction).sum()), slope(loss, x, direction), None
-    if abs(by_hand - numeric) > TOLERANCE * abs(by_hand):
-        kink = at_a_kink(loss, x, direction, by_hand, numeric, abs(by_hand))
-    return compare(name, by_hand, numeric if kink is None else kink, kinks=kink is not None)
 
 
 def compare(
