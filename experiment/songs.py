@@ -13,7 +13,7 @@ from experiment.crew import crew
 from experiment.folder import RunError, RunFolder
 from experiment.state import TrainingState
 from lstm_numpy.batches import UNKNOWN, Songs
-from lstm_numpy.checkpoint import CONFIG, Checkpoint, CheckpointError, load_checkpoint
+from lstm_numpy.checkpoint import Checkpoint, CheckpointError, load_checkpoint
 from lstm_numpy.files import Array, read_arrays, reading, write_arrays
 from lstm_numpy.speed.machine import cores
 from midi_io.corpus import read_corpus, write_skipped
@@ -25,6 +25,7 @@ from midi_io.tokens.context import Context
 from midi_io.vocabulary import Vocabulary
 
 SPLITS = ("train", "valid", "test")
+MOST_TOKENS = 2**18  # of a vocabulary: more would need a very large network
 
 
 class RunSongs(NamedTuple):
@@ -137,7 +138,7 @@ def read_songs(
     parts = split_corpora(corpus, others[0], others[1], np.random.default_rng([seed, 0]))
     corpora = [corpus, *filter(None, others)]
     data = build_dataset(parts, min_count=min_count)
-    if len(data.vocabulary) > CONFIG["vocab_size"].most:
+    if len(data.vocabulary) > MOST_TOKENS:
         raise RunError(f"{len(data.vocabulary):,} tokens are too many; raise --min-count, or take --tokens note")
 
     told = Context(data.vocabulary, context)

@@ -105,9 +105,7 @@ class NGrams:
 
     def __init__(self, train: Songs, V: int) -> None:
         self.V = V
-        held_back = np.arange(len(train)) % 10 == 9
-        if 1 < len(train) < 10:
-            held_back[-1] = True
+        held_back = np.arange(1, len(train) + 1) % min(10, max(2, len(train))) == 0
         tuning = train.take(np.flatnonzero(held_back))
         enough = int(np.searchsorted(np.cumsum(tuning.targets_per_song), _ENOUGH)) + 1
         tuning = tuning.take(range(min(enough, len(tuning))))
@@ -122,15 +120,15 @@ class NGrams:
 
     def _probabilities(self, songs: Songs) -> dict[str, Array]:
         """Each chain of levels from the bottom up; a level without smoothing is tuned on these songs first."""
-        grams = [_grams(songs, n, self.V) for n in (1, 2, 3)]
+        grams = _grams(songs, self.V)
 
         def on_top(name: str, lower: Array) -> Array:
-            seen = self._levels[name].look_up(grams[int(name[0]) - 1])
+            seen = self._levels[name].look_up(grams[name[0]])
             if name not in self.smoothing:
                 self.smoothing[name] = _tuned(seen, lower)
             return _probabilities(seen, self.smoothing[name], lower)
 
-        uniform = np.full(len(grams[0]), 1 / self.V)
+        uniform = np.full(songs.targets, 1 / self.V)
         kinds = on_top("1 kinds", uniform)
         return {
             "uniform": uniform,
@@ -142,27 +140,20 @@ class NGrams:
 
 def _levels(songs: Songs, V: int) -> dict[str, _Level]:
     """n-grams by how often they stand ("3", ...), and by how many different ids stand before them ("2 kinds", ...)."""
-    levels = {f"{n}": _Level.of(_grams(songs, n, V), V) for n in (1, 2, 3)}
-    kinds = {f"{n} kinds": _Level.of(levels[f"{n + 1}"].grams % V**n, V) for n in (1, 2)}
-    return levels | kinds
+    grams = _grams(songs, V)
+    levels = {name: _Level.of(one, V) for name, one in grams.items()}
+    return levels | {f"{n} kinds": _Level.of(levels[f"{n + 1}"].grams % V**n, V) for n in (1, 2)}
 
 
-def _grams(songs: Songs, n: int, V: int) -> Array:
-    """The n ids that end with each target as one number: before * V + target, and so on.  (targets,), unsigned."""
-    flat, starts = songs.flat, songs.offsets[:-1][np.diff(songs.offsets) > 0]
-    if flat.size and int(flat.max()) >= V:
-        raise ValueError(f"n-grams: id {int(flat.max())} is beyond a vocabulary of {V}")
-    is_target = np.ones(len(flat), dtype=bool)
-    is_target[starts] = False
-    grams = np.zeros(int(is_target.sum()), dtype=np.min_scalar_type(V**n))
-    for back in reversed(range(n)):
-        earlier = np.roll(flat, back)
-        if back == 2:
-            short = starts[starts + 1 < len(flat)]
-            earlier[short + 1] = flat[short]  # where only one id stands before the target, it counts as two
-        grams *= grams.dtype.type(V)
-        grams += earlier[is_target]
-    return grams
+def _grams(songs: Songs, V: int) -> dict[str, Array]:
+    """By n = "1", "2", "3": the n ids that end with each target, as one number: before * V + target, ...  (targets,)"""
+    if int(songs.flat.max(initial=0)) >= V:
+        raise ValueError(f"n-grams: id {int(songs.flat.max())} is beyond a vocabulary of {V}")
+    starts = songs.offsets[:-1][np.diff(songs.offsets) > 0]
+    ids = np.insert(songs.flat.astype(np.uint64), starts, songs.flat[starts])  # each <start> stands twice
+    ends = np.setdiff1d(np.arange(len(ids)), [starts + np.arange(len(starts)), starts + np.arange(len(starts)) + 1])
+    unigrams, bigrams = ids[ends], ids[ends - 1] * V + ids[ends]
+    return {"1": unigrams, "2": bigrams, "3": ids[ends - 2] * V**2 + bigrams}
 
 
 class CopyReport(NamedTuple):

@@ -63,6 +63,9 @@ class Songs:
     def __getitem__(self, song: int) -> Array:
         return self.flat[slice(*self.offsets[range(len(self))[song] :][:2])]
 
+    def __iter__(self) -> Iterator[Array]:
+        return map(self.__getitem__, range(len(self)))
+
     def take(self, songs: Sequence[int] | Array) -> Songs:
         """The songs of these numbers, copied, in this order."""
         chosen = np.asarray(songs, np.intp)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 Array: TypeAlias = npt.NDArray[Any]
 Arrays: TypeAlias = dict[str, Array]  # parameters, their gradients, or dropout masks, by name
 State: TypeAlias = dict[str, Any]  # by each layer's name what it carries from window to window: an LSTMState
+DROPOUTS = {"none": ["output"], "rnndrop": ["s", "m"], "variational": ["output", "r"]}  # the masks of a layer
 
 
 @dataclass(frozen=True)
@@ -50,17 +51,15 @@ class ModelConfig:
             raise ValueError("a network needs a vocabulary of at least 2, and at least 1 hidden unit and 1 layer")
         if not 0 <= self.dropout < 1:
             raise ValueError(f"dropout is a probability to drop, from 0 to below 1, not {self.dropout}")
-        if self.recurrent_dropout not in ("none", "rnndrop", "variational"):
-            raise ValueError(f"recurrent_dropout is none, rnndrop or variational, not {self.recurrent_dropout}")
-        if self.input not in ("onehot", "scalar"):
-            raise ValueError(f"input is onehot or scalar, not {self.input}")
+        choices = {"recurrent_dropout": DROPOUTS, "input": ("onehot", "scalar"), "cell": CELLS}
+        for name, allowed in choices.items():
+            if getattr(self, name) not in allowed:
+                raise ValueError(f"{name} is {' or '.join(allowed)}, not {getattr(self, name)}")
         object.__setattr__(self, "context", tuple(self.context))  # a list, as JSON has it, becomes a tuple
         if self.context and (self.input != "onehot" or min(self.context) < 1):
             raise ValueError("a network with context has input onehot, and each feature has at least 1 value")
-        if self.cell not in CELLS:
-            raise ValueError(f"cell is {' or '.join(CELLS)}, not {self.cell}")
-        needed = {"none": "", "rnndrop": "ms", "variational": "r"}[self.recurrent_dropout]
-        if not set(needed) <= set(CELLS[self.cell].masks._fields):
+        inside = set(DROPOUTS[self.recurrent_dropout]) - {"output"}
+        if not inside <= set(CELLS[self.cell].masks._fields):
             raise ValueError(f"the cell {self.cell} cannot have recurrent_dropout {self.recurrent_dropout}")
 
     @property
@@ -152,39 +151,31 @@ def dropout_masks(
     Kept units are scaled by 1/keep, all but m.  The probability to drop is rounded to 16 bits.  With a workspace the
     large arrays are reused from step to step, and the masks are those of its lanes, drawn for all B.
     """
-    buffers = workspace.masks if workspace else Buffers()
-    H = config.hidden_size
-    masks: Arrays = {}
-    if config.dropout == 0:
-        return masks
-
-    lanes = workspace.lanes if workspace else slice(0, B)
+    buffers, lanes = (workspace.masks, workspace.lanes) if workspace else (Buffers(), slice(0, B))
+    H, masks = config.hidden_size, Arrays()
     own = (lanes.stop - lanes.start) * H  # units of these lanes at one time step
 
-    def draw(name: str, shape: tuple[int, ...]) -> Array:
+    def draw(name: str, *shape: int) -> Array:
         mask = buffers.empty(name, (*shape[:-2], lanes.stop - lanes.start, H), dtype)
         keep, drop_below = mask.dtype.type(1 / (1 - config.dropout)), round(config.dropout * 2**16)
         # Unit k of all lanes has the k-th 16 bits of the stream, four units a draw.  Those of other ranks are left out.
         drawn = 0
         for row, units in enumerate(mask.reshape(1, -1) if own == B * H else mask.reshape(-1, own)):
             first = row * B * H + lanes.start * H
-            if drawn != first // 4:
-                rng.bit_generator.advance(first // 4 - drawn)  # type: ignore[attr-defined]
+            rng.bit_generator.advance(first // 4 - drawn)  # type: ignore[attr-defined]
             drawn = -(-(first + units.size) // 4)
             bits = rng.integers(2**64, size=drawn - first // 4, dtype=np.uint64).view(np.uint16)
             kernels.threshold_mask(bits[first % 4 :], drop_below, keep, units)
-        if drawn < (every := -(-math.prod(shape) // 4)):
-            rng.bit_generator.advance(every - drawn)  # type: ignore[attr-defined]
+        rng.bit_generator.advance(-(-math.prod(shape) // 4) - drawn)  # type: ignore[attr-defined]
         return mask
 
-    for layer in config.layer_names:
-        if config.recurrent_dropout == "rnndrop":
-            masks[f"{layer}.s"] = draw(f"{layer}.s", (B, H))
-            masks[f"{layer}.m"] = np.sign(masks[f"{layer}.s"])
-        else:
-            masks[f"{layer}.output"] = draw(f"{layer}.output", (T, B, H))
-        if config.recurrent_dropout == "variational":
-            masks[f"{layer}.r"] = draw(f"{layer}.r", (B, H))
+    for layer in config.layer_names if config.dropout else ():
+        for field in DROPOUTS[config.recurrent_dropout]:
+            name = f"{layer}.{field}"
+            if field == "m":
+                masks[name] = np.sign(masks[f"{layer}.s"])
+            else:
+                masks[name] = draw(name, T, B, H) if field == "output" else draw(name, B, H)
     return masks
 
 

@@ -1,7 +1,7 @@
 """From probabilities to a new song: draw an id, read it, draw the next.
 
-The state is carried, so every id costs one step and nothing is ever read again.  Songs are written side by side, 32 at
-a time; a song that has ended leaves its batch.
+The state is carried, so every id costs one step and nothing is ever read again.  Songs are written side by side; a song
+that has ended leaves the batch.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-from threadpoolctl import ThreadpoolController
+from threadpoolctl import threadpool_limits
 
 from lstm_numpy.model import Stepper, forward
 from lstm_numpy.parameters import Array, each_array
@@ -26,7 +26,7 @@ Context: TypeAlias = Callable[[int, int], Callable[[Array, Array], Array]]
 LONGEST_PERIOD = 16  # ids: what repeats after more is a phrase, and music repeats its phrases
 SHORTEST_LOOP = 8  # ids: a chord struck four times is no loop yet
 _COLDEST, _HOTTEST = 1e-20, 1e20  # beyond, nothing changes any more but that float32 overflows
-SIDE_BY_SIDE = 32  # songs that share a batch; a fixed number, so that sums are rounded alike on every machine
+SIDE_BY_SIDE = 32  # songs for one call of generate: a fixed number, so that sums are rounded alike on every machine
 
 
 @dataclass(frozen=True)
@@ -91,30 +91,15 @@ def generate(
     sampling, dense_b = sampling or Sampling(), params["dense.b"].copy()
     dense_b[list(banned)] = -np.inf
     params = {**params, "dense.b": dense_b}
-    seeds = rng.integers(2**63, size=count).tolist()
-    # One BLAS thread: a step's products are too small to be shared out, and their sums are the same on any machine.
-    with ThreadpoolController().limit(limits=1, user_api="blas"):
-        tunes: list[Tune] = []
-        for k in range(0, count, SIDE_BY_SIDE):
-            some = seeds[k : k + SIDE_BY_SIDE]
-            tunes += _side_by_side(params, prime, length, some, sampling, end, walk, context)
-    return tunes
-
-
-def _side_by_side(
-    params: Mapping[str, Array], prime: Array, length: int, seeds: Sequence[int], sampling: Sampling, end: int,
-    walk: Walk | None, context: Context | None,
-) -> list[Tune]:  # fmt: skip
-    """One song for each seed."""
-    count, n, total = len(seeds), len(prime), len(prime) + length
+    uniform = np.stack([np.random.default_rng(seed).random(length) for seed in rng.integers(2**63, size=count)])
+    n, total = len(prime), len(prime) + length
     every = np.arange(count)
     ids = np.empty((count, total), dtype=np.intp)
     ids[:, :n] = prime
     lengths, entropy_sums = np.full(count, total), np.zeros(count)
-    uniform = np.stack([np.random.default_rng(seed).random(length) for seed in seeds])
     runs, longest = _loops_of(ids, n)
 
-    walks = [walk() for _ in seeds] if walk else []
+    walks = [walk() for _ in every] if walk else []
     for along in walks:
         for i in prime[:-1].tolist():
             along(i)
@@ -123,26 +108,28 @@ def _side_by_side(
     if features and n:
         heard = np.stack([features(np.full(count, i), every)[:1] for i in prime])  # (n, 1, F)
 
-    outputs, state, _ = forward(params, prime[:, None], context=heard)
-    writing = every  # the songs that have not ended: a row of logits and of the state for each
-    logits = np.repeat(outputs[-1], count, axis=0)
-    buffers = Buffers()
-    stepper = Stepper(params, each_array(state, lambda array: np.repeat(array, count, axis=0)), buffers)
-    for t in range(n, total):
-        if walks:
-            before = zip(writing.tolist(), ids[writing, t - 1].tolist(), strict=True)
-            np.copyto(logits, -np.inf, where=~np.array([walks[song](i) for song, i in before]))
-        if sampling.repeats:
-            loops.forbid_loops(logits, ids, writing, t, runs, sampling.repeats, SHORTEST_LOOP)
-        chosen, entropies = _choose(logits, uniform[writing, t - n], sampling)
-        if loops.write_down(chosen, entropies, end, writing, t, ids, entropy_sums, runs, longest):
-            going = chosen != end
-            lengths[writing[~going]] = t + 1
-            writing, chosen = writing[going], chosen[going]
-            stepper = Stepper(params, each_array(stepper.state, itemgetter(going)), buffers)
-        if t + 1 == total or not len(writing):
-            break
-        logits = stepper(chosen, features(chosen, writing) if features else None)
+    # One BLAS thread: a step's products are too small to be shared out, and their sums are the same on any machine.
+    with threadpool_limits(limits=1, user_api="blas"):
+        outputs, state, _ = forward(params, prime[:, None], context=heard)
+        writing = every  # the songs that have not ended: a row of logits and of the state for each
+        logits = np.repeat(outputs[-1], count, axis=0)
+        buffers = Buffers()
+        stepper = Stepper(params, each_array(state, lambda array: np.repeat(array, count, axis=0)), buffers)
+        for t in range(n, total):
+            if walks:
+                before = zip(writing.tolist(), ids[writing, t - 1].tolist(), strict=True)
+                np.copyto(logits, -np.inf, where=~np.array([walks[song](i) for song, i in before]))
+            if sampling.repeats:
+                loops.forbid_loops(logits, ids, writing, t, runs, sampling.repeats, SHORTEST_LOOP)
+            chosen, entropies = _choose(logits, uniform[writing, t - n], sampling)
+            if loops.write_down(chosen, entropies, end, writing, t, ids, entropy_sums, runs, longest):
+                going = chosen != end
+                lengths[writing[~going]] = t + 1
+                writing, chosen = writing[going], chosen[going]
+                stepper = Stepper(params, each_array(stepper.state, itemgetter(going)), buffers)
+            if t + 1 == total or not len(writing):
+                break
+            logits = stepper(chosen, features(chosen, writing) if features else None)
 
     ended = np.ones(count, dtype=bool)
     ended[writing] = False
@@ -173,8 +160,6 @@ def _choose(logits: Array, uniform: Array, sampling: Sampling) -> tuple[Array, A
         raise ValueError("no token may follow, or the network's output is not finite")
     p = np.exp(below)
     loops.entropy_rows(below, p, entropies)
-    if sampling.temperature == 0:
-        return np.argmax(below, axis=1), entropies
     if (sampling.temperature, sampling.top_k, sampling.top_p) != (1, 0, 1):
         p = np.exp(narrowed(below, sampling))
     loops.draw_rows(p, uniform, chosen)

@@ -313,7 +313,7 @@ def test_numba_on_and_off_agree_as_far_as_the_order_of_summation_allows(tmp_path
         ({"layers": 0}, "1 layer"),
         ({"dropout": 1.0}, "probability to drop"),
         ({"dropout": -0.1}, "probability to drop"),
-        ({"recurrent_dropout": "zoneout"}, "none, rnndrop or variational"),
+        ({"recurrent_dropout": "zoneout"}, "none or rnndrop or variational"),
         ({"input": "embedding"}, "onehot or scalar"),
         ({"context": (0,)}, "at least 1 value"),
         ({"context": (2,), "input": "scalar"}, "input onehot"),
