@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -27,6 +27,10 @@ LONGEST_PERIOD = 16  # ids: what repeats after more is a phrase, and music repea
 SHORTEST_LOOP = 8  # ids: a chord struck four times is no loop yet
 _COLDEST, _HOTTEST = 1e-20, 1e20  # beyond, nothing changes any more but that float32 overflows
 SIDE_BY_SIDE = 32  # songs for one call of generate: a fixed number, so that sums are rounded alike on every machine
+
+Function = TypeVar("Function", bound=Callable[..., object])
+# A step's products are too small to be shared out; and so their sums are the same on any machine.
+_in_one_blas_thread: Callable[[Function], Function] = threadpool_limits.wrap(limits=1, user_api="blas")
 
 
 @dataclass(frozen=True)
@@ -64,6 +68,7 @@ class Tune(NamedTuple):
     longest_loop: int  # ids of the longest stretch that says one pattern of at most 16 ids three times or more; or 0
 
 
+@_in_one_blas_thread
 def generate(
     params: Mapping[str, Array],
     prime: npt.ArrayLike,
@@ -108,28 +113,26 @@ def generate(
     if features and n:
         heard = np.stack([features(np.full(count, i), every)[:1] for i in prime])  # (n, 1, F)
 
-    # One BLAS thread: a step's products are too small to be shared out, and their sums are the same on any machine.
-    with threadpool_limits(limits=1, user_api="blas"):
-        outputs, state, _ = forward(params, prime[:, None], context=heard)
-        writing = every  # the songs that have not ended: a row of logits and of the state for each
-        logits = np.repeat(outputs[-1], count, axis=0)
-        buffers = Buffers()
-        stepper = Stepper(params, each_array(state, lambda array: np.repeat(array, count, axis=0)), buffers)
-        for t in range(n, total):
-            if walks:
-                before = zip(writing.tolist(), ids[writing, t - 1].tolist(), strict=True)
-                np.copyto(logits, -np.inf, where=~np.array([walks[song](i) for song, i in before]))
-            if sampling.repeats:
-                loops.forbid_loops(logits, ids, writing, t, runs, sampling.repeats, SHORTEST_LOOP)
-            chosen, entropies = _choose(logits, uniform[writing, t - n], sampling)
-            if loops.write_down(chosen, entropies, end, writing, t, ids, entropy_sums, runs, longest):
-                going = chosen != end
-                lengths[writing[~going]] = t + 1
-                writing, chosen = writing[going], chosen[going]
-                stepper = Stepper(params, each_array(stepper.state, itemgetter(going)), buffers)
-            if t + 1 == total or not len(writing):
-                break
-            logits = stepper(chosen, features(chosen, writing) if features else None)
+    outputs, state, _ = forward(params, prime[:, None], context=heard)
+    writing = every  # the songs that have not ended: a row of logits and of the state for each
+    logits = np.repeat(outputs[-1], count, axis=0)
+    buffers = Buffers()
+    stepper = Stepper(params, each_array(state, lambda array: np.repeat(array, count, axis=0)), buffers)
+    for t in range(n, total):
+        if walks:
+            before = zip(writing.tolist(), ids[writing, t - 1].tolist(), strict=True)
+            np.copyto(logits, -np.inf, where=~np.array([walks[song](i) for song, i in before]))
+        if sampling.repeats:
+            loops.forbid_loops(logits, ids, writing, t, runs, sampling.repeats, SHORTEST_LOOP)
+        chosen, entropies = _choose(logits, uniform[writing, t - n], sampling)
+        if loops.write_down(chosen, entropies, end, writing, t, ids, entropy_sums, runs, longest):
+            going = chosen != end
+            lengths[writing[~going]] = t + 1
+            writing, chosen = writing[going], chosen[going]
+            stepper = Stepper(params, each_array(stepper.state, itemgetter(going)), buffers)
+        if t + 1 == total or not len(writing):
+            break
+        logits = stepper(chosen, features(chosen, writing) if features else None)
 
     ended = np.ones(count, dtype=bool)
     ended[writing] = False

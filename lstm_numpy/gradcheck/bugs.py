@@ -6,6 +6,7 @@ table, and `--answer` tells.  The easier ones come first.
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,16 +24,12 @@ class Bug(NamedTuple):
 
 def plant(bug: Bug, folder: Path) -> None:
     """Copy the package to folder/lstm_numpy, with the bug in it.  Raises ValueError where its text does not stand."""
-    home, copy = Path(__file__).parents[1], folder / "lstm_numpy"
-    for source in home.rglob("*.py"):
-        text = source.read_text(encoding="utf-8")
-        name = source.relative_to(home)
-        if name.as_posix() == bug.file:
-            if text.count(bug.right) != 1:
-                raise ValueError(f"{bug.file} has been changed where this bug would be planted")
-            text = text.replace(bug.right, bug.wrong)
-        (copy / name).parent.mkdir(parents=True, exist_ok=True)
-        (copy / name).write_text(text, encoding="utf-8")
+    copy = folder / "lstm_numpy"
+    shutil.copytree(Path(__file__).parents[1], copy, ignore=shutil.ignore_patterns("__pycache__"))
+    text = (copy / bug.file).read_text(encoding="utf-8")
+    if text.count(bug.right) != 1:
+        raise ValueError(f"{bug.file} has been changed where this bug would be planted")
+    (copy / bug.file).write_text(text.replace(bug.right, bug.wrong), encoding="utf-8")
 
 
 # fmt: off
