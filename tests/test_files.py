@@ -15,13 +15,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hostile import REPLACEMENTS, damaged_arrays, damaged_facts
+from hostile import REPLACEMENTS
 
 from lstm_numpy.files import (
-    ArraySpec,
-    Fact,
-    check_arrays,
-    check_facts,
     read_arrays,
     read_whole,
     reading,
@@ -153,40 +149,6 @@ def test_members_that_share_their_bytes_are_refused(tmp_path: Path) -> None:
         data[entry + 42 : entry + 46] = struct.pack("<L", 0)
     path.write_bytes(data)
     assert "directory is damaged" in refused(path)
-
-
-SPECS = {
-    "x": ArraySpec("f4 f8", ("N", 2), -1, 5),
-    "n": ArraySpec("u1 u2", ("N",), 0, 9),
-    "free": ArraySpec("f8", (3,)),
-}
-GOOD = {"x": np.float32([[0, 1], [2, 5]]), "n": np.array([0, 9], np.uint8), "free": np.array([-1e300, 0, 7])}
-
-
-def test_arrays_are_held_to_their_description() -> None:
-    assert check_arrays(GOOD, SPECS) == {"N": 2}
-    for label, arrays in damaged_arrays(GOOD, SPECS):
-        print(label)
-        with pytest.raises(ValueError, match="the array "):
-            check_arrays(arrays, SPECS)
-
-
-FACTS = {
-    "n": Fact(int, 1, 9),
-    "x": Fact(float, 0, 1, optional=True),
-    "text": Fact(str, 1, 5),
-    "inner": {"list": Fact(str, 0, 3, many=True)},
-}
-
-
-def test_facts_are_held_to_their_description() -> None:
-    good = {"n": 9, "x": None, "text": "chord", "inner": {"list": ["a", ""]}}
-    for facts in (good, {**good, "x": 1}):
-        check_facts(facts, FACTS, "text")
-    for label, facts in damaged_facts(good, FACTS):
-        print(label)
-        with pytest.raises(ValueError, match="its text"):
-            check_facts(facts, FACTS, "text")
 
 
 # Nothing lost.
