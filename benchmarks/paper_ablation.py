@@ -29,7 +29,7 @@ import numpy.typing as npt
 from experiment.sizes import SIZES
 from experiment.songs import RunSongs
 from lstm_numpy import forward, load_checkpoint
-from lstm_numpy.activations import softmax
+from lstm_numpy.plain import softmax
 from midi_io.tokens import parse
 
 Array = npt.NDArray[Any]

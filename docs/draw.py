@@ -19,9 +19,9 @@ from threadpoolctl import threadpool_limits
 from docs import experiments
 from docs.microscope import draw_song
 from experiment import plots
-from lstm_numpy.activations import softmax
 from lstm_numpy.model import forward, loss_and_gradients
 from lstm_numpy.parameters import ModelConfig, init_params
+from lstm_numpy.plain import softmax
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -32,7 +32,7 @@ class Step(NamedTuple):
 
 
 def step_forward(z: Array, c_before: Array) -> Step:
-    """From z (B, 3H) and c[t] (B, H) to everything that the step computes.  lstm_numpy.activations has a sigmoid."""
+    """From z (B, 3H) and c[t] (B, H) to everything that the step computes.  lstm_numpy.plain has a sigmoid."""
     raise NotImplementedError("write me")
 
 

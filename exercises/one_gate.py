@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from lstm_numpy.activations import sigmoid
+from lstm_numpy.plain import sigmoid
 
 Array = npt.NDArray[Any]
 

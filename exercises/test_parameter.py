@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lstm_numpy.activations import sigmoid, softmax
 from lstm_numpy.checkpoint import load_checkpoint, save_checkpoint
 from lstm_numpy.gradcheck.__main__ import table_row
 from lstm_numpy.gradcheck.numeric import compare, numeric_gradient
 from lstm_numpy.model import forward, loss_and_gradients
 from lstm_numpy.parameters import ModelConfig, dropout_masks, init_params
+from lstm_numpy.plain import sigmoid, softmax
 from lstm_numpy.sampling import Sampling, generate
 
 T, B, H, V = 5, 3, 4, 7

@@ -207,7 +207,7 @@ def copy_report(composer: Composer, songs: RunSongs, tunes: Sequence[Tune], open
     held_out = [song[1:-1] for song in songs.of("valid").songs]
     found = copies(composer, songs, [*_written(tunes, opening), *held_out])
     own, others = found[: len(tunes)], found[len(tunes) :]
-    lines = [f"copied: longest run {one.longest} tokens, {one.shares[8]:.0%} of its 8-grams" for one in own]
+    lines = [f"copied: longest run {one.longest} tokens, {one.share:.0%} of its 8-grams" for one in own]
     if len(tunes) > 1:
         lines = [f"{number}: {line}" for number, line in enumerate(lines, start=1)]
     return [*lines, f"songs that it has not seen ({len(others)}): {_copies(others)}"] if others else lines
@@ -225,4 +225,4 @@ def _copies(found: Sequence[CopyReport]) -> str:
 
 
 def _share(found: Sequence[CopyReport]) -> float:
-    return sum(one.shares[8] for one in found) / max(len(found), 1)
+    return sum(one.share for one in found) / max(len(found), 1)

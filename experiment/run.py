@@ -24,7 +24,7 @@ from experiment.report import RepeatRow, count_nats
 from experiment.songs import SPLITS, RunSongs
 from experiment.state import TrainingState
 from experiment.tunes import LENGTH, Composer
-from lstm_numpy.batches import UNKNOWN, Songs, Transposition, Windows, paper_windows, training_batches
+from lstm_numpy.batches import UNKNOWN, Songs, Windows, paper_windows, training_batches
 from lstm_numpy.checkpoint import Checkpoint, CheckpointError, save_checkpoint
 from lstm_numpy.evaluation import Evaluation, evaluate
 from lstm_numpy.parameters import ModelConfig, zero_state
@@ -90,11 +90,10 @@ class Run:
         return self.songs.of("train").songs
 
     @cached_property
-    def transposition(self) -> Transposition | None:
-        """Where train songs may be moved to: up and down by so many semitones.  None: by none."""
+    def transposition(self) -> Array | None:
+        """The table that moves train songs up and down by so many semitones.  None: they stay."""
         most = self.settings["transpose"]
-        table = self.vocabulary.transposition_table(range(-most, most + 1))
-        return Transposition.of(self.train_songs, table) if most else None
+        return self.vocabulary.transposition_table(range(-most, most + 1)) if most else None
 
     @cached_property
     def counted(self) -> dict[str, dict[str, Array]]:

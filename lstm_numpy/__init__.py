@@ -9,7 +9,6 @@
 
     Read in this order
         plain.py         an LSTM and its loss in forty lines, forward and backward, as on a blackboard
-        activations.py   sigmoid and softmax
         lstm.py          one layer over a sequence: equations (1) to (5), forward and backward
         kernels.py       the same equations, number by number
         cells.py         what a layer can be made of: today the LSTM

@@ -160,12 +160,10 @@ class CopyReport(NamedTuple):
     """How much of one song stands in others."""
 
     longest: int  # ids of its longest run that stands in one of them
-    shares: dict[int, float]  # for each n the share of its n-grams that do; 0 if it has none
+    share: float  # of its n-grams that do; 0 if it has none
 
 
-def copied(
-    songs: Songs, train: Songs, sizes: tuple[int, ...] = (4, 8), readings: Array | None = None
-) -> list[CopyReport]:
+def copied(songs: Songs, train: Songs, n: int = 8, readings: Array | None = None) -> list[CopyReport]:
     """For each of `songs`: its longest run of ids that stands in a song of `train`, and the share of its n-grams.
 
     readings: (R, V) ids, -1 for one that stands nowhere.  Every song is looked for R times, with readings[r, id] for
@@ -178,8 +176,7 @@ def copied(
     found = _longest_matches(np.concatenate(texts), np.insert(train.flat.astype(np.int64), train.offsets[1:], -3))
     longest = found.reshape(len(readings), -1).max(axis=0)
     runs = [longest[begin + k : end + k] for k, (begin, end) in enumerate(pairwise(songs.offsets))]
-    shares = [{n: int((run >= n).sum()) / max(len(run) - n + 1, 1) for n in sizes} for run in runs]
-    return [CopyReport(int(run.max(initial=0)), share) for run, share in zip(runs, shares, strict=True)]
+    return [CopyReport(int(run.max(initial=0)), float((run >= n).sum() / max(len(run) - n + 1, 1))) for run in runs]
 
 
 def _longest_matches(text: Array, train: Array) -> Array:

@@ -94,37 +94,22 @@ class Batch(NamedTuple):
     context: Array | None  # (T, B, F) ints, what the network is told beside each of ids; None where songs have none
 
 
-class Transposition(NamedTuple):
-    """What augmentation may do: `table[k][ids]` is a song's k-th shift, allowed for song s where `allowed[s, k]`."""
+def transposed(songs: Songs, table: Array, rng: np.random.Generator) -> Songs:
+    """A copy, with each song moved by one of the shifts that keep it inside the vocabulary, drawn uniformly.
 
-    table: Array  # (shifts, V) ints; -1 where a shift leaves the vocabulary
-    allowed: Array  # (songs, shifts) bool
-
-    @classmethod
-    def of(cls, songs: Songs, table: Array) -> Transposition:
-        """Find the shifts of each song that stay inside the vocabulary.  ValueError where there is none, not even 0."""
-        full = np.flatnonzero(np.diff(songs.offsets))  # reduceat reads a wrong entry where a song is empty
-        allowed = np.ones((len(songs), len(table)), dtype=bool)
-        for k, row in enumerate(table if len(full) else table[:0]):
-            allowed[full, k] = np.logical_and.reduceat((row >= 0)[songs.flat], songs.offsets[full])
-        if not allowed.any(axis=1).all():
+    table: (shifts, V) ints, where table[k][ids] is a song's k-th shift, and -1 is outside.  The columns of context that
+    hold ids are moved as ids are.  ValueError where a song has no shift that stays inside, not even 0.
+    """
+    flat, context = songs.flat.copy(), None if songs.context is None else songs.context.copy()
+    columns = [flat, *(context[:, column] for column in songs.context_ids if context is not None)]
+    for (begin, end), drawn in zip(pairwise(songs.offsets), rng.random(len(songs)), strict=True):
+        inside = np.flatnonzero((table[:, flat[begin:end]] >= 0).all(axis=1))
+        if not len(inside):
             raise ValueError("transposition: a song has no shift that stays inside the vocabulary, not even 0")
-        return cls(table, allowed)
-
-    def draw(self, rng: np.random.Generator) -> Array:
-        """(songs,) rows of the table, each uniformly among the shifts that its song allows."""
-        nth = np.floor(rng.random(len(self.allowed)) * self.allowed.sum(axis=1))
-        beyond: Array = np.cumsum(self.allowed, axis=1) > nth[:, None]
-        return np.asarray(np.argmax(beyond, axis=1))
-
-    def moved(self, songs: Songs, rng: np.random.Generator) -> Songs:
-        """The songs, each as one of its shifts: a copy."""
-        flat, context = songs.flat.copy(), None if songs.context is None else songs.context.copy()
-        columns = [flat, *(context[:, column] for column in songs.context_ids if context is not None)]
-        for (begin, end), shift in zip(pairwise(songs.offsets), self.draw(rng), strict=True):
-            for ids in columns:
-                ids[begin:end] = self.table[shift, ids[begin:end]]
-        return replace(songs, flat=flat, context=context)
+        shift = table[inside[int(drawn * len(inside))]]
+        for ids in columns:
+            ids[begin:end] = shift[ids[begin:end]]
+    return replace(songs, flat=flat, context=context)
 
 
 @dataclass(frozen=True)
@@ -179,7 +164,7 @@ class Windows:
 
 
 def training_batches(
-    songs: Songs, T: int, B: int, rng: np.random.Generator, transposition: Transposition | None = None
+    songs: Songs, T: int, B: int, rng: np.random.Generator, transposition: Array | None = None
 ) -> Windows:
     """One epoch of truncated BPTT: a free lane takes the next passage of a shuffled queue, and reads it to its end.
 
@@ -188,13 +173,14 @@ def training_batches(
     a zero state; its context is that of the whole song.
 
     B shrinks to the number of passages.  All of rng's draws are made here, so the generator's state before the call and
-    a step's number say everything about that step.  The last 2 B passages of the queue are handed out longest first:
+    a step's number say everything about that step.  transposition: the table of `transposed`; None: songs stay as they
+    are.  The last 2 B passages of the queue are handed out longest first:
     the lanes then finish together instead of idling beside one long passage, and which these are is still chance.
     """
     queue = rng.permutation(_passages(songs, T, rng))
     tail = queue[-2 * B :]
     tail[:] = tail[np.argsort(-tail[:, 2], kind="stable")]
-    return _lanes(transposition.moved(songs, rng) if transposition else songs, queue, T, B)
+    return _lanes(songs if transposition is None else transposed(songs, transposition, rng), queue, T, B)
 
 
 def evaluation_batches(songs: Songs, T: int, B: int) -> Windows:
@@ -224,7 +210,7 @@ def _passages(songs: Songs, T: int, rng: np.random.Generator) -> Array:
 
 
 def paper_windows(
-    songs: Songs, T: int, B: int, rng: np.random.Generator | None = None, transposition: Transposition | None = None
+    songs: Songs, T: int, B: int, rng: np.random.Generator | None = None, transposition: Array | None = None
 ) -> Windows:
     """The paper's task: T ids of one song, from a zero state, and only the next id is scored.
 
@@ -238,7 +224,7 @@ def paper_windows(
     starts = np.concatenate([np.arange(at, at + n) for at, n in zip(songs.offsets, inside, strict=False)])
     if rng is not None:
         rng.shuffle(starts)
-        songs = transposition.moved(songs, rng) if transposition else songs
+        songs = songs if transposition is None else transposed(songs, transposition, rng)
     B = min(B, len(starts))
     lengths = np.append(np.full(len(starts), T), np.zeros(-len(starts) % B, np.int64)).reshape(-1, B)
     fresh = np.ones(lengths.shape, dtype=bool)
@@ -250,29 +236,17 @@ def _lanes(songs: Songs, queue: Array, T: int, B: int) -> Windows:
     if not len(queue):
         raise ValueError("nothing to read: not one song has a target; it takes two ids or more")
     B = min(B, len(queue))
-    windows = -(-queue[:, 2] // T)  # of each passage, rounded up
     free = [(0, lane) for lane in range(B)]  # a heap of (first free step, lane)
-    begins = np.empty((len(queue), 2), dtype=np.int64)
-    for k, count in enumerate(windows.tolist()):
+    begins = []
+    for _, _, targets in queue.tolist():
         step, lane = free[0]
-        begins[k] = step, lane
-        heapq.heapreplace(free, (step + count, lane))
-
-    passage = np.repeat(np.arange(len(queue)), windows)  # of each window
-    nth = np.arange(len(passage)) - (np.cumsum(windows) - windows)[passage]  # its number in the passage
-    song, first, targets = queue[passage].T
-    at = begins[passage, 0] + nth, begins[passage, 1]  # (step, lane) of each window
+        begins.append((step, lane))
+        heapq.heapreplace(free, (step + -(-targets // T), lane))
     shape = max(step for step, _ in free), B
-
-    def place(values: Array) -> Array:
-        grid = np.zeros(shape, dtype=values.dtype)
-        grid[at] = values
-        return grid
-
-    return Windows(
-        songs,
-        T,
-        starts=place(songs.offsets[song] + first + nth * T),
-        lengths=place(np.minimum(targets - nth * T, T)),
-        fresh=place(nth == 0),
-    )
+    starts, lengths, fresh = np.zeros(shape, np.int64), np.zeros(shape, np.int64), np.zeros(shape, bool)
+    for (song, first, targets), (step, lane) in zip(queue.tolist(), begins, strict=True):
+        read = np.arange(0, targets, T)  # targets before each window
+        place = slice(step, step + len(read)), lane
+        starts[place], lengths[place] = songs.offsets[song] + first + read, np.minimum(targets - read, T)
+        fresh[step, lane] = True
+    return Windows(songs, T, starts, lengths, fresh)

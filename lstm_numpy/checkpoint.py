@@ -53,8 +53,9 @@ def save_checkpoint(
         for group, part in (training or {}).items():
             if isinstance(part, Mapping) and any(isinstance(array, np.ndarray) for array in part.values()):
                 arrays |= {f"{group}/{name}": array for name, array in facts.pop(group).items()}
-        header = {"format": FORMAT, "version": VERSION, "config": asdict(config), "vocabulary": list(vocabulary)}
-        text = json.dumps({**header, "training": facts}, allow_nan=False, indent=1, sort_keys=True, default=_plain)
+        header = {"format": FORMAT, "version": VERSION, "config": asdict(config)}
+        header |= {"vocabulary": list(vocabulary), "training": facts}
+        text = json.dumps(header, allow_nan=False, indent=1, sort_keys=True, default=np.generic.item)
         _check(json.loads(text), arrays)
         arrays |= {HEADER: np.frombuffer(text.encode("ascii"), np.uint8), PROBE: probe(params, config)}
         write_arrays(Path(path), dict(sorted(arrays.items())))
@@ -118,9 +119,3 @@ def _check(header: Any, arrays: Mapping[str, Array]) -> ModelConfig:
         if not (fits and array.dtype.kind in "fiu" and np.isfinite(array).all()):
             raise ValueError(f"the array {name} ({array.dtype}, {array.shape}) is not of this network, or not finite")
     return config
-
-
-def _plain(number: Any) -> Any:
-    if isinstance(number, np.generic):
-        return number.item()
-    raise TypeError(f"{type(number).__name__} cannot stand in a checkpoint")

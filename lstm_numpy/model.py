@@ -164,7 +164,8 @@ def forward(
     def part(stack: Stack, x: Array, targets: Array) -> Any:
         return stack.run(x), stack.trace
 
-    (logits, traces), last = _in_parts(part, params, ids, None, state, masks, context, workspace)
+    nothing_scored = np.full(ids.shape, -1)
+    (logits, traces), last = _in_parts(part, params, ids, nothing_scored, state, masks, context, workspace)
     return (logits[0] if len(logits) == 1 else np.concatenate(logits, axis=1)), last, Trace(traces)
 
 
@@ -237,39 +238,13 @@ def few_hot_input_gradient(params: Mapping[str, Array], trace: Trace) -> Array:
 
 
 def _in_parts(
-    part: Callable[[Stack, Array, Array], Any], params: Mapping[str, Array], ids: Array, targets: Array | None,
+    part: Callable[[Stack, Array, Array], Any], params: Mapping[str, Array], ids: Array, targets: Array,
     state: State | None, masks: Mapping[str, Array] | None, context: Array | None, workspace: Workspace | None,
 ) -> tuple[Iterable[Any], State]:  # fmt: skip
     """Call part(stack, x, targets) for each part of a batch.  Each of its results, of all parts; and the last state.
 
     ValueError where the arguments do not fit together.
     """
-    _check(params, ids, targets, state, masks, context, workspace)
-    T, x = len(ids), few_hot(ids, context)
-
-    def cut(lanes: slice, buffers: Buffers) -> Any:
-        its_x, its_targets = (
-            np.ascontiguousarray(whole[:, lanes], dtype=np.intp) for whole in (x, ids if targets is None else targets)
-        )
-        its_state = state and each_array(state, lambda array: array[lanes])
-        its_masks = {name: mask[..., lanes, :] for name, mask in (masks or {}).items()}
-        stack = Stack(params, T, its_x.shape[1], its_state, its_masks, buffers)
-        return part(stack, its_x, its_targets), each_array(stack.state(T), np.copy)
-
-    results = workspace.run(cut, ids.shape) if workspace else [cut(slice(None), Buffers())]
-    found, states = zip(*results, strict=True)
-    last = {
-        name: type(arrays)(*map(np.concatenate, zip(*(state[name] for state in states), strict=True)))
-        for name, arrays in states[0].items()
-    }
-    return zip(*found, strict=True), last
-
-
-def _check(
-    params: Mapping[str, Array], ids: Array, targets: Array | None, state: State | None,
-    masks: Mapping[str, Array] | None, context: Array | None, workspace: Workspace | None,
-) -> None:  # fmt: skip
-    """ValueError where the arguments of one of the functions above do not fit together."""
     (H, V), names = params["dense.W"].shape, layer_names(params)
     if ids.ndim != 2 or ids.size == 0:
         raise ValueError(f"ids must be (T, B) and not empty, not {ids.shape}")
@@ -277,7 +252,7 @@ def _check(
     sizes = [len(array) for array in input_weights(params, names[0]).values()][1:]
     if (context.shape if context is not None else (T, B, 0)) != (T, B, len(sizes)):
         raise ValueError(f"context must be (T, B, F) for the {len(sizes)} features of this network")
-    indices = [("ids", ids, 0, V), *([] if targets is None else [("targets", targets, -1, V)])]
+    indices = [("ids", ids, 0, V), ("targets", targets, -1, V)]
     indices += [("context", context[:, :, k], 0, size) for k, size in enumerate(sizes) if context is not None]
     for name, array, least, end in indices:
         if array.shape != (T, B) or array.dtype.kind not in "iu" or array.min() < least or array.max() >= end:
@@ -295,3 +270,20 @@ def _check(
             raise ValueError(f"mask {name} {mask.shape}: the masks of this network are {shapes}")
     if workspace and workspace.shapes != {name: array.shape for name, array in params.items()}:
         raise ValueError("this workspace was made for a network of another size")
+
+    x, masks = few_hot(ids, context), masks or {}
+
+    def cut(lanes: slice, buffers: Buffers) -> Any:
+        its_x, its_targets = (np.ascontiguousarray(whole[:, lanes], dtype=np.intp) for whole in (x, targets))
+        its_state = state and each_array(state, lambda array: array[lanes])
+        its_masks = {name: mask[..., lanes, :] for name, mask in masks.items()}
+        stack = Stack(params, T, its_x.shape[1], its_state, its_masks, buffers)
+        return part(stack, its_x, its_targets), each_array(stack.state(T), np.copy)
+
+    results = workspace.run(cut, ids.shape) if workspace else [cut(slice(None), Buffers())]
+    found, states = zip(*results, strict=True)
+    last = {
+        name: type(arrays)(*map(np.concatenate, zip(*(state[name] for state in states), strict=True)))
+        for name, arrays in states[0].items()
+    }
+    return zip(*found, strict=True), last

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from lstm_numpy import kernels
-from lstm_numpy.activations import log_softmax, sigmoid, softmax
+from lstm_numpy.plain import log_softmax, sigmoid, softmax
 
 pytestmark = pytest.mark.math
 

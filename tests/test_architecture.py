@@ -27,7 +27,7 @@ ORDER = {
         music.meter music.statistics tokens.hearing tokens.context music.picture music.sound __main__
     """,
     "lstm_numpy": """
-        speed speed.blas . activations plain speed.buffers speed.compiled speed.loops kernels speed.products
+        speed speed.blas . plain speed.buffers speed.compiled speed.loops kernels speed.products
         lstm cells layers parameters speed.machine speed.ranks speed.workspace model optimizer
         gradcheck gradcheck.numeric gradcheck.checks gradcheck.bugs gradcheck.__main__
         batches baselines evaluation sampling

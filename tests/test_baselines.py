@@ -160,15 +160,15 @@ def stands_in(gram: list[int], songs: Songs) -> bool:
 )
 def test_copies_are_found_exactly(written: list[list[int]], train_songs: list[list[int]]) -> None:
     train = Songs.of(train_songs)
-    meters = copied(Songs.of(written), train, sizes=(2, 3))
-    assert len(meters) == len(written)
-    for song, meter in zip(written, meters, strict=True):
+    meters = [copied(Songs.of(written), train, n) for n in (2, 3)]
+    assert len(meters[0]) == len(written)
+    for song, *of in zip(written, *meters, strict=True):
         runs = [song[a:b] for a in range(len(song)) for b in range(a + 1, len(song) + 1)]
-        assert meter.longest == max((len(run) for run in runs if stands_in(run, train)), default=0)
-        for n in (2, 3):
+        for n, meter in zip((2, 3), of, strict=True):
+            assert meter.longest == max((len(run) for run in runs if stands_in(run, train)), default=0)
             grams = [song[k : k + n] for k in range(len(song) - n + 1)]
             share = sum(stands_in(gram, train) for gram in grams) / len(grams) if grams else 0
-            assert meter.shares[n] == pytest.approx(share)
+            assert meter.share == pytest.approx(share)
 
 
 def test_a_copy_does_not_reach_over_the_end_of_a_song() -> None:
@@ -186,7 +186,7 @@ def test_a_copy_is_found_in_every_reading(
     written: list[list[int]], train_songs: list[list[int]], readings: list[list[int]]
 ) -> None:
     train = Songs.of(train_songs)
-    meters = copied(Songs.of(written), train, sizes=(2,), readings=np.array(readings))
+    meters = copied(Songs.of(written), train, 2, readings=np.array(readings))
     for song, meter in zip(written, meters, strict=True):
         found = {
             (a, b)
@@ -196,10 +196,10 @@ def test_a_copy_is_found_in_every_reading(
         }
         assert meter.longest == max((b - a for a, b in found), default=0)
         pairs = [(k, k + 2) in found for k in range(len(song) - 1)]
-        assert meter.shares[2] == pytest.approx(sum(pairs) / len(pairs) if pairs else 0)
+        assert meter.share == pytest.approx(sum(pairs) / len(pairs) if pairs else 0)
 
 
 def test_one_note_a_thousand_times_is_no_trouble() -> None:
-    (meter,) = copied(Songs.of([[4] * 2000]), Songs.of([[4] * 1500, [5, 4]]), sizes=(4,))
+    (meter,) = copied(Songs.of([[4] * 2000]), Songs.of([[4] * 1500, [5, 4]]), 4)
     assert meter.longest == 1500
-    assert meter.shares == {4: 1.0}
+    assert meter.share == 1.0

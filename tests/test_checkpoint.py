@@ -222,8 +222,8 @@ def test_other_files_are_refused_with_their_reason(tmp_path: Path) -> None:
             "dense.b",
         ),
         ({"training": {"best": float("inf")}}, "not JSON compliant"),
-        ({"training": {"done": {1, 2}}}, "set cannot stand in a checkpoint"),
-        ({"training": {"h": np.zeros(3)}}, "ndarray cannot stand"),
+        ({"training": {"done": {1, 2}}}, "'set'"),
+        ({"training": {"h": np.zeros(3)}}, "ndarray"),
         ({"training": {"x": {"h": np.array(["text"])}}}, "x/h"),
     ],
 )

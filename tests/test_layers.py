@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from lstm_numpy import layers
-from lstm_numpy.activations import softmax
+from lstm_numpy.plain import softmax
 from lstm_numpy.speed.buffers import Buffers
 
 pytestmark = pytest.mark.math

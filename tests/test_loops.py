@@ -8,9 +8,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lstm_numpy.activations import softmax
 from lstm_numpy.baselines import copied
 from lstm_numpy.batches import Songs
+from lstm_numpy.plain import softmax
 from lstm_numpy.speed import loops
 
 pytestmark = pytest.mark.math

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from gru import Gradients, Trace  # the file of the exercise, to which this is added
 
-from lstm_numpy.activations import sigmoid
+from lstm_numpy.plain import sigmoid
 
 Array = npt.NDArray[Any]
 

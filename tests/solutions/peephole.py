@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from lstm_numpy.activations import sigmoid
+from lstm_numpy.plain import sigmoid
 
 Array = npt.NDArray[Any]
 
