@@ -50,9 +50,9 @@ def evaluate(
     told(n) is called each time that n more are scored.  With ranks, each calls this function, reads its share of
     the lanes, and returns the whole.
     """
-    found = Evaluation(np.zeros(len(songs.flat)), *np.zeros((2, len(songs.flat)), bool))
+    found = np.zeros((3, len(songs.flat)))  # nats, scored, correct
     if songs.targets_per_song.max(initial=0) < (T if next_only else 1):
-        return found
+        return Evaluation(found[0], *found[1:] > 0)
     windows = (paper_windows if next_only else evaluation_batches)(songs, T, B)
     workspace = Workspace(config, T, windows.B, threads, ranks)
     add, windows = workspace.ranks.sum, windows.of(workspace.lanes)
@@ -70,9 +70,7 @@ def evaluate(
         )
         rows, columns = np.nonzero(batch.targets >= 0)
         places = windows.starts[step, columns] + rows + 1
-        found.nats[places], found.correct[places] = nats[rows, columns], correct[rows, columns]
-        found.scored[places] = True
+        found[:, places] = nats[rows, columns], np.ones(len(places)), correct[rows, columns]
         told(len(places))
-    return Evaluation(
-        *(add(array.view(np.uint8) if array.dtype == bool else array).view(array.dtype) for array in found)
-    )
+    nats, scored, correct = add(found)
+    return Evaluation(nats, scored > 0, correct > 0)

@@ -105,6 +105,8 @@ def _size(path: str | Path, most: int) -> int:
 def read_arrays(path: str | Path) -> dict[str, Array]:
     """All arrays of an array file, by name.  Raises OSError, ValueError, and what zipfile and NumPy raise."""
     size = _size(path, MOST_BYTES)
+    if not zipfile.is_zipfile(path):
+        raise ValueError("not a file of this program, or cut short")
     with zipfile.ZipFile(path) as archive:
         members, arrays = archive.infolist(), dict[str, Array]()
         if any(m.compress_type for m in members) or sum(m.file_size for m in members) > size:
