@@ -5,14 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from lstm_numpy.lstm import (
-    GATES,
-    LSTMState,
-    LSTMWeights,
-    RecurrentMasks,
-    lstm_backward,
-    lstm_steps,
-)  # fmt: skip
+from lstm_numpy import lstm
 
 
 class Cell(NamedTuple):
@@ -31,7 +24,9 @@ class Cell(NamedTuple):
 
 
 CELLS = {
-    "lstm": Cell(GATES, LSTMWeights, LSTMState, RecurrentMasks, lstm_steps, lstm_backward),
+    "lstm": Cell(
+        lstm.GATES, lstm.LSTMWeights, lstm.LSTMState, lstm.RecurrentMasks, lstm.lstm_steps, lstm.lstm_backward
+    ),
 }
 
 

@@ -44,14 +44,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     add("--watch", action="store_true", help="check again whenever a file of lstm_numpy is saved; stop with Ctrl-C")
     add("--quick", action="store_true", help="the checks that find most mistakes, in two seconds")
     args = parser.parse_args(arguments)
-    if args.answer and args.bug is None:
-        parser.error("--answer tells about a bug: say which, with --bug N")
+    if args.answer if args.bug is None else not 1 <= args.bug <= len(BUGS):
+        parser.error(f"--bug N, which --answer needs, is a number from 1 to {len(BUGS)}")
     if args.watch:
         watch()
     if args.bug is None:
         return check(quick=args.quick)
-    if not 1 <= args.bug <= len(BUGS):
-        parser.error(f"--bug is a number from 1 to {len(BUGS)}, not {args.bug}")
     return answer(args.bug) if args.answer else check_with_bug(args.bug)
 
 
