@@ -11,9 +11,8 @@
         plain.py         an LSTM and its loss in forty lines, forward and backward, as on a blackboard
         lstm.py          one layer over a sequence: equations (1) to (5), forward and backward
         kernels.py       the same equations, number by number
-        cells.py         what a layer can be made of: today the LSTM
         layers.py        what surrounds it: the input, dropout, the dense layer, the loss
-        parameters.py    the network's description, its parameters, its state and its dropout masks
+        parameters.py    the network's cells, its description, its parameters, its state and its dropout masks
         model.py         the stack of layers: loss_and_gradients
         optimizer.py     clipping and RMSprop
         gradcheck/       is every gradient right?

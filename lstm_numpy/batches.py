@@ -153,11 +153,6 @@ class Windows:
         return int(self.fresh.shape[1])
 
     @property
-    def targets(self) -> int:
-        """Targets that are scored in all batches together."""
-        return int(np.count_nonzero(self.lengths) if self.last_only else self.lengths.sum(dtype=np.int64))
-
-    @property
     def padding_share(self) -> float:
         """The share of all T * B * steps places that hold no part of a song: work done for nothing."""
         return 1.0 - float(self.lengths.sum(dtype=np.int64)) / max(self.T * self.lengths.size, 1)

@@ -70,11 +70,8 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
     with reading(path, CheckpointError):
         arrays = read_arrays(path)
         header = json.loads(arrays.pop(HEADER, np.zeros(0, np.uint8)).tobytes() or b"null")
-        if not isinstance(header, dict) or header.get("format") != FORMAT:
-            raise ValueError("not a checkpoint of this program")
-        if header.get("version") != VERSION:
-            found = ascii(header.get("version"))[:20]
-            raise ValueError(f"written by another version of this program (format {found}, this one reads {VERSION})")
+        if not isinstance(header, dict) or (header.get("format"), header.get("version")) != (FORMAT, VERSION):
+            raise ValueError("not a checkpoint of this program, or of another version of it")
         seen, config = arrays.pop(PROBE), _check(header, arrays)
         params = {name: arrays.pop(name) for name in parameter_shapes(config)}
         here = probe(params, config)

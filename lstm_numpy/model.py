@@ -8,8 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from lstm_numpy import layers
-from lstm_numpy.cells import Cell, cell_of
-from lstm_numpy.parameters import Array, Arrays, State, each_array, input_weights, layer_names
+from lstm_numpy.parameters import Array, Arrays, Cell, State, cell_of, each_array, input_weights, layer_names
 from lstm_numpy.speed.buffers import Buffers
 from lstm_numpy.speed.workspace import Trace, Workspace
 

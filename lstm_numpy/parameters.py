@@ -5,13 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from lstm_numpy import kernels
-from lstm_numpy.cells import CELLS, cell_of
+from lstm_numpy import kernels, lstm
 from lstm_numpy.speed.buffers import Buffers
 
 if TYPE_CHECKING:
@@ -21,6 +20,33 @@ Array: TypeAlias = npt.NDArray[Any]
 Arrays: TypeAlias = dict[str, Array]  # parameters, their gradients, or dropout masks, by name
 State: TypeAlias = dict[str, Any]  # by each layer's name what it carries from window to window: an LSTMState
 DROPOUTS = {"none": ["output"], "rnndrop": ["s", "m"], "variational": ["output", "r"]}  # the masks of a layer
+
+
+class Cell(NamedTuple):
+    """What a recurrent cell is made of.  weights, state and masks are NamedTuples of arrays.
+
+    Their fields name the arrays: the parameter "lstm1.Wh" is the field Wh of the first layer's weights, and the mask
+    "lstm1.m" the field m of its masks.  The trace has rows h[1:], the layer's output, dz, and each field of the state.
+    """
+
+    gates: str  # a row of xWx has H numbers for each, in this order
+    weights: Any  # all weights but Wx, with their shapes and initial values
+    state: Any  # what is carried from step to step, each (B, H)
+    masks: Any  # dropout inside the recurrence, each (B, H); 1 where there is none
+    steps: Callable[..., Any]  # (xWx, weights, state, masks, buffers) -> trace, and what runs steps first to last - 1
+    backward: Callable[..., Any]  # (dy, weights, masks, trace, buffers) -> trace and the weights' gradients
+
+
+CELLS = {
+    "lstm": Cell(
+        lstm.GATES, lstm.LSTMWeights, lstm.LSTMState, lstm.RecurrentMasks, lstm.lstm_steps, lstm.lstm_backward
+    ),
+}
+
+
+def cell_of(layer: str) -> Cell:
+    """The cell of a layer by the layer's name: "lstm2" is the second layer, made of the cell "lstm"."""
+    return CELLS[layer.rstrip("0123456789")]
 
 
 @dataclass(frozen=True)
@@ -34,7 +60,7 @@ class ModelConfig:
     dropout (Gal and Ghahramani 2016).
     input is "onehot", or "scalar": id / vocab_size as one number, as the paper has it.
     context: the sizes of the features that each step is told beside its token; a feature's values are 0..size - 1.
-    cell is the name of the layers' cell in cells.CELLS.
+    cell is the name of the layers' cell in CELLS.
     """
 
     vocab_size: int

@@ -157,7 +157,7 @@ def header_of(path: Path) -> Any:
     ("change", "reason"),
     [
         (lambda h: {**h, "format": "something else"}, "not a checkpoint of this program"),
-        (lambda h: {**h, "version": 3}, "format 3, this one reads 2"),
+        (lambda h: {**h, "version": 3}, "of another version of it"),
         (lambda h: {**h, "config": {**h["config"], "hidden_size": 3}}, "is not of this network"),
         (lambda h: {**h, "config": {**h["config"], "more": 3}}, "more"),
         (lambda h: {**h, "config": {**h["config"], "dropout": "0.1"}}, ""),

@@ -15,12 +15,11 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from lstm_numpy import model, parameters
-from lstm_numpy.cells import CELLS, cell_of
 from lstm_numpy.gradcheck.numeric import H, Line, beside_kinks, compare, compare_gradient, numeric_gradient
 from lstm_numpy.lstm import RecurrentMasks
 from lstm_numpy.model import Stepper
 from lstm_numpy.optimizer import RMSprop, clip_by_global_norm
-from lstm_numpy.parameters import Array, Arrays, ModelConfig, State
+from lstm_numpy.parameters import CELLS, Array, Arrays, ModelConfig, State, cell_of
 from lstm_numpy.plain import log_softmax
 from lstm_numpy.speed.buffers import Buffers
 from lstm_numpy.speed.workspace import Workspace

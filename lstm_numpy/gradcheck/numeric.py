@@ -15,8 +15,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from lstm_numpy.cells import CELLS
-from lstm_numpy.lstm import GATES, Array
+from lstm_numpy.lstm import GATES
+from lstm_numpy.parameters import CELLS, Array
 
 TOLERANCE = 1e-8  # |by hand - numeric|, as a part of the largest entry of the array
 TOLERANCE_AT_A_KINK = 1e-6  # there the step is smaller, and so fewer digits are left
