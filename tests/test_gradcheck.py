@@ -37,7 +37,7 @@ def test_every_gradient_is_right(title: str) -> None:
 @pytest.mark.math
 def test_the_checks_cover_every_parameter_state_input_gate_and_step() -> None:
     for layers in (1, 2, 3):
-        title = next(title for title, case in CASES.items() if case.layers == layers)
+        title = next(title for title, case in CASES.items() if case.network.get("layers", 1) == layers)
         names = [line.name for line in lines_of(title)]
         wanted = {"loss", "loss.dlogits", "dense.W", "dense.b", "dense.input.dx"}
         for k in range(1, layers + 1):

@@ -238,7 +238,7 @@ def test_the_carried_state_outlives_the_next_call() -> None:
 
 @math_test
 def test_without_a_backward_pass_there_are_no_gradients() -> None:
-    _, params, ids, _, _, _, _ = build(Case(layers=2))
+    _, params, ids, _, _, _, _ = build(Case({"layers": 2}))
     trace = forward(params, ids)[2]
     step = trace["lstm2"]
     gradients = [step.dz, step.dh, step.dc, *(trace[f"{layer}.input"].dx for layer in ("lstm1", "lstm2", "dense"))]

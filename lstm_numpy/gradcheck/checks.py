@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
-from typing import Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -34,18 +34,13 @@ AXES = {"Wx": "input gate", "Wh": "unit gate", "b": "gate", "W": "unit token"}
 class Case(NamedTuple):
     """What is special about a small network, and about what it is run on."""
 
-    layers: int = 1
-    input: Literal["onehot", "scalar"] = "onehot"
-    dropout: float = 0.0
-    recurrent_dropout: Literal["none", "rnndrop", "variational"] = "none"
+    network: Mapping[str, Any] = {}  # fields of its ModelConfig; no dropout, if nothing is said
     # draw m, s and r independently; in RnnDrop m and s are 0 at the same units, so a mistake in m could not show
     free_masks: bool = False
     carried: bool = False  # begin in some state, as a window in the middle of a song does
     unscored: int = 0  # how many targets are -1
     threads: int = 1
     B: int = 2
-    context: tuple[int, ...] = ()  # the sizes of features
-    cell: str = "lstm"
 
 
 class Network(NamedTuple):
@@ -63,7 +58,7 @@ class Network(NamedTuple):
 def build(case: Case, T: int = T) -> Network:
     """The same numbers every time.  Weights are larger than fresh ones and no mask is all 0: no gradient is tiny."""
     rng = np.random.default_rng(5)
-    config = ModelConfig(V, H, case.layers, case.dropout, case.recurrent_dropout, case.input, case.cell, case.context)
+    config = ModelConfig(V, H, **{"dropout": 0.0, **case.network})
     params = {name: rng.normal(0, 0.7, shape) for name, shape in parameters.parameter_shapes(config).items()}
     ids, targets = rng.integers(0, V, (2, T, case.B))
     targets.reshape(-1)[rng.permutation(targets.size)[: case.unscored]] = -1
@@ -73,7 +68,8 @@ def build(case: Case, T: int = T) -> Network:
     masks = parameters.dropout_masks(config, T, case.B, rng, dtype=np.float64)
     if case.free_masks:
         masks |= {f"lstm1.{field}": rng.uniform(0.5, 1.5, (case.B, H)) for field in RecurrentMasks._fields}
-    context = np.stack([rng.integers(0, size, (T, case.B)) for size in case.context], axis=2) if case.context else None
+    features = [rng.integers(0, size, (T, case.B)) for size in config.context]
+    context = np.stack(features, axis=2) if features else None
     return Network(config, params, ids, targets, state, masks, context)
 
 
@@ -147,7 +143,7 @@ def network_lines(case: Case) -> Iterator[Line]:
 
 def window_lines() -> Iterator[Line]:
     """A sequence in two windows, the state carried over, against the same sequence in one piece."""
-    _, params, ids, _, state, *_ = build(Case(layers=2, carried=True))
+    _, params, ids, _, state, *_ = build(Case({"layers": 2}, carried=True))
     half = T // 2
     _, _, whole = model.forward(params, ids, state)
     _, carried, _ = model.forward(params, ids[:half], state)
@@ -161,7 +157,7 @@ def window_lines() -> Iterator[Line]:
 def writing_lines() -> Iterator[Line]:
     """Songs are written one step at a time: what Stepper gives, against forward, for longer than it keeps steps."""
     long = Stepper.ROWS + 2
-    for case in (Case(), Case(layers=2, carried=True), Case(input="scalar"), Case(context=(3, 2))):
+    for case in (Case(), Case({"layers": 2}, carried=True), Case({"input": "scalar"}), Case({"context": (3, 2)})):
         config, params, ids, _, state, _, context = build(case, long)
         logits, last, _ = model.forward(params, ids, state, context=context)
         stepper = Stepper(params, state, Buffers())
@@ -229,17 +225,17 @@ def full_size_lines(hidden_size: int = 256, vocab_size: int = 500) -> Iterator[L
 
 CASES = {
     "1 layer": Case(),
-    "2 layers, dropout, 3 targets not scored": Case(layers=2, dropout=0.4, carried=True, unscored=3),
-    "3 layers": Case(layers=3, carried=True),
+    "2 layers, dropout, 3 targets not scored": Case({"layers": 2, "dropout": 0.4}, carried=True, unscored=3),
+    "3 layers": Case({"layers": 3}, carried=True),
     "scalar input, 2 layers, variational dropout": Case(
-        layers=2, input="scalar", dropout=0.4, recurrent_dropout="variational", carried=True
+        {"layers": 2, "input": "scalar", "dropout": 0.4, "recurrent_dropout": "variational"}, carried=True
     ),
-    "rnndrop, 2 layers": Case(layers=2, dropout=0.4, recurrent_dropout="rnndrop", carried=True),
+    "rnndrop, 2 layers": Case({"layers": 2, "dropout": 0.4, "recurrent_dropout": "rnndrop"}, carried=True),
     "masks m, s, r of any numbers": Case(free_masks=True, carried=True),
-    "3 sequences in 2 threads, 4 targets not scored": Case(dropout=0.4, carried=True, unscored=4, threads=2, B=3),
-    "features beside the token, 2 threads": Case(context=(3, 2, 4), carried=True, threads=2, B=3),
+    "3 sequences in 2 threads, 4 targets not scored": Case({"dropout": 0.4}, carried=True, unscored=4, threads=2, B=3),
+    "features beside the token, 2 threads": Case({"context": (3, 2, 4)}, carried=True, threads=2, B=3),
     "no target is scored": Case(unscored=2 * T),
-    **{f"2 layers of {cell}": Case(layers=2, carried=True, dropout=0.4, cell=cell) for cell in CELLS if cell != "lstm"},
+    **{f"2 layers of {cell}": Case({"layers": 2, "dropout": 0.4, "cell": cell}, carried=True) for cell in [*CELLS][1:]},
 }
 QUICK = (
     "1 layer", "2 layers, dropout, 3 targets not scored", "masks m, s, r of any numbers", "writing, one step at a time",
