@@ -151,9 +151,12 @@ def _grams(songs: Songs, V: int) -> dict[str, Array]:
         raise ValueError(f"n-grams: id {int(songs.flat.max())} is beyond a vocabulary of {V}")
     starts = songs.offsets[:-1][np.diff(songs.offsets) > 0]
     ids = np.insert(songs.flat.astype(np.uint64), starts, songs.flat[starts])  # each <start> stands twice
-    ends = np.setdiff1d(np.arange(len(ids)), [starts + np.arange(len(starts)), starts + np.arange(len(starts)) + 1])
-    unigrams, bigrams = ids[ends], ids[ends - 1] * V + ids[ends]
-    return {"1": unigrams, "2": bigrams, "3": ids[ends - 2] * V**2 + bigrams}
+    is_target = np.ones(len(ids), bool)
+    for first in (0, 1):
+        is_target[starts + np.arange(len(starts)) + first] = False
+    before, last, target = (ids[np.flatnonzero(is_target) - back] for back in (2, 1, 0))
+    grams = target, last * V + target, (before * V + last) * V + target
+    return {str(n): gram.astype(np.min_scalar_type(V**n)) for n, gram in enumerate(grams, start=1)}
 
 
 class CopyReport(NamedTuple):

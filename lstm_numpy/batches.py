@@ -103,7 +103,9 @@ def transposed(songs: Songs, table: Array, rng: np.random.Generator) -> Songs:
     flat, context = songs.flat.copy(), None if songs.context is None else songs.context.copy()
     columns = [flat, *(context[:, column] for column in songs.context_ids if context is not None)]
     for (begin, end), drawn in zip(pairwise(songs.offsets), rng.random(len(songs)), strict=True):
-        inside = np.flatnonzero((table[:, flat[begin:end]] >= 0).all(axis=1))
+        used = np.zeros(table.shape[1], bool)
+        used[flat[begin:end]] = True
+        inside = np.flatnonzero((table[:, used] >= 0).all(axis=1))
         if not len(inside):
             raise ValueError("transposition: a song has no shift that stays inside the vocabulary, not even 0")
         shift = table[inside[int(drawn * len(inside))]]
