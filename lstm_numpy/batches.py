@@ -61,7 +61,8 @@ class Songs:
         return len(self.offsets) - 1
 
     def __getitem__(self, song: int) -> Array:
-        return self.flat[slice(*self.offsets[range(len(self))[song] :][:2])]
+        song = range(len(self))[song]
+        return self.flat[self.offsets[song] : self.offsets[song + 1]]
 
     def __iter__(self) -> Iterator[Array]:
         return map(self.__getitem__, range(len(self)))
@@ -170,9 +171,9 @@ def training_batches(
     a zero state; its context is that of the whole song.
 
     B shrinks to the number of passages.  All of rng's draws are made here, so the generator's state before the call and
-    a step's number say everything about that step.  transposition: the table of `transposed`; None: songs stay as they
-    are.  The last 2 B passages of the queue are handed out longest first:
-    the lanes then finish together instead of idling beside one long passage, and which these are is still chance.
+    a step's number say everything about that step.  transposition: a table for `transposed`; None: songs stay as they
+    are.  The last 2 B passages of the queue are handed out longest first: the lanes then finish together instead of
+    idling beside one long passage, and which these are is still chance.
     """
     queue = rng.permutation(_passages(songs, T, rng))
     tail = queue[-2 * B :]
