@@ -244,6 +244,30 @@ def _in_parts(
 
     ValueError where the arguments do not fit together.
     """
+    check(params, ids, targets, state, masks, context, workspace)
+    T, x, masks = len(ids), few_hot(ids, context), masks or {}
+
+    def cut(lanes: slice, buffers: Buffers) -> Any:
+        its_x, its_targets = (np.ascontiguousarray(whole[:, lanes], dtype=np.intp) for whole in (x, targets))
+        its_state = state and each_array(state, lambda array: array[lanes])
+        its_masks = {name: mask[..., lanes, :] for name, mask in masks.items()}
+        stack = Stack(params, T, its_x.shape[1], its_state, its_masks, buffers)
+        return part(stack, its_x, its_targets), each_array(stack.state(T), np.copy)
+
+    results = workspace.run(cut, ids.shape) if workspace else [cut(slice(None), Buffers())]
+    found, states = zip(*results, strict=True)
+    last = {
+        name: type(arrays)(*map(np.concatenate, zip(*(state[name] for state in states), strict=True)))
+        for name, arrays in states[0].items()
+    }
+    return zip(*found, strict=True), last
+
+
+def check(
+    params: Mapping[str, Array], ids: Array, targets: Array | None = None, state: State | None = None,
+    masks: Mapping[str, Array] | None = None, context: Array | None = None, workspace: Workspace | None = None,
+) -> None:  # fmt: skip
+    """ValueError where the arguments of one of the functions above do not fit together."""
     (H, V), names = params["dense.W"].shape, layer_names(params)
     if ids.ndim != 2 or ids.size == 0:
         raise ValueError(f"ids must be (T, B) and not empty, not {ids.shape}")
@@ -251,7 +275,7 @@ def _in_parts(
     sizes = [len(array) for array in input_weights(params, names[0]).values()][1:]
     if (context.shape if context is not None else (T, B, 0)) != (T, B, len(sizes)):
         raise ValueError(f"context must be (T, B, F) for the {len(sizes)} features of this network")
-    indices = [("ids", ids, 0, V), ("targets", targets, -1, V)]
+    indices = [("ids", ids, 0, V), *([] if targets is None else [("targets", targets, -1, V)])]
     indices += [("context", context[:, :, k], 0, size) for k, size in enumerate(sizes) if context is not None]
     for name, array, least, end in indices:
         if array.shape != (T, B) or array.dtype.kind not in "iu" or array.min() < least or array.max() >= end:
@@ -269,20 +293,3 @@ def _in_parts(
             raise ValueError(f"mask {name} {mask.shape}: the masks of this network are {shapes}")
     if workspace and workspace.shapes != {name: array.shape for name, array in params.items()}:
         raise ValueError("this workspace was made for a network of another size")
-
-    x, masks = few_hot(ids, context), masks or {}
-
-    def cut(lanes: slice, buffers: Buffers) -> Any:
-        its_x, its_targets = (np.ascontiguousarray(whole[:, lanes], dtype=np.intp) for whole in (x, targets))
-        its_state = state and each_array(state, lambda array: array[lanes])
-        its_masks = {name: mask[..., lanes, :] for name, mask in masks.items()}
-        stack = Stack(params, T, its_x.shape[1], its_state, its_masks, buffers)
-        return part(stack, its_x, its_targets), each_array(stack.state(T), np.copy)
-
-    results = workspace.run(cut, ids.shape) if workspace else [cut(slice(None), Buffers())]
-    found, states = zip(*results, strict=True)
-    last = {
-        name: type(arrays)(*map(np.concatenate, zip(*(state[name] for state in states), strict=True)))
-        for name, arrays in states[0].items()
-    }
-    return zip(*found, strict=True), last
