@@ -30,10 +30,8 @@ def with_epoch(before: Spread, epoch: int, params: Mapping[str, Array]) -> Sprea
     for name, values in params.items():
         if name.startswith("lstm") and name.endswith(".b"):
             parts |= {f"{name}.{gate}": part for gate, part in zip("ifog", np.split(values, 4), strict=True)}
-    rows = {
-        "epochs": np.array([epoch]),
-        **{name: np.array([np.percentile(a, PERCENT)], np.float32) for name, a in parts.items()},
-    }
+    rows: Spread = {"epochs": np.array([epoch])}
+    rows |= {name: np.array([np.percentile(values, PERCENT)], np.float32) for name, values in parts.items()}
     return {name: np.concatenate([before[name], row]) if before else row for name, row in rows.items()}
 
 

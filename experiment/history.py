@@ -1,9 +1,9 @@
 """history.csv: what every training step gave, a row a step.  epochs.csv: a row an epoch.  Readable while a run goes on.
 
-A row has the loss and the accuracy of the step's batch, the global norm of its gradients before clipping, and the tokens
-scored and the seconds passed since the run began.  Some rows of history.csv have more, because it takes time: of each
-layer the norm of its gradients, before clipping, of the step that its parameters took, and of the parameters
-(gradient_lstm1, update_lstm1, weight_lstm1, ...), and how much of each gate is saturated (saturated_lstm1_i, ...).
+Loss and accuracy are those of the step's batch; gradient_norm is the global norm before clipping; tokens and seconds
+count from the beginning of the run.  Some rows have more, because it takes time: the norms of each layer's gradients,
+before clipping, of its step and of its parameters (gradient_lstm1, update_lstm1, weight_lstm1, ...), and the share of
+each gate's values that are saturated (saturated_lstm1_i, ...).
 """
 
 from __future__ import annotations
@@ -38,13 +38,11 @@ def step_columns(layers: Sequence[str]) -> list[str]:
 class CsvLog:
     """Appends rows to a .csv file, whose first column must climb.  They reach it with flush().
 
-    OSError means that rows could not be written (a full disk).  They are kept, and the next flush writes them again
-    from the same place, so no row is lost or doubled.
+    A flush that fails (OSError: a full disk) can be repeated: no row is lost or doubled.
     """
 
     def __init__(self, path: Path, columns: Sequence[str], after: int = 0) -> None:
-        """A file that is there is continued; rows with more than `after` in the first column, and a row that is cut
-        short, are dropped.
+        """Goes on with a file that is there, without rows of more than `after` in the first column, or cut short.
 
         Nothing is written before the first flush.  Raises RunError where the file has other columns.
         """

@@ -12,9 +12,9 @@ import numpy as np
 from experiment.crew import crew
 from experiment.folder import RunError, RunFolder
 from experiment.state import TrainingState
-from lstm_numpy.batches import UNKNOWN, Songs
+from lstm_numpy.batches import START, UNKNOWN, Songs
 from lstm_numpy.checkpoint import CONFIG, Checkpoint, CheckpointError, load_checkpoint
-from lstm_numpy.files import Array, read_arrays, reading, write_arrays
+from lstm_numpy.files import Array, read_arrays, reading, write_arrays, write_whole
 from lstm_numpy.speed.machine import cores
 from midi_io.corpus import read_corpus, write_skipped
 from midi_io.corpus.dataset import build_dataset, cache_folder
@@ -46,9 +46,7 @@ class RunSongs(NamedTuple):
     @property
     def is_target(self) -> Array:
         """(ids,) bool: all but the first id of each song."""
-        first = np.zeros(len(self.songs.flat) + 1, bool)
-        first[self.songs.offsets] = True
-        return ~first[:-1]
+        return np.asarray(self.songs.flat != START)
 
     @property
     def spelling_nats(self) -> Array:
@@ -141,14 +139,14 @@ def read_songs(
         raise RunError(f"{len(data.vocabulary):,} tokens are too many; raise --min-count, or take --tokens note")
 
     told = Context(data.vocabulary, context)
-    rows = told.of_songs(data.flat, data.offsets) if told.sizes else None
-    ids = Songs(data.flat, data.offsets, rows, told.id_columns)
+    context_rows = told.of_songs(data.flat, data.offsets) if told.sizes else None
+    ids = Songs(data.flat, data.offsets, context_rows, told.id_columns)
     songs = RunSongs(ids, data.split, data.beats, data.bpm, data.spelling)
     songs.save(folder.songs)
-    folder.write_songs_table(
-        (printable(file.path), file.sha256, SPLITS[part], targets)
-        for file, part, targets in zip(data.files, data.split, ids.targets_per_song, strict=True)
-    )
+    rows = zip(data.files, data.split, ids.targets_per_song, strict=True)
+    lines = [f"{printable(file.path)}\t{file.sha256}\t{SPLITS[part]}\t{targets}\n" for file, part, targets in rows]
+    table = "".join(["path\tsha256\tsplit\ttokens\n", *lines])
+    write_whole(folder.songs_table, [table.encode("utf-8", "backslashreplace")])
     write_skipped([skipped for corpus in corpora for skipped in corpus.skipped], folder.skipped)
     lines = [corpus.report() for corpus in corpora]
     if corpus.found:
