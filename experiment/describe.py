@@ -6,7 +6,7 @@ below 0.1 or above 0.9, a tanh where it is beyond -0.9 or 0.9: there it hardly m
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,6 +17,7 @@ from experiment.tunes import Composer
 from lstm_numpy.batches import evaluation_batches
 from lstm_numpy.files import Array
 from lstm_numpy.model import few_hot_input_gradient, loss_and_gradients
+from lstm_numpy.parameters import Arrays
 
 T, B = 64, 16  # the batch that the command runs
 
@@ -33,12 +34,7 @@ class Row(NamedTuple):
 
 
 def describe(
-    params: Mapping[str, Array],
-    ids: Array,
-    targets: Array,
-    *,
-    context: Array | None = None,
-    features: Sequence[str] = (),
+    params: Arrays, ids: Array, targets: Array, *, context: Array | None = None, features: Sequence[str] = ()
 ) -> tuple[float, dict[str, list[Row]]]:
     """The loss of one batch, and rows under the headings "parameters", "forward" and "backward".
 

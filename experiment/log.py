@@ -11,9 +11,8 @@ import numpy as np
 import numpy.typing as npt
 from tqdm import tqdm
 
-from experiment.distributions import load_spread, save_spread, with_epoch
 from experiment.folder import RunFolder
-from experiment.history import EPOCH_COLUMNS, CsvLog, step_columns
+from experiment.history import EPOCH_COLUMNS, CsvLog, load_spread, save_spread, step_columns, with_epoch
 from experiment.state import Progress
 from lstm_numpy.evaluation import Evaluation
 from lstm_numpy.parameters import layer_names

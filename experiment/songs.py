@@ -11,16 +11,14 @@ import numpy as np
 
 from experiment.crew import crew
 from experiment.folder import RunError, RunFolder
-from experiment.state import TrainingState
 from lstm_numpy.batches import START, UNKNOWN, Songs
-from lstm_numpy.checkpoint import CONFIG, Checkpoint, CheckpointError, load_checkpoint
+from lstm_numpy.checkpoint import CONFIG, Checkpoint
 from lstm_numpy.files import Array, read_arrays, reading, write_arrays, write_whole
 from lstm_numpy.speed.machine import cores
 from midi_io.corpus import read_corpus, write_skipped
 from midi_io.corpus.dataset import build_dataset, cache_folder
 from midi_io.corpus.split import split_corpora
 from midi_io.disk import printable
-from midi_io.played import Played
 from midi_io.tokens.context import Context
 from midi_io.vocabulary import Vocabulary
 
@@ -158,19 +156,3 @@ def read_songs(
     if songs.of("valid").unknown_share > 0.1 and data.vocabulary.scheme != "note":
         lines.append("more than 10 % of the valid tokens are unknown; --tokens note, note by note, knows all")
     return songs, data.vocabulary, told, lines
-
-
-def restore(
-    folder: RunFolder, saved: Checkpoint, scheme: str, grid: int, played: Played
-) -> tuple[RunSongs, Vocabulary, TrainingState]:
-    """What a run needs to go on after its last.npz, `saved`.  CheckpointError or RunError unless its files fit."""
-    with reading(folder.last, CheckpointError):
-        training = TrainingState.restored(saved.params, saved.config, saved.training)
-        vocabulary = Vocabulary(saved.vocabulary, scheme, grid, played)
-        _ = vocabulary.words  # each token is one of the scheme
-    songs = RunSongs.load(folder.songs, saved)
-    if training.progress.epoch:  # the best model so far, which the report needs
-        best = load_checkpoint(folder.model)
-        if best.config != saved.config or best.vocabulary != saved.vocabulary:
-            raise RunError(f"{folder.model}: is a model of another network than {folder.last.name}")
-    return songs, vocabulary, training

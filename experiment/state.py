@@ -99,12 +99,8 @@ class TrainingState:
 
     def with_lanes(self, rows: Callable[[Array], npt.ArrayLike]) -> TrainingState:
         """The same state, where the lanes' rows (B, H) are what `rows` makes of them: some of them, or more."""
-
-        def changed(array: Array) -> Array:
-            return np.array(rows(array))
-
-        masks = {name: changed(mask) for name, mask in self.masks.items()}
-        return replace(self, state=each_array(self.state, changed), masks=masks)
+        masks = {name: np.array(rows(mask)) for name, mask in self.masks.items()}
+        return replace(self, state=each_array(self.state, lambda array: np.array(rows(array))), masks=masks)
 
     def check_place(self, B: int, batches: int) -> None:
         """ValueError unless the state may stand in an epoch of so many batches, each of B lanes."""
