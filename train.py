@@ -43,7 +43,7 @@ from experiment.page import write_run_page
 from experiment.plots import draw_run
 from experiment.report import final_figures, final_tables, goal, tunes_beside_songs
 from experiment.run import Run
-from experiment.songs import read_songs, restore
+from experiment.songs import RunSongs, read_songs
 from experiment.state import TrainingState
 from experiment.tunes import Composer, Opening, compose, usual_bpm
 from lstm_numpy.batches import UNKNOWN
@@ -54,7 +54,6 @@ from lstm_numpy.optimizer import clip_by_global_norm, cosine
 from lstm_numpy.parameters import ModelConfig, dropout_masks, hold_masks, reset
 from lstm_numpy.speed.machine import useful_threads
 from midi_io.corpus.dataset import programs_named
-from midi_io.played import AS_WRITTEN
 
 
 def main(argv: Sequence[str]) -> int:
@@ -131,10 +130,9 @@ def shows_progress(args: argparse.Namespace) -> bool:
 
 def resume(args: argparse.Namespace, argv: Sequence[str], folder: RunFolder) -> Run:
     """The run in a folder, where it stopped.  args are the flags given now, argv the same as text."""
-    saved = load_checkpoint(folder.last) if os.path.lexists(folder.last) else None
-    begun = folder.argv() if saved is None else []
-    with reading(folder.last, CheckpointError):
-        before = settings(**(saved.training["settings"] if saved else vars(parse_arguments(begun))))
+    composer = Composer.load(folder.last) if os.path.lexists(folder.last) else None
+    begun = [] if composer else folder.argv()
+    before = settings(**(composer.checkpoint.training["settings"] if composer else vars(parse_arguments(begun))))
     asked = parse_arguments(argv, begun=before)
     if args.threads:
         asked.threads *= crew().ranks.size
@@ -145,12 +143,18 @@ def resume(args: argparse.Namespace, argv: Sequence[str], folder: RunFolder) -> 
     if crew().ranks.size > asked.threads:
         asked.threads = crew().ranks.size
         print(f"a batch is cut in {asked.threads} parts now, one for each process; it was cut in {before['threads']}")
-    if saved is None:
+    if composer is None:
         return begin(asked, [*begun, *argv], folder)
 
-    played = AS_WRITTEN.asked(asked.velocities, asked.snap, asked.families)  # a run that did not say kept everything
-    vars(asked).update(played._asdict())
-    songs, vocabulary, training = restore(folder, saved, asked.tokens, asked.grid, played)
+    saved, vocabulary = composer.checkpoint, composer.vocabulary
+    vars(asked).update(vocabulary.played._asdict())
+    with reading(folder.last, CheckpointError):
+        training = TrainingState.restored(saved.params, saved.config, saved.training)
+    songs = RunSongs.load(folder.songs, saved)
+    if training.progress.epoch:  # the best model so far, which the report needs
+        best = load_checkpoint(folder.model)
+        if best.config != saved.config or best.vocabulary != saved.vocabulary:
+            raise RunError(f"{folder.model}: is a model of another network than {folder.last.name}")
     run = Run(settings(**vars(asked)), folder, songs, vocabulary, saved.config, training)
     if folder.reported and run.is_over:
         raise RunError(

@@ -6,7 +6,7 @@ below 0.1 or above 0.9, a tanh where it is beyond -0.9 or 0.9: there it hardly m
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,6 +17,7 @@ from experiment.tunes import Composer
 from lstm_numpy.batches import evaluation_batches
 from lstm_numpy.files import Array
 from lstm_numpy.model import few_hot_input_gradient, loss_and_gradients
+from lstm_numpy.parameters import Arrays
 
 T, B = 64, 16  # the batch that the command runs
 
@@ -33,12 +34,7 @@ class Row(NamedTuple):
 
 
 def describe(
-    params: Mapping[str, Array],
-    ids: Array,
-    targets: Array,
-    *,
-    context: Array | None = None,
-    features: Sequence[str] = (),
+    params: Arrays, ids: Array, targets: Array, *, context: Array | None = None, features: Sequence[str] = ()
 ) -> tuple[float, dict[str, list[Row]]]:
     """The loss of one batch, and rows under the headings "parameters", "forward" and "backward".
 
@@ -46,21 +42,19 @@ def describe(
     trace, and the gradient of lstm1.Wx is lstm1.dWx.  features: their names; "lstm1.Wx1" becomes "lstm1.Wx1 place".
     """
     loss, grads, _, trace = loss_and_gradients(params, ids, targets, context=context)
-    whose = {f"{letter}{k}": f"{letter}{k} {name}" for k, name in enumerate(features, 1) for letter in ("Wx", "dWx")}
-    rows: dict[str, list[Row]] = {"parameters": [], "forward": [], "backward": []}
-    for name, parameter in params.items():
-        layer, _, letter = name.rpartition(".")
-        rows["parameters"].append(row(f"{layer}.{whose.get(letter, letter)}", parameter))
+    arrays: dict[str, dict[str, Array]] = {"parameters": dict(params), "forward": {}, "backward": {}}
     for part, values in trace.items():
         for field, array in values._asdict().items():
             if field == "dx" and array.size == 0:
                 array = few_hot_input_gradient(params, trace)
             if field not in ("gates", "correct"):  # they are parts of others
-                rows["backward" if field.startswith("d") else "forward"].append(row(f"{part}.{field}", array))
-    for name, gradient in grads.items():
-        layer, _, letter = name.rpartition(".")
-        rows["backward"].append(row(f"{layer}.{whose.get(f'd{letter}', f'd{letter}')}", gradient))
-    return loss, rows
+                arrays["backward" if field.startswith("d") else "forward"][f"{part}.{field}"] = array
+    arrays["backward"] |= {".d".join(name.rsplit(".", 1)): gradient for name, gradient in grads.items()}
+    whose = {f"lstm1.{d}Wx{k}": f" {name}" for k, name in enumerate(features, start=1) for d in ("", "d")}
+    return loss, {
+        heading: [row(name + whose.get(name, ""), array) for name, array in group.items()]
+        for heading, group in arrays.items()
+    }
 
 
 def row(name: str, array: Array) -> Row:

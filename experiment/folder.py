@@ -6,7 +6,7 @@ import contextlib
 import json
 import os
 import shlex
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -71,11 +71,6 @@ class RunFolder:
         """The run goes on: it is not reported until a new summary.json and the last file, index.html, are written."""
         self.summary.unlink(missing_ok=True)
         self.page.unlink(missing_ok=True)
-
-    def write_songs_table(self, rows: Iterable[Sequence[object]]) -> None:
-        """songs.tsv: of each song in songs.npz its path, the SHA-256 of its file, its split and its targets."""
-        lines = ["\t".join(map(str, row)) + "\n" for row in [("path", "sha256", "split", "tokens"), *rows]]
-        write_whole(self.songs_table, [line.encode("utf-8", "backslashreplace") for line in lines])
 
 
 def write_json(path: Path, facts: Mapping[str, Any]) -> None:

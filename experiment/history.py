@@ -1,9 +1,9 @@
-"""history.csv: what every training step gave, a row a step.  epochs.csv: a row an epoch.  Readable while a run goes on.
+"""history.csv: what every training step gave, a row a step.  epochs.csv: a row an epoch.
 
-A row has the loss and the accuracy of the step's batch, the global norm of its gradients before clipping, and the tokens
-scored and the seconds passed since the run began.  Some rows of history.csv have more, because it takes time: of each
-layer the norm of its gradients, before clipping, of the step that its parameters took, and of the parameters
-(gradient_lstm1, update_lstm1, weight_lstm1, ...), and how much of each gate is saturated (saturated_lstm1_i, ...).
+Loss and accuracy are those of the step's batch; gradient_norm is the global norm before clipping; tokens and seconds
+count from the beginning of the run.  Some rows have more, because it takes time: the norms of each layer's gradients,
+before clipping, of its step and of its parameters (gradient_lstm1, update_lstm1, weight_lstm1, ...), and the share of
+each gate's values that are saturated (saturated_lstm1_i, ...).
 """
 
 from __future__ import annotations
@@ -12,12 +12,13 @@ import math
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from experiment.folder import RunError
-from lstm_numpy.files import Array, read_whole, reading
+from lstm_numpy.files import Array, read_arrays, read_whole, reading, write_arrays
 from lstm_numpy.speed.workspace import Trace
 
 STEP_COLUMNS = ["step", "epoch", "loss", "accuracy", "learning_rate", "gradient_norm", "tokens", "seconds"]
@@ -26,6 +27,8 @@ EPOCH_COLUMNS = [
 ]  # fmt: skip
 GATES = {"i": (0.5, 0.4), "f": (0.5, 0.4), "o": (0.5, 0.4), "g": (0.0, 0.9)}  # saturated: so far from the middle
 MOST_BYTES = 2**29  # of a .csv file: millions of steps
+PERCENT = np.array([0, 1, 5, 25, 50, 75, 95, 99, 100.0])  # Q levels of a quantile
+Spread: TypeAlias = dict[str, Array]
 
 
 def step_columns(layers: Sequence[str]) -> list[str]:
@@ -38,22 +41,21 @@ def step_columns(layers: Sequence[str]) -> list[str]:
 class CsvLog:
     """Appends rows to a .csv file, whose first column must climb.  They reach it with flush().
 
-    OSError means that rows could not be written (a full disk).  They are kept, and the next flush writes them again
-    from the same place, so no row is lost or doubled.
+    A flush that fails (OSError: a full disk) can be repeated: no row is lost or doubled.
     """
 
     def __init__(self, path: Path, columns: Sequence[str], after: int = 0) -> None:
-        """A file that is there is continued; rows with more than `after` in the first column, and a row that is cut
-        short, are dropped.
+        """Goes on with a file that is there, without rows of more than `after` in the first column, or cut short.  0:
+        a new file, whatever is there.
 
         Nothing is written before the first flush.  Raises RunError where the file has other columns.
         """
         self._path, self._columns = path, list(columns)
         self._pending, self._size = ",".join(columns) + "\n", 0  # the size: bytes of the file that stay
-        if os.path.lexists(path):
-            lines, table = _read(path, columns)
-            kept = np.count_nonzero(table[:, 0] <= after)
-            self._pending, self._size = "", sum(len(line) + 1 for line in lines[: kept + 1])
+        if after and os.path.lexists(path):
+            kept = np.count_nonzero(read_log(path, columns)[columns[0]] <= after)
+            lines = path.read_bytes().split(b"\n")[: kept + 1]
+            self._pending, self._size = "", sum(len(line) + 1 for line in lines)
 
     def append(self, **values: float | None) -> None:
         """Add a row.  None and columns that are not named stay empty."""
@@ -83,12 +85,6 @@ def read_log(path: Path, columns: Sequence[str] = STEP_COLUMNS) -> dict[str, npt
     """
     if not os.path.lexists(path):
         return {}
-    lines, table = _read(path, columns)
-    return dict(zip(lines[0].split(","), table.T.copy(), strict=True))
-
-
-def _read(path: Path, columns: Sequence[str]) -> tuple[list[str], npt.NDArray[np.float64]]:
-    """The complete lines of a .csv file, and the numbers in all but the first."""
     with reading(path, RunError):
         header, *lines = read_whole(path, MOST_BYTES).decode("ascii", "replace").split("\n")[:-1] or [""]
         names = header.split(",")
@@ -98,7 +94,7 @@ def _read(path: Path, columns: Sequence[str]) -> tuple[list[str], npt.NDArray[np
         table = table.reshape(len(lines), len(names))
         if not (np.diff(table[:, 0], prepend=0) > 0).all():
             raise ValueError(f"its {names[0]}s do not climb")
-    return [header, *lines], table
+        return dict(zip(names, table.T.copy(), strict=True))
 
 
 def norms_by_layer(arrays: Mapping[str, Array], prefix: str = "") -> dict[str, float]:
@@ -142,3 +138,49 @@ def close_look(
         return columns | norms_by_layer(steps, "update_") | norms_by_layer(params, "weight_")
 
     return after_the_step
+
+
+# distributions.npz: how the values of each parameter are spread, and how that moves from epoch to epoch.
+#
+# A Spread holds "epochs" (E,) ints, and of each parameter, by name, its quantiles (E, Q) float32: 0 % is its smallest
+# value, 50 % its median, 100 % its largest.  Beside each "lstm1.b" (4H,) stand its parts "lstm1.b.i", "lstm1.b.f",
+# "lstm1.b.o", "lstm1.b.g", which begin apart.  The file holds the same arrays, and `percent`, the levels (Q,).
+
+
+def with_epoch(before: Spread, epoch: int, params: Mapping[str, Array]) -> Spread:
+    """The spread with a row more: the parameters at the end of `epoch` (0: before training).  before: {} at first."""
+    parts = dict(params)
+    for name, values in params.items():
+        if name.startswith("lstm") and name.endswith(".b"):
+            parts |= {f"{name}.{gate}": part for gate, part in zip("ifog", np.split(values, 4), strict=True)}
+    rows: Spread = {"epochs": np.array([epoch])}
+    rows |= {name: np.array([np.percentile(values, PERCENT)], np.float32) for name, values in parts.items()}
+    return {name: np.concatenate([before[name], row]) if before else row for name, row in rows.items()}
+
+
+def save_spread(path: Path, spread: Spread) -> None:
+    """Write the file, in one piece or not at all.  Raises OSError."""
+    write_arrays(path, {"percent": PERCENT, **spread})
+
+
+def load_spread(path: Path, until: float = math.inf) -> Spread:
+    """What the file says up to an epoch; {} where there is no file.  Raises RunError."""
+    if not os.path.lexists(path):
+        return {}
+    with reading(path, RunError):
+        arrays = read_arrays(path)
+        kept = arrays["epochs"] <= until
+        if not np.array_equal(arrays.pop("percent"), PERCENT):
+            raise ValueError("its quantiles are other ones; remove it to go on")
+        return {name: rows[kept] for name, rows in arrays.items()}
+
+
+def thinned(spread: Spread, most: int) -> Spread:
+    """At most `most` of the epochs, evenly spread, with the first and the last."""
+    rows = np.unique(np.linspace(0, len(spread["epochs"]) - 1, most).astype(int))
+    return {name: values[rows] for name, values in spread.items()}
+
+
+def at(spread: Spread, name: str, percent: float) -> Array:
+    """One of the quantiles of a parameter over the epochs (E,): at(spread, "lstm1.Wx", 50) is its median."""
+    return np.asarray(spread[name][:, PERCENT.tolist().index(percent)])

@@ -11,9 +11,8 @@ import numpy as np
 import numpy.typing as npt
 from tqdm import tqdm
 
-from experiment.distributions import load_spread, save_spread, with_epoch
 from experiment.folder import RunFolder
-from experiment.history import EPOCH_COLUMNS, CsvLog, step_columns
+from experiment.history import EPOCH_COLUMNS, CsvLog, load_spread, save_spread, step_columns, with_epoch
 from experiment.state import Progress
 from lstm_numpy.evaluation import Evaluation
 from lstm_numpy.parameters import layer_names
@@ -88,13 +87,9 @@ class Log:
         (loss, accuracy), number = self.progress.scores, self.progress.epoch + 1
         row = number, self.progress.step, loss, accuracy, valid.nats_per_token, valid.accuracy, learning_rate
         self.epochs.append(**dict(zip(EPOCH_COLUMNS, (*row, self.progress.seconds), strict=True)))
-        self.say(
+        tqdm.write(
             f"epoch {number:3}  train loss {loss:.3f}, accuracy {accuracy:5.1%}   "
             f"valid loss {valid.nats_per_token:.3f}, accuracy {valid.accuracy:5.1%}"
             + ("" if read == 1 else f"   the time is up: {read:.0%} of the epoch was read")
         )
         self.spread = with_epoch(self.spread, number, params)
-
-    def say(self, line: str) -> None:
-        """Print a line above the bar."""
-        tqdm.write(line)

@@ -20,9 +20,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from experiment.distributions import Spread, at, load_spread
 from experiment.folder import RunError, RunFolder, read_json
-from experiment.history import EPOCH_COLUMNS, GATES, read_log
+from experiment.history import EPOCH_COLUMNS, GATES, Spread, at, load_spread, read_log
 from lstm_numpy.files import Array, reading, write_whole
 from midi_io.music.picture import drawing_style
 
@@ -90,9 +89,7 @@ def learning_picture(history: Columns, epochs: Columns, ngrams: Mapping[str, flo
     """Loss and accuracy.  ngrams: nats per token of "uniform", "unigram", ..., as far as they are known."""
     figure, (upper, lower) = stacked_panels(2, history)
     titles = ["Loss", "Accuracy"]
-    heights = [np.quantile(history["loss"], 0.99), *ngrams.values()]  # a rare leap may leave the picture
     if epochs and len(epochs["epoch"]):
-        heights += epochs["valid_loss"].tolist()
         best = int(epochs["valid_loss"].argmin())
         nats, share, epoch = (epochs[name][best] for name in ("valid_loss", "valid_accuracy", "epoch"))
         titles = [
@@ -110,8 +107,8 @@ def learning_picture(history: Columns, epochs: Columns, ngrams: Mapping[str, flo
         axes.set_title(title)
     for name, nats in ngrams.items():
         upper.axhline(nats, color=GREY, linestyle=NGRAMS[name], label=f"{name} {nats:.2f}")
-    upper.set(ylabel="nats per token", ylim=(0, 1.06 * max(heights) or 1))
-    lower.set(ylabel="% of tokens", ylim=(0, min(100, lower.get_ylim()[1])))
+    upper.set(ylabel="nats per token", ylim=(0, None))
+    lower.set(ylabel="% of tokens", ylim=(0, None))
     legend_below(figure, upper)
     return figure
 

@@ -43,13 +43,11 @@ def final_figures(
     *,
     next_only: bool = False,
 ) -> tuple[dict[str, float], list[RepeatRow]]:
-    """What summary.json says of the valid and test songs: the network's nats beside those of n-grams, and accuracy.
-
-    And what valid tokens cost by the length of the passage before them that the song has repeated.
+    """What summary.json says of valid and test songs: the network's nats beside those of n-grams; and the repeats.
 
     found: the network's scores of "valid" and "test".  counted: what count_nats gives.  Each model is scored on the
-    same targets, and pays the same to spell a token that the vocabulary lacks.  Nats per beat leave <end> out, and so
-    does the sum `..._nats_of_notes`: for measures that are counted in beats or frames.
+    same targets, and pays the same to spell a token that the vocabulary lacks.  Nats per beat and `..._nats_of_notes`,
+    a sum, leave <end> out: for measures that are counted in beats or frames.
     """
     figures: dict[str, float] = {}
     repeats: list[RepeatRow] = []

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from tqdm import tqdm
 
 from experiment.command.outcome import FailedError
 from experiment.crew import crew
@@ -194,7 +195,7 @@ class Run:
             keep_tune(self.folder.learning, now.progress.epoch, writer, flags["seed"])
         log.flush()
         self.save(self.folder.last, **crew().everywhere(Run.all_lanes).saved())
-        log.say(f"saved step {now.progress.step}")
+        tqdm.write(f"saved step {now.progress.step}")
 
     def save(self, path: Path, **facts: Any) -> None:
         """The weights and some facts, in one piece or not at all."""

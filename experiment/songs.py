@@ -11,16 +11,14 @@ import numpy as np
 
 from experiment.crew import crew
 from experiment.folder import RunError, RunFolder
-from experiment.state import TrainingState
-from lstm_numpy.batches import UNKNOWN, Songs
-from lstm_numpy.checkpoint import Checkpoint, CheckpointError, load_checkpoint
-from lstm_numpy.files import Array, read_arrays, reading, write_arrays
+from lstm_numpy.batches import START, UNKNOWN, Songs
+from lstm_numpy.checkpoint import Checkpoint
+from lstm_numpy.files import Array, read_arrays, reading, write_arrays, write_whole
 from lstm_numpy.speed.machine import cores
 from midi_io.corpus import read_corpus, write_skipped
 from midi_io.corpus.dataset import build_dataset, cache_folder
 from midi_io.corpus.split import split_corpora
 from midi_io.disk import printable
-from midi_io.played import Played
 from midi_io.tokens.context import Context
 from midi_io.vocabulary import Vocabulary
 
@@ -47,9 +45,7 @@ class RunSongs(NamedTuple):
     @property
     def is_target(self) -> Array:
         """(ids,) bool: all but the first id of each song."""
-        first = np.zeros(len(self.songs.flat) + 1, bool)
-        first[self.songs.offsets] = True
-        return ~first[:-1]
+        return np.asarray(self.songs.flat != START)
 
     @property
     def spelling_nats(self) -> Array:
@@ -142,14 +138,14 @@ def read_songs(
         raise RunError(f"{len(data.vocabulary):,} tokens are too many; raise --min-count, or take --tokens note")
 
     told = Context(data.vocabulary, context)
-    rows = told.of_songs(data.flat, data.offsets) if told.sizes else None
-    ids = Songs(data.flat, data.offsets, rows, told.id_columns)
+    context_rows = told.of_songs(data.flat, data.offsets) if told.sizes else None
+    ids = Songs(data.flat, data.offsets, context_rows, told.id_columns)
     songs = RunSongs(ids, data.split, data.beats, data.bpm, data.spelling)
     songs.save(folder.songs)
-    folder.write_songs_table(
-        (printable(file.path), file.sha256, SPLITS[part], targets)
-        for file, part, targets in zip(data.files, data.split, ids.targets_per_song, strict=True)
-    )
+    rows = zip(data.files, data.split, ids.targets_per_song, strict=True)
+    lines = [f"{printable(file.path)}\t{file.sha256}\t{SPLITS[part]}\t{targets}\n" for file, part, targets in rows]
+    table = "".join(["path\tsha256\tsplit\ttokens\n", *lines])
+    write_whole(folder.songs_table, [table.encode("utf-8", "backslashreplace")])
     write_skipped([skipped for corpus in corpora for skipped in corpus.skipped], folder.skipped)
     lines = [corpus.report() for corpus in corpora]
     if corpus.found:
@@ -161,19 +157,3 @@ def read_songs(
     if songs.of("valid").unknown_share > 0.1 and data.vocabulary.scheme != "note":
         lines.append("more than 10 % of the valid tokens are unknown; --tokens note, note by note, knows all")
     return songs, data.vocabulary, told, lines
-
-
-def restore(
-    folder: RunFolder, saved: Checkpoint, scheme: str, grid: int, played: Played
-) -> tuple[RunSongs, Vocabulary, TrainingState]:
-    """What a run needs to go on after its last.npz, `saved`.  CheckpointError or RunError unless its files fit."""
-    with reading(folder.last, CheckpointError):
-        training = TrainingState.restored(saved.params, saved.config, saved.training)
-        vocabulary = Vocabulary(saved.vocabulary, scheme, grid, played)
-        _ = vocabulary.words  # each token is one of the scheme
-    songs = RunSongs.load(folder.songs, saved)
-    if training.progress.epoch:  # the best model so far, which the report needs
-        best = load_checkpoint(folder.model)
-        if best.config != saved.config or best.vocabulary != saved.vocabulary:
-            raise RunError(f"{folder.model}: is a model of another network than {folder.last.name}")
-    return songs, vocabulary, training

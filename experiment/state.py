@@ -44,15 +44,6 @@ class Progress:
         self.epoch_nats, self.epoch_correct = self.epoch_nats + nats, self.epoch_correct + correct
         self.epoch_tokens += tokens
 
-    def end_epoch(self, valid: float) -> bool:
-        """The epoch is finished, and the valid songs cost so many nats per token.  Returns whether that is the best."""
-        self.epoch, self.batch = self.epoch + 1, 0
-        self.epoch_nats, self.epoch_correct, self.epoch_tokens = 0.0, 0, 0
-        if self.best_valid is not None and valid >= self.best_valid:
-            return False
-        self.best_epoch, self.best_valid = self.epoch, valid
-        return True
-
 
 @dataclass
 class TrainingState:
@@ -76,12 +67,15 @@ class TrainingState:
 
         lower_on_plateau: halve the learning rate after each 2 epochs without a better one (as Huang and Wu 2016 do).
         """
-        self.state, self.masks = {}, {}
-        best = self.progress.end_epoch(valid)
-        waited = self.progress.epoch - self.progress.best_epoch
+        self.state, self.masks, now = {}, {}, self.progress
+        now.epoch, now.batch = now.epoch + 1, 0
+        now.epoch_nats, now.epoch_correct, now.epoch_tokens = 0.0, 0, 0
+        if now.best_valid is None or valid < now.best_valid:
+            now.best_epoch, now.best_valid = now.epoch, valid
+        waited = now.epoch - now.best_epoch
         if lower_on_plateau and waited and waited % PLATEAU_EPOCHS == 0:
             self.optimizer.learning_rate /= 2
-        return best
+        return waited == 0
 
     def saved(self) -> dict[str, Any]:
         """All but the weights, as save_checkpoint takes it."""
@@ -105,12 +99,8 @@ class TrainingState:
 
     def with_lanes(self, rows: Callable[[Array], npt.ArrayLike]) -> TrainingState:
         """The same state, where the lanes' rows (B, H) are what `rows` makes of them: some of them, or more."""
-
-        def changed(array: Array) -> Array:
-            return np.array(rows(array))
-
-        masks = {name: changed(mask) for name, mask in self.masks.items()}
-        return replace(self, state=each_array(self.state, changed), masks=masks)
+        masks = {name: np.array(rows(mask)) for name, mask in self.masks.items()}
+        return replace(self, state=each_array(self.state, lambda array: np.array(rows(array))), masks=masks)
 
     def check_place(self, B: int, batches: int) -> None:
         """ValueError unless the state may stand in an epoch of so many batches, each of B lanes."""

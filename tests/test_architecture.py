@@ -35,7 +35,7 @@ ORDER = {
     """,
     "experiment": """
         . command command.console command.arguments
-        sizes command.flags folder command.outcome crew history distributions state log
+        sizes command.flags folder command.outcome crew history state log
         songs tunes advice report plots describe
         listening page.embed page.learning page.reading page.units page run __main__
     """,

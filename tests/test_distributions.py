@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from hostile import REPLACEMENTS
 
-from experiment.distributions import (
+from experiment.folder import RunError
+from experiment.history import (
     PERCENT,
     Spread,
     at,
@@ -18,7 +19,6 @@ from experiment.distributions import (
     thinned,
     with_epoch,
 )
-from experiment.folder import RunError
 from lstm_numpy.files import Array, read_arrays, write_arrays
 from lstm_numpy.parameters import ModelConfig, init_params
 

@@ -18,9 +18,19 @@ from hostile import REPLACEMENTS
 
 from experiment import plots
 from experiment.__main__ import main
-from experiment.distributions import Spread, load_spread, save_spread, with_epoch
 from experiment.folder import RunError
-from experiment.history import EPOCH_COLUMNS, CsvLog, norms_by_layer, read_log, saturation, step_columns
+from experiment.history import (
+    EPOCH_COLUMNS,
+    CsvLog,
+    Spread,
+    load_spread,
+    norms_by_layer,
+    read_log,
+    saturation,
+    save_spread,
+    step_columns,
+    with_epoch,
+)
 from experiment.plots import (
     distributions_picture,
     draw_run,

@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import re
 import zlib
 from pathlib import Path
 from typing import Any
@@ -38,12 +39,7 @@ def to_html(data: Any) -> str:
     script = "\n".join((TEMPLATE / name).read_text(encoding="utf-8") for name in SCRIPTS)
     script = f'"use strict";\n(() => {{\n{script}\n}})();\n'
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
-    parts = {
-        "SCRIPT": script,
-        "STYLE": (TEMPLATE / "page.css").read_text(encoding="utf-8"),
-        "DIGEST": digest,
-        "DATA": to_json(data),
-    }
+    style = (TEMPLATE / "page.css").read_text(encoding="utf-8")
+    parts = {"SCRIPT": script, "STYLE": style, "DIGEST": digest, "DATA": to_json(data)}
     page = (TEMPLATE / "page.html").read_text(encoding="utf-8")
-    first, *rest = page.split("{{")
-    return first + "".join(parts[piece[: piece.index("}}")]] + piece[piece.index("}}") + 2 :] for piece in rest)
+    return re.sub(r"\{\{(\w+)\}\}", lambda name: parts[name[1]], page)

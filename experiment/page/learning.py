@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from experiment.distributions import at, thinned
 from experiment.folder import RunError
+from experiment.history import at, thinned
 from experiment.plots import learned
 from experiment.tunes import Composer, Opening
 from lstm_numpy.batches import START
