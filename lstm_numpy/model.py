@@ -245,12 +245,12 @@ def _in_parts(
     ValueError where the arguments do not fit together.
     """
     check(params, ids, targets, state, masks, context, workspace)
-    T, x, masks = len(ids), few_hot(ids, context), masks or {}
+    T, x = len(ids), few_hot(ids, context)
 
     def cut(lanes: slice, buffers: Buffers) -> Any:
         its_x, its_targets = (np.ascontiguousarray(whole[:, lanes], dtype=np.intp) for whole in (x, targets))
         its_state = state and each_array(state, lambda array: array[lanes])
-        its_masks = {name: mask[..., lanes, :] for name, mask in masks.items()}
+        its_masks = {name: mask[..., lanes, :] for name, mask in (masks or {}).items()}
         stack = Stack(params, T, its_x.shape[1], its_state, its_masks, buffers)
         return part(stack, its_x, its_targets), each_array(stack.state(T), np.copy)
 
