@@ -66,28 +66,6 @@ class RMSprop:
         self.averages = {name: state[name] for name in wanted}
 
 
-class Plateau:
-    """Halves the learning rate when the valid loss has not fallen for `patience` epochs (as Huang and Wu 2016 do).
-
-    `best` and `waited` are all that it remembers; put them back to continue.
-    """
-
-    def __init__(self, patience: int, factor: float = 0.5) -> None:
-        self.patience, self.factor = patience, factor
-        self.best, self.waited = math.inf, 0
-
-    def factor_after(self, valid_loss: float) -> float:
-        """What to multiply the learning rate by after an epoch with this valid loss."""
-        if valid_loss < self.best:
-            self.best, self.waited = valid_loss, 0
-            return 1.0
-        self.waited += 1
-        if self.waited < self.patience:
-            return 1.0
-        self.waited = 0
-        return self.factor
-
-
 def cosine(progress: float) -> float:
     """From 1 at progress 0 to 0 at progress 1, along half a cosine (Loshchilov and Hutter 2017, without restarts)."""
     return (1 + math.cos(math.pi * min(progress, 1.0))) / 2

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from lstm_numpy import RMSprop, clip_by_global_norm
-from lstm_numpy.optimizer import Plateau, cosine
+from lstm_numpy.optimizer import cosine
 
 pytestmark = pytest.mark.math
 
@@ -65,20 +65,6 @@ def test_rmsprop_moves_matrices_in_place_and_keeps_float32() -> None:
     assert optimizer.averages["w"].dtype == matrix.dtype == np.float32
     np.testing.assert_array_equal(optimizer.averages["w"], np.float32(0.25))
     np.testing.assert_allclose(matrix, 0.9, rtol=1e-6)
-
-
-def test_the_learning_rate_is_halved_when_the_loss_has_not_fallen_for_as_long_as_patience() -> None:
-    plateau = Plateau(patience=2)
-    losses = [3.0, 2.0, 2.0, 2.5, 2.1, 1.9, 1.95, 1.9]
-    assert [plateau.factor_after(loss) for loss in losses] == [1, 1, 1, 0.5, 1, 1, 1, 0.5]
-    assert (plateau.best, plateau.waited) == (1.9, 0)
-
-
-def test_a_plateau_begins_without_a_best_loss_and_takes_any_factor() -> None:
-    plateau = Plateau(patience=1, factor=0.1)
-    assert [plateau.factor_after(loss) for loss in (1e9, 1e9, 1e9)] == [1, 0.1, 0.1]
-    patient = Plateau(patience=2)
-    assert [patient.factor_after(loss) for loss in (math.inf, math.nan, math.inf)] == [1, 0.5, 1]
 
 
 def test_cosine_falls_from_1_to_0() -> None:
