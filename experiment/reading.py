@@ -16,9 +16,9 @@ from lstm_numpy.checkpoint import CONFIG, Checkpoint, CheckpointError, load_chec
 from lstm_numpy.files import reading
 from lstm_numpy.speed.machine import cores
 from midi_io.corpus import read_corpus, write_skipped
-from midi_io.corpus.dataset import Dataset, build_dataset, cache_folder, programs_named
-from midi_io.corpus.split import split_corpora
+from midi_io.corpus.dataset import Dataset, build_dataset, cache_folder, split_corpora
 from midi_io.disk import printable
+from midi_io.music.instruments import programs_of
 from midi_io.played import Played
 from midi_io.tokens.context import Context
 from midi_io.vocabulary import Vocabulary
@@ -62,7 +62,7 @@ def read_songs(
     """
     options: dict[str, Any] = {
         "scheme": scheme, "grid": grid, "max_bytes": max_bytes, "drums": drums,
-        "programs": programs_named(instruments), "cache": cache_folder(),
+        "programs": {program for name in instruments for program in programs_of(name)} or None, "cache": cache_folder(),
         "workers": cores(), "executor": crew().spread, "progress": progress,
     }  # fmt: skip
     corpus = read_corpus(midi, velocities=velocities, snap=snap, families=families, **options, **chosen)

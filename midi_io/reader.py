@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import defaultdict, deque
 
 from midi_io.disk import MidiError, StrPath, printable, read_bytes
-from midi_io.events import split_file
+from midi_io.events import METER, NOTE_OFF, NOTE_ON, PROGRAM, TEMPO, TITLE, split_file
 from midi_io.notes import Note, Song
 
 MAX_BYTES = 4_000_000  # of a file: the largest scores have a tenth
@@ -41,38 +41,37 @@ def parse_song(data: bytes) -> Song:
         return _song(data)
     except MidiError:
         raise
-    except Exception as error:  # no file may stop a run, whatever mido finds in it
+    except Exception as error:  # no file may stop a run, whatever it holds
         raise MidiError(f"is damaged ({type(error).__name__}: {printable(str(error))[:80]})") from error
 
 
 def _song(data: bytes) -> Song:
-    division, tracks = split_file(data)
+    division, tracks, high = split_file(data)
     found: list[tuple[int, int, bool, int, int, int]] = []  # start, pitch, drum, program, duration, velocity: in ticks
     tempos: dict[int, int] = {}  # tick: microseconds per beat
     meters: dict[int, tuple[int, int]] = {}  # tick: numerator, denominator
-    title, high = "", 0
+    title = ""
     for number, track in enumerate(tracks):
-        high += len(track.high)
         programs = [0] * 16
         sounding: dict[tuple[int, int], deque[tuple[int, int, int]]] = defaultdict(deque)
-        for tick, message in track.events:
-            kind = message.type
-            if kind in ("note_on", "note_off"):
-                channel, pitch = message.channel, message.note
+        for tick, kind, content in track:
+            channel, length = kind & 0x0F, len(content)
+            if kind >= PROGRAM:
+                programs[channel] = content[0]
+            elif kind >= NOTE_OFF:
+                pitch, velocity = content
                 waiting = sounding[channel, pitch]
-                if kind == "note_on" and message.velocity:
-                    waiting.append((tick, message.velocity, programs[channel]))
+                if kind >= NOTE_ON and velocity:
+                    waiting.append((tick, velocity, programs[channel]))
                 elif waiting:
                     start, velocity, program = waiting.popleft()
                     found.append((start, pitch, channel == DRUM_CHANNEL, program, tick - start, velocity))
-            elif kind == "program_change":
-                programs[message.channel] = message.program
-            elif kind == "set_tempo":
-                tempos[tick] = message.tempo
-            elif kind == "time_signature":
-                meters[tick] = message.numerator, message.denominator
-            elif kind == "track_name" and number == 0:
-                title = title or _text(message.name)
+            elif kind == TEMPO and length == 3 and any(content):
+                tempos[tick] = int.from_bytes(content, "big")
+            elif kind == METER and length == 4 and content[0] and content[1] <= 6:
+                meters[tick] = content[0], 2 ** content[1]
+            elif kind == TITLE and number == 0:
+                title = title or _text(content)
     found.sort()
     bpm = round(60e6 / tempos[min(tempos)], 3) if tempos else 120.0
     beat = _ticks_per_beat(division, bpm)
@@ -96,10 +95,10 @@ def _ticks_per_beat(division: int, bpm: float) -> float:
     return frames_per_second * parts * 60 / bpm
 
 
-def _text(latin: str) -> str:
-    """A title in one line.  mido reads Latin-1; where the bytes are valid UTF-8, they are read as that."""
+def _text(content: bytes) -> str:
+    """A title in one line: UTF-8, or Latin-1 where the bytes are not valid UTF-8."""
     try:
-        text = latin.encode("latin-1").decode("utf-8")
+        text = content.decode("utf-8")
     except UnicodeDecodeError:
-        text = latin
+        text = content.decode("latin-1")
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())

@@ -23,7 +23,7 @@ ORDER = {
     "midi_io": """
         notes disk events reader writer played
         tokens.words tokens.chord tokens.note tokens vocabulary tokens.grammar .
-        music music.instruments corpus.files corpus.workers corpus.batch corpus corpus.split corpus.dataset
+        music music.instruments corpus.files corpus.workers corpus.batch corpus corpus.dataset
         music.meter music.statistics tokens.hearing tokens.context music.picture music.sound __main__
     """,
     "lstm_numpy": """

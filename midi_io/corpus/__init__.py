@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import zlib
 from collections import Counter
-from collections.abc import Collection, Generator, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from midi_io.corpus.batch import Batch, Cache, CorpusSong, Options, chosen_notes, read_batch
+from midi_io.corpus.batch import Batch, CorpusSong, Options, chosen_notes, entry_of, from_cache
 from midi_io.corpus.files import (
     CorpusError,
     FoundFile,
@@ -30,10 +30,10 @@ from midi_io.corpus.files import (
     in_fair_order,
 )
 from midi_io.corpus.workers import Executor, in_processes
-from midi_io.disk import MidiError, StrPath, printable, write_whole
+from midi_io.disk import MidiError, StrPath, printable, read_bytes, write_whole
 from midi_io.notes import Note
 from midi_io.played import AS_WRITTEN, Played, suits
-from midi_io.reader import MAX_BYTES, read_song
+from midi_io.reader import MAX_BYTES
 
 __all__ = ["Corpus", "CorpusError", "CorpusSong", "Skipped", "read_corpus", "write_skipped"]
 
@@ -113,11 +113,17 @@ def read_corpus(
     asked = (velocities, snap, families)
     played, found = suits(list(_sample(files, options))) if None in asked else (AS_WRITTEN, "")
     options = options._replace(played=played.asked(*asked))
+    if cache:
+        with suppress(OSError):
+            cache.mkdir(parents=True, exist_ok=True)
+    jobs = [(batch, cache and cache / entry_of(batch, options)) for batch in _cut(files)]
+    unread = sum(file.size for batch, entry in jobs if not (entry and entry.is_file()) for file in batch)
+    how, workers = (executor, workers) if unread >= WORTH_PROCESSES else (in_processes, 1)
     with (
         tqdm(total=len(files), desc="reading", unit=" files", disable=not progress) as bar,
-        closing(_read_batches(list(_cut(files)), options, cache, workers, executor, bar)) as batches,
+        closing(how(partial(from_cache, options=options), jobs, workers)) as batches,
     ):
-        songs, tokens = _merge(batches, skipped, max_songs)
+        songs, tokens = _merge(batches, skipped, max_songs, bar)
     if not songs:
         raise CorpusError(f"{names}: none of {len(files):,} MIDI files is usable ({_kinds(skipped)})")
     return Corpus(songs, tokens, skipped, scheme, grid, options.played, found)
@@ -133,7 +139,7 @@ def _sample(files: Iterable[FoundFile], options: Options) -> Iterator[list[Note]
     """The chosen notes of a few files, a fair sample; what cannot be read is left out."""
     for file in in_fair_order(files)[:SAMPLE]:
         with suppress(MidiError):
-            yield chosen_notes(read_song(file.path, max_bytes=options.max_bytes).notes, options)
+            yield chosen_notes(read_bytes(file.path, options.max_bytes), options)[1]
 
 
 def _kinds(skipped: Iterable[Skipped]) -> str:
@@ -142,13 +148,14 @@ def _kinds(skipped: Iterable[Skipped]) -> str:
 
 
 def _merge(
-    batches: Iterable[Batch], skipped: list[Skipped], max_songs: int | None
+    batches: Iterable[Batch], skipped: list[Skipped], max_songs: int | None, bar: tqdm[Any]
 ) -> tuple[list[CorpusSong], list[str]]:
     """Songs with one list of tokens.  Of files with the same music the first is kept; skipped gets the others."""
     index: dict[str, int] = {}
     first: dict[str, str] = {}  # the SHA-256 of a song's tokens: where it was first found
     songs: list[CorpusSong] = []
     for batch in batches:
+        bar.update(len(batch.songs) + len(batch.skipped))
         skipped += batch.skipped
         new_id = np.array([index.setdefault(token, len(index)) for token in batch.tokens])
         for song in batch.songs:
@@ -160,23 +167,6 @@ def _merge(
             if len(songs) == max_songs:
                 return songs, list(index)
     return songs, list(index)
-
-
-def _read_batches(
-    batches: list[list[FoundFile]], options: Options, folder: Path | None, workers: int, executor: Executor,
-    bar: tqdm[Any],
-) -> Generator[Batch, None, None]:  # fmt: skip
-    """Every batch in its order, from the cache, or read by the workers."""
-    cache = Cache(folder, options) if folder else None
-    read = cache.read if cache else partial(read_batch, options=options)
-    kept = [cache is not None and os.access(cache.entry(batch), os.R_OK) for batch in batches]
-    missing = [batch for batch, known in zip(batches, kept, strict=True) if not known]
-    much = sum(file.size for batch in missing for file in batch) >= WORTH_PROCESSES
-    with closing(executor(read, missing, workers) if much else in_processes(read, missing, 1)) as results:
-        for batch, known in zip(batches, kept, strict=True):
-            loaded = cache.load(batch) if cache and known else next(results)
-            bar.update(len(batch))
-            yield loaded or read(batch)  # an entry may be damaged
 
 
 def _cut(files: Iterable[FoundFile]) -> Iterator[list[FoundFile]]:

@@ -1,8 +1,7 @@
 """Some MIDI files as ids, and a cache of what was read.
 
-Workers read batches of files, and each writes its result into the cache.  The name of an entry follows from the files,
-the options and the text of this package, so an entry is always what would be read.  Two runs may share a cache, and
-anything in it may be deleted at any time.
+Workers read batches of files, and each writes its result into the cache.  An entry is always what would be read.  Two
+runs may share a cache, and anything in it may be deleted at any time.
 """
 
 from __future__ import annotations
@@ -13,16 +12,16 @@ import os
 import zlib
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import mido
 import numpy as np
 import numpy.typing as npt
 
 from midi_io.corpus.files import FoundFile, Skipped
 from midi_io.disk import MidiError, read_bytes, write_whole
-from midi_io.notes import Note
+from midi_io.notes import Note, Song
 from midi_io.played import AS_WRITTEN, Played, simplified
 from midi_io.reader import parse_song
 from midi_io.tokens import encode
@@ -70,9 +69,8 @@ def read_batch(files: Sequence[FoundFile], options: Options) -> Batch:
     for file in files:
         try:
             data = read_bytes(file.path, options.max_bytes)
-            song = parse_song(data)
-            notes = simplified(chosen_notes(song.notes, options), options.played)
-            tokens = encode(notes, options.scheme, options.grid)
+            song, notes = chosen_notes(data, options)
+            tokens = encode(simplified(notes, options.played), options.scheme, options.grid)
             if len(tokens) < SHORTEST_SONG:
                 raise MidiError(f"has {len(tokens)} tokens; a song has {SHORTEST_SONG} or more", "too short")
         except MidiError as error:
@@ -84,55 +82,51 @@ def read_batch(files: Sequence[FoundFile], options: Options) -> Batch:
     return Batch(list(index), songs, skipped)
 
 
-class Cache:
-    """A folder of batches.  An entry is a line of JSON and the ids of all its songs, packed and summed by zlib.
-
-    A cache that cannot be written or read costs time, and nothing else.
-    """
-
-    def __init__(self, folder: Path, options: Options) -> None:
-        self.folder, self.options = folder, options
-        program = hashlib.sha256(f"{mido.version_info} {options}".encode())
-        for source in sorted(Path(__file__).parents[1].rglob("*.py")):
-            program.update(source.read_bytes())
-        self._program = program.digest()
-        with suppress(OSError):
-            folder.mkdir(parents=True, exist_ok=True)
-
-    def entry(self, files: Sequence[FoundFile]) -> Path:
-        """Where the batch of these files is, or will be."""
-        stamps = os.fsencode("\n".join([f"{file.path} {file.stamp}" for file in files]))
-        return self.folder / f"{hashlib.sha256(self._program + stamps).hexdigest()}.batch"
-
-    def load(self, files: Sequence[FoundFile]) -> Batch | None:
-        """The batch of these files; None if it is not there, or damaged."""
-        try:
-            about, _, flat = zlib.decompress(read_bytes(self.entry(files), MAX_ENTRY)).partition(b"\n")
-        except (MidiError, zlib.error):
-            return None
-        tokens, rows, lengths, skipped = json.loads(about)
-        ids = np.split(np.frombuffer(flat, np.min_scalar_type(len(tokens))), np.cumsum(lengths)[:-1])
-        songs = [CorpusSong._make([*row, its_ids]) for row, its_ids in zip(rows, ids, strict=False)]
-        return Batch(tokens, songs, [Skipped(*row) for row in skipped])
-
-    def read(self, files: Sequence[FoundFile]) -> Batch:
-        """Read the files, and keep the batch."""
-        batch = tokens, songs, skipped = read_batch(files, self.options)
-        about = [tokens, [song[:-1] for song in songs], [len(song.ids) for song in songs], skipped]
-        flat = b"".join([song.ids.astype(np.min_scalar_type(len(tokens))).tobytes() for song in songs])
-        data = zlib.compress(json.dumps(about).encode() + b"\n" + flat, level=1)
-        if len(data) <= MAX_ENTRY and not any(kind in NOT_KEPT for _, kind, _ in skipped):
-            with suppress(MidiError):
-                write_whole(self.entry(files), data)
-        return batch
-
-
-def chosen_notes(notes: list[Note], options: Options) -> list[Note]:
-    """The notes of the chosen instruments.  MidiError where there is none."""
-    if not notes:
+def chosen_notes(data: bytes, options: Options) -> tuple[Song, list[Note]]:
+    """The song in a MIDI file, and its notes of the chosen instruments.  MidiError where there is none."""
+    song = parse_song(data)
+    if not song.notes:
         raise MidiError("has no notes", "no notes")
     wanted = range(128) if options.programs is None else options.programs
-    chosen = [note for note in notes if (options.drums if note.drum else note.program in wanted)]
+    chosen = [note for note in song.notes if (options.drums if note.drum else note.program in wanted)]
     if not chosen or (options.programs is not None and all(note.drum for note in chosen)):
         raise MidiError("has no note of the chosen instruments", "other instruments")
-    return chosen
+    return song, chosen
+
+
+def entry_of(files: Sequence[FoundFile], options: Options) -> str:
+    """The name in a cache of what these files hold: it follows from them, the options and the text of this package."""
+    stamps = os.fsencode("\n".join([f"{options}", *(f"{file.path} {file.stamp}" for file in files)]))
+    return f"{hashlib.sha256(_program() + stamps).hexdigest()}.batch"
+
+
+def from_cache(job: tuple[Sequence[FoundFile], Path | None], options: Options) -> Batch:
+    """The batch of some files, from its entry in a cache if it is there, or read and kept there.
+
+    An entry is a line of JSON and the ids of all its songs, packed and summed by zlib.  A cache that cannot be written
+    or read costs time, and nothing else.
+    """
+    files, entry = job
+    if not entry:
+        return read_batch(files, options)
+    try:
+        about, _, flat = zlib.decompress(read_bytes(entry, MAX_ENTRY)).partition(b"\n")
+    except (MidiError, zlib.error):
+        batch = tokens, songs, skipped = read_batch(files, options)
+        about = json.dumps([tokens, [song[:-1] for song in songs], [len(song.ids) for song in songs], skipped]).encode()
+        flat = b"".join([song.ids.astype(np.min_scalar_type(len(tokens))).tobytes() for song in songs])
+        if not any(kind in NOT_KEPT for _, kind, _ in skipped):
+            with suppress(MidiError):
+                write_whole(entry, zlib.compress(about + b"\n" + flat, level=1))
+        return batch
+    tokens, rows, lengths, skipped = json.loads(about)
+    ids = np.split(np.frombuffer(flat, np.min_scalar_type(len(tokens))), np.cumsum(lengths)[:-1])
+    songs = [CorpusSong._make([*row, its_ids]) for row, its_ids in zip(rows, ids, strict=False)]
+    return Batch(tokens, songs, [Skipped(*row) for row in skipped])
+
+
+@cache
+def _program() -> bytes:
+    """The SHA-256 of this package."""
+    sources = sorted(Path(__file__).parents[1].rglob("*.py"))
+    return hashlib.sha256(b"".join([source.read_bytes() for source in sources])).digest()

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from midi_io.disk import MidiError, MidiIoError, StrPath, fault, printable, read_bytes
+from midi_io.disk import MidiError, MidiIoError, StrPath, printable, read_bytes
 
 SYSTEM = ("/proc", "/sys")  # what looks like files there never ends
 MAX_LIST = 50_000_000  # bytes of a list of files or a table of genres
@@ -47,45 +47,38 @@ def find_files(folders: Iterable[StrPath]) -> tuple[list[FoundFile], list[Skippe
     """
     files: dict[str, FoundFile] = {}
     skipped: list[Skipped] = []
-    seen: set[tuple[int, int]] = set()
+    seen: set[str] = set()
 
     def closed(error: OSError) -> None:
         skipped.append(Skipped(error.filename, "unreadable folder", f"cannot be opened: {error.strerror}"))
 
-    def add(path: str) -> None:
-        try:
-            status = Path(path).stat()
-        except OSError as error:
-            skipped.append(Skipped(path, "missing", f"cannot be found: {error.strerror}"))
-            return
-        # The change time (ctime) shows a change even where the modification time was set back.
-        stamp = f"{status.st_ino} {status.st_size} {status.st_mtime_ns} {status.st_ctime_ns}"
-        if stat.S_ISREG(status.st_mode):
-            files.setdefault(path, FoundFile(path, status.st_size, stamp))
-        else:
-            skipped.append(Skipped(path, "not a file", "is not a regular file"))
-
-    for place in folders:
-        given = os.fspath(place)
-        if not given or os.path.realpath(given).startswith(SYSTEM):
-            raise CorpusError(f"{printable(given) or 'empty name'}: is no folder of music; give one with .mid files")
-        try:
-            if not stat.S_ISDIR(Path(given).stat().st_mode):
-                add(given)
-                continue
-        except (OSError, ValueError) as error:
-            raise CorpusError(f"{printable(given)}: no MIDI files can be read there ({fault(error)})") from None
-        for folder, subfolders, names in os.walk(given, onerror=closed, followlinks=True):
-            status = Path(folder).stat()
-            if (status.st_dev, status.st_ino) in seen:
+    for place in [os.fspath(folder) for folder in folders]:
+        if not place or os.path.realpath(place).startswith(SYSTEM) or not os.access(place, os.F_OK):
+            name = printable(place) or "empty name"
+            raise CorpusError(f"{name}: is no folder of music, or not there; give one with .mid files")
+        found = [] if Path(place).is_dir() else [place]
+        for folder, subfolders, names in () if found else os.walk(place, onerror=closed, followlinks=True):
+            real = os.path.realpath(folder)
+            if real in seen:
                 skipped.append(Skipped(folder, "folder linked twice", "leads to a folder that is read already"))
+            if real in seen or real.startswith(SYSTEM):
                 subfolders.clear()
                 continue
-            seen.add((status.st_dev, status.st_ino))
-            subfolders[:] = sorted(name for name in subfolders if not str(Path(folder, name)).startswith(SYSTEM))
-            for name in sorted(names):
-                if name.lower().endswith(SUFFIXES):
-                    add(str(Path(folder, name)))
+            seen.add(real)
+            subfolders.sort()
+            found += [str(Path(folder, name)) for name in sorted(names) if name.lower().endswith(SUFFIXES)]
+        for path in found:
+            try:
+                status = Path(path).stat()
+            except OSError as error:
+                skipped.append(Skipped(path, "missing", f"cannot be found: {error.strerror}"))
+                continue
+            if not stat.S_ISREG(status.st_mode):
+                skipped.append(Skipped(path, "not a file", "is not a regular file"))
+                continue
+            # The change time (ctime) shows a change even where the modification time was set back.
+            stamp = f"{status.st_ino} {status.st_size} {status.st_mtime_ns} {status.st_ctime_ns}"
+            files[path] = FoundFile(path, status.st_size, stamp)
     return list(files.values()), skipped
 
 
