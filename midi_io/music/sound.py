@@ -49,6 +49,13 @@ FAMILIES = [  # of General MIDI, 8 programs each
     PLUCKED, STRUCK, BLOWN, PLUCKED, PLUCKED, BOWED, BOWED, BLOWN,
     BLOWN, BLOWN, BOWED, BOWED, BOWED, PLUCKED, STRUCK, STRUCK,
 ]  # fmt: skip
+DRUMS = {  # frequency when struck and afterwards, loudness of the noise, seconds
+    **dict.fromkeys((35, 36), (160.0, 45.0, 0.05, 0.25)),  # bass drum
+    **dict.fromkeys((37, 38, 39, 40), (240.0, 170.0, 0.8, 0.18)),  # snare, rim, clap
+    **{pitch: (2.5 * pitch + 40, 1.6 * pitch, 0.1, 0.3) for pitch in (41, 43, 45, 47, 48, 50)},  # toms
+    **dict.fromkeys((46, 49, 51, 52, 53, 55, 57, 59), (0.0, 0.0, 0.6, 0.9)),  # open hi-hat, cymbals
+}
+OTHER_DRUMS = 0.0, 0.0, 0.6, 0.07  # closed hi-hat, shakers, wood
 OTHERS = {45: PLUCKED, 46: PLUCKED, 47: STRUCK, 109: BLOWN, 110: BOWED, 111: BLOWN}  # unlike their families
 
 
@@ -104,15 +111,7 @@ def tone(pitch: int, program: int, length: int, rate: int) -> Array:
 
 def drum_sound(pitch: int, rate: int) -> Array:
     """(n,) float32: one stroke on a key of the drum kit."""
-    high, low, noise, lasts = 0.0, 0.0, 0.6, 0.07  # closed hi-hat, shakers, wood
-    if pitch in (35, 36):  # bass drum
-        high, low, noise, lasts = 160.0, 45.0, 0.05, 0.25
-    elif pitch in (41, 43, 45, 47, 48, 50):  # toms, from low to high
-        high, low, noise, lasts = 2.5 * pitch + 40, 1.6 * pitch, 0.1, 0.3
-    elif pitch in (37, 38, 39, 40):  # snare, rim, clap
-        high, low, noise, lasts = 240.0, 170.0, 0.8, 0.18
-    elif pitch in (46, 49, 51, 52, 53, 55, 57, 59):  # open hi-hat, cymbals
-        lasts = 0.9
+    high, low, noise, lasts = DRUMS.get(pitch, OTHER_DRUMS)
     seconds = np.arange(round(4 * lasts * rate)) / rate
     hiss = np.diff(np.random.default_rng(pitch).uniform(-1, 1, len(seconds) + 1))  # more of the high than of the low
     body = np.sin(2 * np.pi * (low * seconds + (high - low) * 0.04 * (1 - np.exp(-seconds / 0.04))))

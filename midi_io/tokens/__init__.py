@@ -8,8 +8,9 @@ paper    what is struck together is one word; no durations
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from functools import lru_cache
+from itertools import takewhile
 
 from midi_io.notes import Note, quantise
 from midi_io.tokens.chord import CHORD, PAPER
@@ -37,10 +38,12 @@ def decode(tokens: Iterable[str], scheme: str = "note", grid: int = 12) -> list[
     """The notes that tokens of a scheme stand for, in any order of tokens, put on the grid.
 
     Ignores `<start>` and `<unk>`, and stops at `<end>`.  Decoding a song's `note` tokens gives its quantised notes.
-    Raises TokenError, with the place, for a token that is none of the scheme's; ValueError if there is no such scheme.
+    Raises TokenError for a token that is none of the scheme's, ValueError if there is no such scheme.
     """
     spelling = _scheme(scheme)
-    return quantise(spelling.decode(_words(tokens, spelling)), math.lcm(grid, spelling.divide))
+    words = takewhile(lambda word: word.kind != END, (parse(token, scheme) for token in tokens))
+    notes = spelling.decode(word for word in words if word.kind not in SPECIALS)
+    return quantise(notes, math.lcm(grid, spelling.divide))
 
 
 @lru_cache(maxsize=1 << 16)
@@ -78,16 +81,3 @@ def _scheme(name: str) -> Scheme:
     if name not in SCHEMES:
         raise ValueError(f"no token scheme {name!r}: choose one of {', '.join(SCHEMES)}")
     return SCHEMES[name]
-
-
-def _words(tokens: Iterable[str], scheme: Scheme) -> Iterator[Word]:
-    """The words before `<end>`, without `<start>` and `<unk>`."""
-    for index, token in enumerate(tokens):
-        try:
-            word = parse(token, scheme.name)
-        except TokenError:
-            raise TokenError(token, scheme, index) from None
-        if word.kind == END:
-            return
-        if word.kind not in SPECIALS:
-            yield word

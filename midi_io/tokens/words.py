@@ -63,13 +63,11 @@ class Scheme(NamedTuple):
 
 
 class TokenError(MidiIoError, ValueError):
-    """A text that is no token of its scheme.  `index` is its place in a list of tokens, from 0, if it has one."""
+    """A text that is no token of its scheme."""
 
-    def __init__(self, token: str, scheme: Scheme, index: int | None = None) -> None:
+    def __init__(self, token: str, scheme: Scheme) -> None:
         shown = ascii(token if len(token) <= 40 else token[:37] + "...")
-        place = "" if index is None else f"line {index + 1}: "
-        super().__init__(f"{place}{shown} is no token of scheme {scheme.name!r} (such as {scheme.example})")
-        self.token, self.scheme, self.index = token, scheme, index
+        super().__init__(f"{shown} is no token of scheme {scheme.name!r} (such as {scheme.example})")
 
 
 @lru_cache(maxsize=1 << 14)
