@@ -180,7 +180,7 @@ def test_a_file_that_vanishes_while_the_others_are_read(folder, monkeypatch):
             Path(path).unlink()
         return read_bytes(path, max_bytes)
 
-    monkeypatch.setattr("midi_io.corpus.batch.read_bytes", vanishing)
+    monkeypatch.setattr("midi_io.corpus.read_bytes", vanishing)
     corpus = read(folder)
     assert len(corpus.songs) == 5
     assert [(Path(path).name, kind) for path, kind, _ in corpus.skipped] == [("two.mid", "missing")]
@@ -340,7 +340,7 @@ def reads(monkeypatch):
             opened.append(Path(path).name)
         return read_bytes(path, max_bytes)
 
-    monkeypatch.setattr("midi_io.corpus.batch.read_bytes", counting)
+    monkeypatch.setattr("midi_io.corpus.read_bytes", counting)
     return opened
 
 
@@ -370,7 +370,7 @@ def test_the_cache_notices_changed_options_and_a_changed_program(folder, tmp_pat
         assert content(read(folder, cache=tmp_path / "cache", **options)) == content(read(folder, **options))
         assert len(reads) == 12
         reads.clear()
-    monkeypatch.setattr("midi_io.corpus.batch._program", lambda: b"another")
+    monkeypatch.setattr("midi_io.corpus._program", lambda: b"another")
     read(folder, cache=tmp_path / "cache")
     assert len(reads) == 6
 
@@ -392,7 +392,7 @@ def test_anything_in_the_cache_may_be_deleted_or_damaged(folder, tmp_path):
 
 
 def test_a_fault_that_may_pass_is_not_remembered(folder, tmp_path, monkeypatch):
-    monkeypatch.setattr("midi_io.corpus.batch.read_bytes", lambda path, size: read_bytes(f"{path}.gone", size))
+    monkeypatch.setattr("midi_io.corpus.read_bytes", lambda path, size: read_bytes(f"{path}.gone", size))
     with pytest.raises(CorpusError, match=r"none of 6 MIDI files is usable \(6 missing\)"):
         read(folder, cache=tmp_path / "cache")
     monkeypatch.undo()
@@ -425,17 +425,17 @@ def test_a_run_that_is_stopped_goes_on_where_it_was(tmp_path, monkeypatch, reads
     many(tmp_path / "music", 300)
     expected = content(read(tmp_path / "music"))
     reads.clear()
-    counting = sys.modules["midi_io.corpus.batch"].read_bytes
+    counting = sys.modules["midi_io.corpus"].read_bytes
 
     def interrupted(path, max_bytes):
         if len(reads) == 250:
             raise KeyboardInterrupt
         return counting(path, max_bytes)
 
-    monkeypatch.setattr("midi_io.corpus.batch.read_bytes", interrupted)
+    monkeypatch.setattr("midi_io.corpus.read_bytes", interrupted)
     with pytest.raises(KeyboardInterrupt):
         read(tmp_path / "music", cache=tmp_path / "cache")
-    monkeypatch.setattr("midi_io.corpus.batch.read_bytes", counting)
+    monkeypatch.setattr("midi_io.corpus.read_bytes", counting)
     assert content(read(tmp_path / "music", cache=tmp_path / "cache")) == expected
     assert 300 < len(reads) < 450  # not everything twice
 

@@ -295,7 +295,7 @@ def test_whatever_goes_wrong_becomes_a_midi_error(monkeypatch):
         def broken(_, fault=fault):
             raise fault
 
-        monkeypatch.setattr("midi_io.reader.split_file", broken)
+        monkeypatch.setattr("midi_io.reader._split", broken)
         with pytest.raises(MidiError) as caught:
             parse_song(GOOD)
         assert str(caught.value).isprintable()

@@ -1,25 +1,29 @@
 """From folders of MIDI files to songs of ids, read by several processes, and kept in a cache for the next run.
 
-The files are cut into batches of about a second's work; see batch.py.  A run that was killed goes on after the batches
-that it finished.
+The files are cut into batches of about a second's work.  Workers read them, and each writes its result into the cache,
+so a run that was killed goes on after the batches that it finished.  Two runs may share a cache, and anything in it may
+be deleted at any time.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import zlib
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
+from functools import cache as cached
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 from tqdm import tqdm
 
-from midi_io.corpus.batch import Batch, CorpusSong, Options, chosen_notes, entry_of, from_cache
 from midi_io.corpus.files import (
     CorpusError,
     FoundFile,
@@ -31,15 +35,30 @@ from midi_io.corpus.files import (
 )
 from midi_io.corpus.workers import Executor, in_processes
 from midi_io.disk import MidiError, StrPath, printable, read_bytes, write_whole
-from midi_io.notes import Note
-from midi_io.played import AS_WRITTEN, Played, suits
-from midi_io.reader import MAX_BYTES
+from midi_io.notes import Note, Song
+from midi_io.played import AS_WRITTEN, Played, simplified, suits
+from midi_io.reader import MAX_BYTES, parse_song
+from midi_io.tokens import encode
 
 __all__ = ["Corpus", "CorpusError", "CorpusSong", "Skipped", "read_corpus", "write_skipped"]
 
-BATCH_FILES, BATCH_BYTES = 128, 1_000_000  # at most
+SHORTEST_SONG = 8  # tokens: less is a test tone or a jingle
 SAMPLE = 32  # files, which tell how songs like these are played
+BATCH_FILES, BATCH_BYTES = 128, 1_000_000  # at most
 WORTH_PROCESSES = 3_000_000  # bytes: less is read here before other processes have started
+MAX_ENTRY = 32_000_000  # bytes of a batch in the cache
+NOT_KEPT = {"missing", "unreadable"}  # faults that may be gone next time
+
+
+class CorpusSong(NamedTuple):
+    """One song: its file, the tempo that the file gives, and its ids in the tokens of its Corpus."""
+
+    path: str
+    sha256: str  # of the file
+    content: str  # SHA-256 of the tokens: the same for the same music in another file
+    bpm: float
+    high_bytes: int  # data bytes above 127, of which 7 bits were read
+    ids: npt.NDArray[np.unsignedinteger[Any]]
 
 
 @dataclass(frozen=True)
@@ -64,25 +83,15 @@ class Corpus:
 
 
 def read_corpus(
-    folders: Iterable[StrPath],
-    *,
-    scheme: str = "note",
-    grid: int = 12,
-    velocities: int | None = AS_WRITTEN.velocities,
-    snap: bool | None = AS_WRITTEN.snap,
+    folders: Iterable[StrPath], *,
+    scheme: str = "note", grid: int = 12,
+    velocities: int | None = AS_WRITTEN.velocities, snap: bool | None = AS_WRITTEN.snap,
     families: bool | None = AS_WRITTEN.families,
-    programs: Collection[int] | None = None,
-    drums: bool = True,
-    genres: StrPath | None = None,
-    genre: Collection[str] = (),
-    file_list: StrPath | None = None,
-    max_songs: int | None = None,
-    max_bytes: int = MAX_BYTES,
-    cache: Path | None = None,
-    workers: int = 1,
-    executor: Executor = in_processes,
-    progress: bool = True,
-) -> Corpus:
+    programs: Collection[int] | None = None, drums: bool = True,
+    genres: StrPath | None = None, genre: Collection[str] = (), file_list: StrPath | None = None,
+    max_songs: int | None = None, max_bytes: int = MAX_BYTES,
+    cache: Path | None = None, workers: int = 1, executor: Executor = in_processes, progress: bool = True,
+) -> Corpus:  # fmt: skip
     """Read the MIDI files of some folders.  The same files give the same corpus, with any number of workers.
 
     scheme, grid: how to spell the songs; see midi_io.tokens.
@@ -109,19 +118,19 @@ def read_corpus(
         skipped += not_there
     if max_songs is not None:
         files = in_fair_order(files)
-    options = Options(scheme, grid, None if programs is None else tuple(sorted(set(programs))), drums, max_bytes)
+    options = _Options(scheme, grid, tuple(range(128) if programs is None else sorted(set(programs))), drums, max_bytes)
     asked = (velocities, snap, families)
     played, found = suits(list(_sample(files, options))) if None in asked else (AS_WRITTEN, "")
     options = options._replace(played=played.asked(*asked))
     if cache:
         with suppress(OSError):
             cache.mkdir(parents=True, exist_ok=True)
-    jobs = [(batch, cache and cache / entry_of(batch, options)) for batch in _cut(files)]
+    jobs = [(batch, cache and cache / _entry(batch, options)) for batch in _cut(files)]
     unread = sum(file.size for batch, entry in jobs if not (entry and entry.is_file()) for file in batch)
     how, workers = (executor, workers) if unread >= WORTH_PROCESSES else (in_processes, 1)
     with (
         tqdm(total=len(files), desc="reading", unit=" files", disable=not progress) as bar,
-        closing(how(partial(from_cache, options=options), jobs, workers)) as batches,
+        closing(how(partial(_read_or_load, options=options), jobs, workers)) as batches,
     ):
         songs, tokens = _merge(batches, skipped, max_songs, bar)
     if not songs:
@@ -135,20 +144,45 @@ def write_skipped(skipped: Iterable[Skipped], path: StrPath) -> None:
     write_whole(path, "".join(["\t".join(map(printable, row)) + "\n" for row in rows]).encode())
 
 
-def _sample(files: Iterable[FoundFile], options: Options) -> Iterator[list[Note]]:
-    """The chosen notes of a few files, a fair sample; what cannot be read is left out."""
-    for file in in_fair_order(files)[:SAMPLE]:
-        with suppress(MidiError):
-            yield chosen_notes(read_bytes(file.path, options.max_bytes), options)[1]
-
-
 def _kinds(skipped: Iterable[Skipped]) -> str:
     counts = Counter(kind for _, kind, _ in skipped)
     return ", ".join(f"{n:,} {kind}" for kind, n in sorted(counts.items(), key=lambda item: (-item[1], item[0])))
 
 
+class _Options(NamedTuple):
+    """What the tokens of a file depend on, besides the file."""
+
+    scheme: str
+    grid: int
+    programs: tuple[int, ...]
+    drums: bool
+    max_bytes: int
+    played: Played = AS_WRITTEN
+
+
+class _Batch(NamedTuple):
+    """What was found in some files."""
+
+    tokens: list[str]  # what the ids stand for
+    songs: list[CorpusSong]
+    skipped: list[Skipped]
+
+
+def _cut(files: Iterable[FoundFile]) -> Iterator[list[FoundFile]]:
+    """Cut a list of files into batches, at places that follow from the names: a new file changes one batch only."""
+    batch: list[FoundFile] = []
+    for file in files:
+        batch.append(file)
+        full = len(batch) == BATCH_FILES or sum(file.size for file in batch) >= BATCH_BYTES
+        if full or zlib.crc32(os.fsencode(Path(file.path).name)) % 64 == 0:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
 def _merge(
-    batches: Iterable[Batch], skipped: list[Skipped], max_songs: int | None, bar: tqdm[Any]
+    batches: Iterable[_Batch], skipped: list[Skipped], max_songs: int | None, bar: tqdm[Any]
 ) -> tuple[list[CorpusSong], list[str]]:
     """Songs with one list of tokens.  Of files with the same music the first is kept; skipped gets the others."""
     index: dict[str, int] = {}
@@ -169,14 +203,81 @@ def _merge(
     return songs, list(index)
 
 
-def _cut(files: Iterable[FoundFile]) -> Iterator[list[FoundFile]]:
-    """Cut a list of files into batches, at places that follow from the names: a new file changes one batch only."""
-    batch: list[FoundFile] = []
+# One batch, in any process.
+
+
+def _read(files: Sequence[FoundFile], options: _Options) -> _Batch:
+    index: dict[str, int] = {}
+    songs: list[CorpusSong] = []
+    skipped: list[Skipped] = []
     for file in files:
-        batch.append(file)
-        full = len(batch) == BATCH_FILES or sum(file.size for file in batch) >= BATCH_BYTES
-        if full or zlib.crc32(os.fsencode(Path(file.path).name)) % 64 == 0:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
+        try:
+            data = read_bytes(file.path, options.max_bytes)
+            song, notes = _chosen(data, options)
+            tokens = encode(simplified(notes, options.played), options.scheme, options.grid)
+            if len(tokens) < SHORTEST_SONG:
+                raise MidiError(f"has {len(tokens)} tokens; a song has {SHORTEST_SONG} or more", "too short")
+        except MidiError as error:
+            skipped.append(Skipped(file.path, error.reason, str(error)))
+            continue
+        content, sha256 = (hashlib.sha256(text).hexdigest() for text in ("\n".join(tokens).encode(), data))
+        ids = np.array([index.setdefault(token, len(index)) for token in tokens], np.uint32)
+        songs.append(CorpusSong(file.path, sha256, content, song.bpm, song.high_bytes, ids))
+    return _Batch(list(index), songs, skipped)
+
+
+def _chosen(data: bytes, options: _Options) -> tuple[Song, list[Note]]:
+    """The song in a MIDI file, and its notes of the chosen instruments.  MidiError where there is none."""
+    song = parse_song(data)
+    if not song.notes:
+        raise MidiError("has no notes", "no notes")
+    wanted = set(options.programs)
+    chosen = [note for note in song.notes if (options.drums if note.drum else note.program in wanted)]
+    if not chosen or (len(wanted) < 128 and all(note.drum for note in chosen)):
+        raise MidiError("has no note of the chosen instruments", "other instruments")
+    return song, chosen
+
+
+def _sample(files: Iterable[FoundFile], options: _Options) -> Iterator[list[Note]]:
+    """The chosen notes of a few files, a fair sample; what cannot be read is left out."""
+    for file in in_fair_order(files)[:SAMPLE]:
+        with suppress(MidiError):
+            yield _chosen(read_bytes(file.path, options.max_bytes), options)[1]
+
+
+def _read_or_load(job: tuple[Sequence[FoundFile], Path | None], options: _Options) -> _Batch:
+    """The batch of some files, from its entry in a cache if it is there, or read and kept there.
+
+    An entry is a line of JSON and the ids of all its songs, packed and summed by zlib.  A cache that cannot be written
+    or read costs time, and nothing else.
+    """
+    files, entry = job
+    if not entry:
+        return _read(files, options)
+    try:
+        about, _, flat = zlib.decompress(read_bytes(entry, MAX_ENTRY)).partition(b"\n")
+    except (MidiError, zlib.error):
+        batch = tokens, songs, skipped = _read(files, options)
+        about = json.dumps([tokens, [song[:-1] for song in songs], [len(song.ids) for song in songs], skipped]).encode()
+        flat = b"".join([song.ids.astype(np.min_scalar_type(len(tokens))).tobytes() for song in songs])
+        if not any(kind in NOT_KEPT for _, kind, _ in skipped):
+            with suppress(MidiError):
+                write_whole(entry, zlib.compress(about + b"\n" + flat, level=1))
+        return batch
+    tokens, rows, lengths, skipped = json.loads(about)
+    ids = np.split(np.frombuffer(flat, np.min_scalar_type(len(tokens))), np.cumsum(lengths)[:-1])
+    songs = [CorpusSong._make([*row, its_ids]) for row, its_ids in zip(rows, ids, strict=False)]
+    return _Batch(tokens, songs, [Skipped(*row) for row in skipped])
+
+
+def _entry(files: Sequence[FoundFile], options: _Options) -> str:
+    """The name in a cache of what these files hold: it follows from them, the options and the text of this package."""
+    stamps = os.fsencode("\n".join([f"{options}", *(f"{file.path} {file.stamp}" for file in files)]))
+    return f"{hashlib.sha256(_program() + stamps).hexdigest()}.batch"
+
+
+@cached
+def _program() -> bytes:
+    """The SHA-256 of this package."""
+    sources = sorted(Path(__file__).parents[1].rglob("*.py"))
+    return hashlib.sha256(b"".join([source.read_bytes() for source in sources])).digest()

@@ -83,28 +83,28 @@ def find_files(folders: Iterable[StrPath]) -> tuple[list[FoundFile], list[Skippe
 
 
 def choose_by_genre(files: Sequence[FoundFile], table: StrPath, genres: Collection[str]) -> list[FoundFile]:
-    """The files whose path holds the id of a track of one of the genres (in any case of letters).
+    """The files whose path holds the id of a track of one of the genres (in any case of letters; none: of any).
 
     table: lines of "TRACK_ID<tab>genre", perhaps with a second genre (the format of the tagtraum annotations);
     lines that begin with # are skipped.  Raises CorpusError for a table that cannot be read, an unknown genre,
     or if no file is left.
     """
     genres_of: dict[str, set[str]] = {}
+    known: Counter[str] = Counter()
     for line in _lines(table, "table of genres"):
-        track, *names = line.split("\t")
-        genres_of[track.strip()] = {name.strip() for name in names} - {""}
-    known = Counter(name for names in genres_of.values() for name in names)
+        track, *names = map(str.strip, line.split("\t"))
+        genres_of[track] = {name.casefold() for name in names} - {""}
+        known.update({*names} - {""})
     where = printable(table)
     if not known:
         raise CorpusError(f"{where}: holds no line of the form TRACK_ID<tab>genre")
-    asked = {genre.casefold() for genre in genres}
-    wanted = {name for name in known if not asked or name.casefold() in asked}
+    wanted = {genre.casefold() for genre in genres or known}
     for genre in genres:
         if genre.casefold() not in map(str.casefold, known):
             most = ", ".join(printable(name) for name, _ in known.most_common(20))
             raise CorpusError(f"{where}: has no genre {printable(genre)}; it has {most}")
-    tracks = [_TRACK_ID.findall(file.path) for file in files]
-    chosen = [file for file, ids in zip(files, tracks, strict=True) if ids and genres_of.get(ids[-1], set()) & wanted]
+    tracks = [(_TRACK_ID.findall(file.path) or [""])[-1] for file in files]
+    chosen = [file for file, track in zip(files, tracks, strict=True) if genres_of.get(track, set()) & wanted]
     if not chosen:
         some = sum(map(bool, tracks))
         raise CorpusError(f"{where}: none of {len(files):,} files is of these genres ({some:,} hold a track's id)")
