@@ -91,7 +91,6 @@ def test_a_new_scheme_is_one_record_in_one_table(tmp_path, monkeypatch):
         encode=lambda notes, grid: [NAMES[note.pitch] for note in notes],
         decode=lambda words: [Note(word.pitches[0], beat, 1.0) for beat, word in enumerate(words)],
         parse=lambda token: Word("notes", (NAMES.index(token),)),
-        spell=lambda word: NAMES[word.pitches[0]],
         beats=lambda word: 1.0,
         rules=Rules("", lambda last, word: word.kind, lambda last, words: [word.kind == "notes" for word in words]),
     )  # fmt: skip

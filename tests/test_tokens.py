@@ -20,7 +20,7 @@ from midi_io.tokens import (
     spelling_cost,
     transpose_token,
 )
-from midi_io.tokens.words import Word
+from midi_io.tokens.words import spell_pitches
 
 SONGS = sorted((Path(__file__).parent.parent / "songs").rglob("*.mid"))[::25]
 
@@ -40,13 +40,9 @@ songs = st.lists(
 )
 
 
-def spell(scheme, *pitches):
-    return SCHEMES[scheme].spell(Word("notes", pitches))
-
-
 lengths = st.fractions("1/12", 40, max_denominator=12)
-pitch_names = st.integers(0, 127).map(lambda pitch: spell("note", pitch))
-chords = st.sets(st.integers(0, 127), min_size=1, max_size=5).map(lambda pitches: spell("paper", *sorted(pitches)))
+pitch_names = st.integers(0, 127).map(lambda pitch: spell_pitches([pitch]))
+chords = st.sets(st.integers(0, 127), min_size=1, max_size=5).map(spell_pitches)
 TOKENS = {
     "chord": st.builds("{}:{}".format, chords | st.just("rest"), lengths),
     "paper": chords,
@@ -194,7 +190,7 @@ def test_tokens_are_plain_words_and_know_their_scheme(scheme, notes, grid):
         assert token.isascii()
         assert token.isprintable()
         assert " " not in token
-        assert SCHEMES[scheme].spell(parse(token, scheme)) == token
+        assert parse(token, scheme).kind not in (START, END, UNK)
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)

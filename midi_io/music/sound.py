@@ -38,17 +38,17 @@ class Timbre(NamedTuple):
     brightness: float  # r: how strong each partial is beside the one below it, 0..1
     fading: float  # seconds until the brightness has fallen to 1/e
     vibrato: float = 0.0  # semitones
-    ratios: tuple[float, ...] = ()  # frequencies of the partials of a bar or a bell, which are no multiples
 
 
 PLUCKED = Timbre(0.003, 0.7, 0.75, 0.5)
+STRUCK = Timbre(0.002, 0.5, 0.5, 0.1)
 BOWED = Timbre(0.06, np.inf, 0.65, np.inf, 0.12)
 BLOWN = Timbre(0.03, np.inf, 0.45, np.inf, 0.04)
-STRUCK = Timbre(0.002, 0.5, 0.5, np.inf, ratios=(1.0, 2.76, 5.4))
 FAMILIES = [  # of General MIDI, 8 programs each
     PLUCKED, STRUCK, BLOWN, PLUCKED, PLUCKED, BOWED, BOWED, BLOWN,
     BLOWN, BLOWN, BOWED, BOWED, BOWED, PLUCKED, STRUCK, STRUCK,
 ]  # fmt: skip
+OTHERS = {45: PLUCKED, 46: PLUCKED, 47: STRUCK, 109: BLOWN, 110: BOWED, 111: BLOWN}  # unlike their families
 DRUMS = {  # frequency when struck and afterwards, loudness of the noise, seconds
     **dict.fromkeys((35, 36), (160.0, 45.0, 0.05, 0.25)),  # bass drum
     **dict.fromkeys((37, 38, 39, 40), (240.0, 170.0, 0.8, 0.18)),  # snare, rim, clap
@@ -56,7 +56,6 @@ DRUMS = {  # frequency when struck and afterwards, loudness of the noise, second
     **dict.fromkeys((46, 49, 51, 52, 53, 55, 57, 59), (0.0, 0.0, 0.6, 0.9)),  # open hi-hat, cymbals
 }
 OTHER_DRUMS = 0.0, 0.0, 0.6, 0.07  # closed hi-hat, shakers, wood
-OTHERS = {45: PLUCKED, 46: PLUCKED, 47: STRUCK, 109: BLOWN, 110: BOWED, 111: BLOWN}  # unlike their families
 
 
 def render(notes: Iterable[Note], rate: int = 44100, bpm: float = 120.0) -> Array:
@@ -64,10 +63,9 @@ def render(notes: Iterable[Note], rate: int = 44100, bpm: float = 120.0) -> Arra
 
     rate: samples a second.  A song is cut after 15 minutes; pitches above half the rate are not heard.
     """
-    second = bpm / 60  # beats
     strokes: dict[tuple[bool, int, int, int], list[tuple[int, float]]] = defaultdict(list)  # start, strength
     for note in notes:
-        start, length = note.start / second, note.duration / second
+        start, length = note.start * 60 / bpm, note.duration * 60 / bpm
         if start < MAX_SECONDS:
             samples = 0 if note.drum else round(min(length, MAX_SECONDS - start) * rate)
             strength = (note.velocity / 127) ** 1.5
@@ -94,13 +92,6 @@ def tone(pitch: int, program: int, length: int, rate: int) -> Array:
         return np.zeros(len(seconds), np.float32)
     loudness = np.minimum(1, seconds / timbre.attack) * np.exp(-seconds / (timbre.decay * (262 / frequency) ** 0.5))
     loudness[length:] *= np.linspace(1, 0, release)
-    if timbre.ratios:
-        partials = [
-            timbre.brightness**k * np.exp(-k * seconds / timbre.decay) * np.sin(2 * np.pi * ratio * frequency * seconds)
-            for k, ratio in enumerate(timbre.ratios)
-            if ratio * frequency < rate / 2
-        ]
-        return np.asarray(loudness * sum(partials), np.float32)
     wobble = (2 ** (timbre.vibrato / 12) - 1) / (2 * np.pi * 5.5) * np.sin(2 * np.pi * 5.5 * seconds)
     x = (2 * np.pi * ((frequency * (seconds + wobble)) % 1)).astype(np.float32)
     brightness = min(timbre.brightness, QUIET ** (2 * frequency / rate))

@@ -15,7 +15,7 @@ from itertools import takewhile
 from midi_io.notes import Note, quantise
 from midi_io.tokens.chord import CHORD, PAPER
 from midi_io.tokens.note import NOTE
-from midi_io.tokens.words import END, SPECIALS, START, UNK, Scheme, TokenError, Word
+from midi_io.tokens.words import END, SPECIALS, START, UNK, Scheme, TokenError, Word, spell_pitches
 
 __all__ = ["END", "SCHEMES", "START", "UNK", "TokenError", "decode", "encode", "parse",
            "spelling_cost", "transpose_token"]  # fmt: skip
@@ -58,12 +58,10 @@ def parse(token: str, scheme: str) -> Word:
 
 def transpose_token(token: str, semitones: int, scheme: str) -> str | None:
     """The token with its pitches `semitones` higher (drums stay); None where one would leave 0..127."""
-    word = parse(token, scheme)
-    if not word.pitches:
-        return token
-    pitches = tuple([pitch + semitones for pitch in word.pitches])
-    inside = min(pitches) >= 0 and max(pitches) <= 127
-    return _scheme(scheme).spell(word._replace(pitches=pitches)) if inside else None
+    pitches = parse(token, scheme).pitches
+    higher = [pitch + semitones for pitch in pitches]
+    inside = all(0 <= pitch <= 127 for pitch in higher)
+    return token.replace(spell_pitches(pitches), spell_pitches(higher), 1) if inside else None
 
 
 def spelling_cost(token: str, scheme: str, durations: int) -> float:

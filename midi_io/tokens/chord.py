@@ -77,11 +77,6 @@ def parse_chord(token: str) -> Word:
     return Word("notes" if pitches else "rest", pitches, parse_beats(beats))
 
 
-def spell_chord(word: Word) -> str:
-    """The token of a `chord` word."""
-    return f"{spell_pitches(word.pitches) if word.kind == 'notes' else 'rest'}:{word.value}"
-
-
 def encode_paper(notes: Iterable[Note], grid: int) -> list[str]:
     """Spell quantised notes in scheme `paper`: the pitches of every event, low to high."""
     return [spell_pitches(pitches) for pitches in _events(notes, grid)[0].values()]
@@ -113,10 +108,9 @@ def _allowed(last: str, words: Sequence[Word]) -> list[bool]:
 
 RULES = Rules(START, lambda last, word: word.kind, _allowed)
 CHORD = Scheme(
-    "chord", "C4.E4.G4:1/2 or rest:1", encode_chords, decode_chords, parse_chord, spell_chord,
-    beats=lambda word: float(word.value), rules=RULES,
-)  # fmt: skip
+    "chord", "C4.E4.G4:1/2 or rest:1", encode_chords, decode_chords, parse_chord, lambda word: float(word.value), RULES
+)
 PAPER = Scheme(
     "paper", "C4.E4.G4", encode_paper, decode_paper, lambda token: Word("notes", parse_pitches(token)),
-    lambda word: spell_pitches(word.pitches), beats=lambda word: HALF, rules=RULES, divide=2,
+    beats=lambda word: HALF, rules=RULES, divide=2,
 )  # fmt: skip

@@ -33,8 +33,7 @@ PLAIN_VELOCITY = 80
 PLAIN_DURATION = 1  # beat
 LONG = 4  # beats; so are its powers
 POWERS = {LONG**k for k in range(1, 21)}
-PREFIXES = {"duration": ":", "velocity": "v", "program": "i", "kit": "kit", "drum": "drum", "shift": "+"}
-_KINDS = {prefix: kind for kind, prefix in PREFIXES.items()}
+_KINDS = {":": "duration", "+": "shift", "v": "velocity", "i": "program", "kit": "kit", "drum": "drum"}
 _ATTRIBUTE = re.compile(r"(:|\+|v|i|kit|drum)([0-9/]+)", re.ASCII)
 _NUMBER = re.compile(r"(0|[1-9][0-9]{0,2})", re.ASCII)
 
@@ -130,11 +129,6 @@ def parse_letter(token: str) -> Word:
     return Word(kind, (), number)
 
 
-def spell_letter(word: Word) -> str:
-    """The token of a `note` word."""
-    return NAMES[word.pitches[0]] if word.kind == "notes" else f"{PREFIXES[word.kind]}{word.value}"
-
-
 # What may follow.  Before a pitch: program or kit, velocity, duration, at most once each and in this order.  Within a
 # moment pitches rise, and so do the programs after the one that played last, then the kits.  A shift ends the moment;
 # the end follows a note.
@@ -208,6 +202,6 @@ def _allowed(state: State, words: Sequence[Word]) -> list[bool]:
 
 
 NOTE = Scheme(
-    "note", "C4, drum36, :1/2, v80, i40, kit8 or +1/2", encode_note, decode_note, parse_letter, spell_letter,
+    "note", "C4, drum36, :1/2, v80, i40, kit8 or +1/2", encode_note, decode_note, parse_letter,
     beats=lambda word: float(word.value) if word.kind == "shift" else 0.0, rules=Rules(State(), _after, _allowed),
 )  # fmt: skip

@@ -55,8 +55,7 @@ class Scheme(NamedTuple):
     example: str  # of its tokens, for messages
     encode: Callable[[Iterable[Note], int], list[str]]  # quantised notes and their grid -> tokens
     decode: Callable[[Iterable[Word]], list[Note]]  # words, without special ones -> notes
-    parse: Callable[[str], Word]  # a token -> its word; ValueError if it is none
-    spell: Callable[[Word], str]  # the inverse of parse
+    parse: Callable[[str], Word]  # a token, which names its pitches as spell_pitches does -> its word; or ValueError
     beats: Callable[[Word], float]  # how many beats pass with a word
     rules: Rules
     divide: int = 1  # the grid must be a multiple of this
