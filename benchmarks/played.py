@@ -48,7 +48,8 @@ from lstm_numpy.optimizer import cosine
 from lstm_numpy.parameters import dropout_masks, hold_masks, reset
 from lstm_numpy.sampling import Sampling
 from lstm_numpy.speed.workspace import Workspace
-from midi_io.corpus.files import find_files, in_fair_order
+from midi_io.corpus import in_fair_order
+from midi_io.corpus.files import find_files
 from midi_io.disk import MidiError
 from midi_io.music.statistics import figures
 from midi_io.notes import Note

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, zip_longest
 from typing import NamedTuple
 
 PITCH_NAMES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
@@ -46,19 +46,20 @@ def quantise(notes: Iterable[Note], grid: int) -> list[Note]:
     note that is struck again ends there.  start and duration are the floats nearest to k/grid, so quantising
     once more changes nothing.
     """
-    struck: dict[tuple[int, bool, int], dict[int, tuple[int, int]]] = {}  # instrument and pitch: start -> end, velocity
+    struck: dict[tuple[int, bool, int, int], tuple[int, int]] = {}  # instrument, pitch and start: end, velocity
     for pitch, start, duration, velocity, program, drum in notes:
         first = math.floor(start * grid + 0.5)
         last = max(math.floor((start + duration) * grid + 0.5), first + 1)
-        line = struck.setdefault((program, drum, pitch), {})
-        other_last, other_velocity = line.get(first, (last, velocity))
-        line[first] = max(last, other_last), max(velocity, other_velocity)
+        place = program, drum, pitch, first
+        other_last, other_velocity = struck.get(place, (last, velocity))
+        struck[place] = max(last, other_last), max(velocity, other_velocity)
     placed = []
-    for (program, drum, pitch), line in struck.items():
-        starts = sorted(line)
-        for first, following in zip(starts, [*starts[1:], line[starts[-1]][0]], strict=True):
-            last, velocity = line[first]
-            placed.append((first, pitch, drum, program, min(last, following) - first, velocity))
+    places = sorted(struck)
+    for place, following in zip_longest(places, places[1:]):
+        (program, drum, pitch, first), (last, velocity) = place, struck[place]
+        if following and following[:3] == place[:3]:
+            last = min(last, following[3])
+        placed.append((first, pitch, drum, program, last - first, velocity))
     placed.sort()
     return [
         Note(pitch, first / grid, length / grid, velocity, program, drum)

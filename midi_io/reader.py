@@ -26,14 +26,19 @@ Event: TypeAlias = tuple[int, int, bytes]  # tick; status of a channel message, 
 NOTE_OFF, NOTE_ON, PROGRAM = 0x80, 0x90, 0xC0  # the channel messages that matter
 TITLE, END_OF_TRACK, TEMPO, METER = 0x03, 0x2F, 0x51, 0x58  # the meta events that matter
 _SYSTEM_DATA = {0xF1: 1, 0xF2: 2, 0xF3: 1, 0xF6: 0, 0xF8: 0, 0xFA: 0, 0xFB: 0, 0xFC: 0, 0xFE: 0}  # status: data bytes
-_OTHER_DATA = {0xA0: 2, 0xB0: 2, 0xC0: 1, 0xD0: 1, 0xE0: 2}  # the same of the channel messages that are no notes
 
 _NUMBER = rb"[\x80-\xff]{0,3}[\x00-\x7f]"  # of variable length: seven bits a byte, four bytes at most
 _NUMBER_AT = re.compile(_NUMBER)
 _CHUNK_NAME_AT = re.compile(rb"[ -~]{4}")
-_MESSAGE_AT = {  # a delta time and a channel message, by the number of data bytes that may come without a status
-    running: re.compile(rb"(%b)([\x80-\xbf\xe0-\xef][\x00-\x7f]{2}|[\xc0-\xdf][\x00-\x7f]%b)" % (_NUMBER, data))
-    for running, data in {0: rb"", 1: rb"|[\x00-\x7f]", 2: rb"|[\x00-\x7f]{2}"}.items()
+_MESSAGE = rb"[\x80-\x9f][\x00-\x7f]{2}|[\xa0-\xbf\xe0-\xef][\x00-\xff]{2}|[\xc0-\xdf][\x00-\xff]"  # of a channel
+_NOTE_DATA, _TWO_BYTES, _ONE_BYTE = rb"|[\x00-\x7f]{2}", rb"|[\x00-\x7f][\x00-\xff]", rb"|[\x00-\x7f]"
+_MESSAGE_AT = {  # a delta time and a message, whose status may be left out after one of the same kind
+    kind: re.compile(b"(%b)(%b%b)" % (_NUMBER, _MESSAGE, data))
+    for kind, data in zip(
+        (0, 0x80, 0x90, 0xA0, 0xB0, 0xC0, 0xD0, 0xE0),
+        (b"", _NOTE_DATA, _NOTE_DATA, _TWO_BYTES, _TWO_BYTES, _ONE_BYTE, _ONE_BYTE, _TWO_BYTES),
+        strict=True,
+    )
 }
 
 
@@ -180,29 +185,25 @@ def _track(data: bytes, position: int, end: int, high: list[int]) -> tuple[list[
     believed = end == len(data) or _CHUNK_NAME_AT.match(data, end) is not None
     limit = end if believed else len(data)
     events: list[Event] = []
-    tick, status = 0, b""
-    message_at = _MESSAGE_AT[0]
+    tick, status = 0, 0
     while position < limit:
-        if found := message_at.match(data, position, limit):
+        if found := _MESSAGE_AT[status & 0xF0].match(data, position, limit):
             delta, message = found.groups()
             position = found.end()
-            if message[0] < 0x80:
-                message = status + message
-        else:
-            delta, position = _number(data, position, limit)
-            message = _seven_bits(data[position : min(position + 3, limit)], status)
-            if message:
-                high.append(position)
-                position += len(message) - (data[position] < 0x80)
-        tick += _value(delta)
-        if message:
-            status, message_at = message[:1], _MESSAGE_AT[len(message) - 1]
-            if message[0] < 0xA0 or message[0] & 0xF0 == PROGRAM:
-                events.append((tick, message[0], message[1:]))
+            tick += _value(delta)
+            if message[0] >= 0x80:
+                status, message = message[0], message[1:]
+            if not message.isascii():
+                high.append(found.start(2))
+                message = bytes([byte & 0x7F for byte in message])
+            if status < 0xA0 or status & 0xF0 == PROGRAM:
+                events.append((tick, status, message))
             continue
+        delta, position = _number(data, position, limit)
+        tick += _value(delta)
         if data[position : position + 1] in (b"\xf0", b"\xf7"):
-            status, message_at = b"", _MESSAGE_AT[0]
-        kind, content, position = _other_event(data, position, limit, bool(status))
+            status = 0
+        kind, content, position = _other_event(data, position, limit, status > 0)
         if kind == END_OF_TRACK:
             return events, end if believed and not data.startswith(b"MTrk", position) else position, position == end
         if kind in (TITLE, TEMPO, METER):
@@ -210,13 +211,6 @@ def _track(data: bytes, position: int, end: int, high: list[int]) -> tuple[list[
     if not believed:
         raise _cut_short()
     return events, end, True
-
-
-def _seven_bits(data: bytes, status: bytes) -> bytes:
-    """A controller, program, pressure or bend at the start of data, with 7 bits of each data byte; b"" if none."""
-    message = data if data[:1] >= b"\x80" else status + data
-    count = _OTHER_DATA.get(message[0] & 0xF0, 9) if message else 9
-    return message[:1] + bytes([byte & 0x7F for byte in message[1 : count + 1]]) if len(message) > count else b""
 
 
 def _other_event(data: bytes, position: int, limit: int, runs: bool) -> tuple[int, bytes, int]:

@@ -24,15 +24,7 @@ import numpy as np
 import numpy.typing as npt
 from tqdm import tqdm
 
-from midi_io.corpus.files import (
-    CorpusError,
-    FoundFile,
-    Skipped,
-    choose_by_genre,
-    choose_by_list,
-    find_files,
-    in_fair_order,
-)
+from midi_io.corpus.files import CorpusError, FoundFile, Skipped, choose_by_genre, choose_by_list, find_files
 from midi_io.corpus.workers import Executor, in_processes
 from midi_io.disk import MidiError, StrPath, printable, read_bytes, write_whole
 from midi_io.notes import Note, Song
@@ -236,6 +228,11 @@ def _chosen(data: bytes, options: _Options) -> tuple[Song, list[Note]]:
     if not chosen or (len(wanted) < 128 and all(note.drum for note in chosen)):
         raise MidiError("has no note of the chosen instruments", "other instruments")
     return song, chosen
+
+
+def in_fair_order(files: Iterable[FoundFile]) -> list[FoundFile]:
+    """The files shuffled, always in the same way: the first N are a sample of them all, and not of the letter A."""
+    return sorted(files, key=lambda file: (zlib.crc32(os.fsencode(Path(file.path).name)), file.path))
 
 
 def _sample(files: Iterable[FoundFile], options: _Options) -> Iterator[list[Note]]:

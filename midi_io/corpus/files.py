@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import stat
-import zlib
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
@@ -128,11 +127,6 @@ def choose_by_list(
         raise CorpusError(f"{printable(names)}: none of its {len(lines):,} names is a MIDI file of the folders")
     skipped = [Skipped(line, "missing", "is in the list, and not in the folders") for line in lines if not found[line]]
     return [file for path, file in place.items() if path in wanted], skipped
-
-
-def in_fair_order(files: Iterable[FoundFile]) -> list[FoundFile]:
-    """The files shuffled, always in the same way: the first N are a sample of them all, and not of the letter A."""
-    return sorted(files, key=lambda file: (zlib.crc32(os.fsencode(Path(file.path).name)), file.path))
 
 
 def _lines(path: StrPath, what: str) -> list[str]:

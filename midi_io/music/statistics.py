@@ -145,27 +145,22 @@ class Comparison(NamedTuple):
 
     written: tuple[float, float] | None
     others: tuple[float, float] | None
-    pieces: int  # that have the figure, on the side with fewer
-
-    @property
-    def verdict(self) -> str:
-        """higher or lower, where the means are further apart than one standard deviation of the others.
-
-        No word where one side has fewer than FEWEST pieces: too few to say anything.
-        """
-        if self.written is None or self.others is None or self.pieces < FEWEST:
-            return ""
-        apart = self.written[0] - self.others[0]
-        return ("higher" if apart > 0 else "lower") if abs(apart) > self.others[1] + 1e-9 else ""
+    verdict: str  # higher or lower, where the means are further apart than one standard deviation of the others
 
 
 def compare(written: Sequence[Mapping[str, float]], others: Sequence[Mapping[str, float]]) -> dict[str, Comparison]:
-    """The figures of generated pieces beside those of others, by the names of ROWS."""
+    """The figures of generated pieces beside those of others, by the names of ROWS.
+
+    There is no verdict where one side has fewer than FEWEST pieces: too few to say anything.
+    """
     rows = {}
     for name in ROWS:
         values = [[piece[name] for piece in side if not math.isnan(piece[name])] for side in (written, others)]
-        spreads = [(float(np.mean(side)), float(np.std(side))) if side else None for side in values]
-        rows[name] = Comparison(spreads[0], spreads[1], min(map(len, values)))
+        ours, theirs = [(float(np.mean(side)), float(np.std(side))) if side else None for side in values]
+        verdict = ""
+        if ours and theirs and min(map(len, values)) >= FEWEST and abs(ours[0] - theirs[0]) > theirs[1] + 1e-9:
+            verdict = "higher" if ours[0] > theirs[0] else "lower"
+        rows[name] = Comparison(ours, theirs, verdict)
     return rows
 
 

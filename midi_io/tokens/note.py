@@ -20,10 +20,11 @@ Drums need no `kit` before them unless it changes.  A length beyond four beats i
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from functools import lru_cache
 from itertools import groupby
+from operator import attrgetter
 from typing import NamedTuple
 
 from midi_io.notes import Note
@@ -35,7 +36,6 @@ LONG = 4  # beats; so are its powers
 POWERS = {LONG**k for k in range(1, 21)}
 _KINDS = {":": "duration", "+": "shift", "v": "velocity", "i": "program", "kit": "kit", "drum": "drum"}
 _ATTRIBUTE = re.compile(r"(:|\+|v|i|kit|drum)([0-9/]+)", re.ASCII)
-_NUMBER = re.compile(r"(0|[1-9][0-9]{0,2})", re.ASCII)
 
 
 def encode_note(notes: Iterable[Note], grid: int) -> list[str]:
@@ -44,37 +44,25 @@ def encode_note(notes: Iterable[Note], grid: int) -> list[str]:
     instrument = {False: 0, True: 0}  # the program, the kit
     now = 0
     tokens: list[str] = []
-    for pitch, start, beats, velocity, program, drum in _in_order(notes):
-        onset, duration = round(start * grid), round(beats * grid)
+    for start, moment in groupby(notes, key=attrgetter("start")):
+        onset, first = round(start * grid), (False, instrument[False])
         if onset != now:
             tokens += _sum("+", onset - now, grid)
             now = onset
-        if program != instrument[drum]:
-            tokens.append(f"kit{program}" if drum else f"i{program}")
-            instrument[drum] = program
-        last = played.get((drum, program), (PLAIN_VELOCITY, PLAIN_DURATION * grid))
-        if last != (velocity, duration):
+        in_order = sorted(moment, key=lambda n: ((n.drum, n.program) != first, n.drum, n.program, n.pitch))
+        for pitch, _, beats, velocity, program, drum in in_order:
+            if program != instrument[drum]:
+                tokens.append(f"kit{program}" if drum else f"i{program}")
+                instrument[drum] = program
+            duration = round(beats * grid)
+            last = played.get((drum, program), (PLAIN_VELOCITY, PLAIN_DURATION * grid))
             if last[0] != velocity:
                 tokens.append(f"v{velocity}")
             if last[1] != duration:
                 tokens += _sum(":", duration, grid)
             played[drum, program] = velocity, duration
-        tokens.append(f"drum{pitch}" if drum else NAMES[pitch])
+            tokens.append(f"drum{pitch}" if drum else NAMES[pitch])
     return tokens
-
-
-def _in_order(notes: Iterable[Note]) -> Iterator[Note]:
-    """Moment by moment; in a moment first what the program plays that played last, then the others; drums last."""
-    last = 0
-    in_time = sorted(notes, key=lambda note: (note.start, note.drum, note.program, note.pitch))
-    for _, moment in groupby(in_time, key=lambda note: note.start):
-        first: list[Note] = []
-        others: list[Note] = []
-        for note in moment:
-            (first if note.program == last and not note.drum else others).append(note)
-        for note in first + others:
-            last = last if note.drum else note.program
-            yield note
 
 
 def decode_note(words: Iterable[Word]) -> list[Note]:
@@ -123,8 +111,7 @@ def parse_letter(token: str) -> Word:
     kind, text = _KINDS[match[1]], match[2]
     if kind in ("duration", "shift"):
         return Word(kind, (), parse_beats(text))
-    number = int(text) if _NUMBER.fullmatch(text) else -1
-    if not (kind == "velocity") <= number <= 127:  # velocity 0 would end a note
+    if str(number := int(text)) != text or not (kind == "velocity") <= number <= 127:  # velocity 0 would end a note
         raise ValueError(token)
     return Word(kind, (), number)
 

@@ -1,19 +1,4 @@
-"""What a token scheme is, and the words that its tokens stand for.
-
-A `Word` is a token taken apart.  Its kinds:
-
-    kind       pitches, value   what it does                                        in scheme
-    notes      both             strike the pitches; value: beats to the next event  all (no value in note, paper)
-    rest       value            some beats of silence                               chord
-    drum       value            strike this key of the drum kit                     note
-    duration   value            the next notes last so many beats                   note
-    velocity   value            the next notes are so loud                          note
-    program    value            the next notes are played by this instrument        note
-    kit        value            the next drums are of this drum kit                 note
-    shift      value            so many beats pass                                  note
-
-The special tokens `<start>`, `<end>` and `<unk>` are kinds of their own, in every scheme.
-"""
+"""What a token scheme is, and the words that its tokens stand for."""
 
 from __future__ import annotations
 
@@ -33,11 +18,15 @@ _BEATS = re.compile(r"([1-9][0-9]{0,11})(?:/([1-9][0-9]{0,11}))?", re.ASCII)
 
 
 class Word(NamedTuple):
-    """A token taken apart.  The kinds are listed at the top of this file."""
+    """A token taken apart.
+
+    kind: in all schemes `notes` and the special tokens `<start>`, `<end>` and `<unk>`; in chord also `rest`; in note
+    also `drum`, `duration`, `velocity`, `program`, `kit` and `shift`.
+    """
 
     kind: str
     pitches: tuple[int, ...] = ()  # low to high, all different
-    value: Fraction | int = 0  # beats, a MIDI number, or 0 where there is none
+    value: Fraction | int = 0  # beats (of notes: to the next event), a MIDI number, or 0 where there is none
 
 
 class Rules(NamedTuple):
