@@ -90,12 +90,11 @@ def melody(notes: Iterable[Note]) -> tuple[list[Note], list[Note]]:
     return top, others
 
 
-def piano_roll(notes: Iterable[Note], *, meter: tuple[int, int] = (4, 4), width: int = 100, systems: int = 2) -> str:
+def piano_roll(notes: Iterable[Note], *, meter: tuple[int, int] = (4, 4), width: int = 100) -> str:
     """Notes as text for a terminal: a line for each pitch that sounds, four columns for each beat, bars marked.
 
-    A row (a system, as in a score) has as many whole bars as fit into `width` columns, one at least.  After `systems`
-    rows the bars that are left are counted.  Silence before the first bar with a note is not shown.  Without notes the
-    text is empty.
+    As many whole bars are shown as fit into `width` columns, one at least; the others are counted.  Silence before the
+    first bar with a note is not shown.  Without notes the text is empty.
 
         D5  ●━    ●━    ●━━ │   ● ●━━         │
     """
@@ -107,25 +106,18 @@ def piano_roll(notes: Iterable[Note], *, meter: tuple[int, int] = (4, 4), width:
         bar = 16
     first = placed[0][0] // bar
     bars = -(-max(max(end, start + 1) for start, end, _, _ in placed) // bar) - first
-    per_system = max((width - 7) // (bar + 1), 1)
-    shown = min(bars, systems * per_system)
-    silence = "".join(" " if column % 4 else "·" for column in range(bar))
+    shown = min(bars, max((width - 7) // (bar + 1), 1))
+    silence = "".join(" " if column % 4 else "·" for column in range(bar)) * shown
     rows: dict[tuple[bool, int], list[str]] = {}  # high pitches above low ones, and drums below them
     for start, end, drum, below in placed:
-        low, high = start - first * bar, min(end - first * bar, shown * bar)
-        if low < shown * bar:
-            row = rows.setdefault((drum, below), list(silence * shown))
+        low, high = start - first * bar, min(end - first * bar, len(silence))
+        if low < len(silence):
+            row = rows.setdefault((drum, below), list(silence))
             row[low:high] = "━" * (high - low)
             row[low] = "×" if drum else "●"
-    lines = []
-    for begin in range(0, shown, per_system):
-        numbers = range(begin, min(begin + per_system, shown))
-        lines.append(f"       {''.join(f'{first + 1 + number:<{bar + 1}}' for number in numbers)}".rstrip())
-        for (drum, below), row in sorted(rows.items()):
-            measures = ["".join(row[number * bar : (number + 1) * bar]) for number in numbers]
-            if set(measures) != {silence}:
-                lines.append(f"{f'drum{-below}' if drum else pitch_name(-below):>6} {'│'.join(measures)}│")
-        lines.append("")
+    lines = [f"       {''.join(f'{first + 1 + number:<{bar + 1}}' for number in range(shown))}".rstrip()]
+    for (drum, below), row in sorted(rows.items()):
+        measures = ["".join(row[begin : begin + bar]) for begin in range(0, len(row), bar)]
+        lines.append(f"{f'drum{-below}' if drum else pitch_name(-below):>6} {'│'.join(measures)}│")
     left = bars - shown
-    lines += [f"       ... and {left:,} more {'bar' if left == 1 else 'bars'}"] if left else []
-    return "\n".join(lines).rstrip()
+    return "\n".join(lines + [f"       ... and {left:,} more {'bar' if left == 1 else 'bars'}"] * (left > 0))

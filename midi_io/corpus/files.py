@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import re
-import stat
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -67,17 +67,12 @@ def find_files(folders: Iterable[StrPath]) -> tuple[list[FoundFile], list[Skippe
             subfolders.sort()
             found += [str(Path(folder, name)) for name in sorted(names) if name.lower().endswith(SUFFIXES)]
         for path in found:
-            try:
+            files[path] = FoundFile(path, 0, "")  # what cannot be found or read is told when it is read
+            with suppress(OSError):
                 status = Path(path).stat()
-            except OSError as error:
-                skipped.append(Skipped(path, "missing", f"cannot be found: {error.strerror}"))
-                continue
-            if not stat.S_ISREG(status.st_mode):
-                skipped.append(Skipped(path, "not a file", "is not a regular file"))
-                continue
-            # The change time (ctime) shows a change even where the modification time was set back.
-            stamp = f"{status.st_ino} {status.st_size} {status.st_mtime_ns} {status.st_ctime_ns}"
-            files[path] = FoundFile(path, status.st_size, stamp)
+                # The change time (ctime) shows a change even where the modification time was set back.
+                stamp = f"{status.st_ino} {status.st_size} {status.st_mtime_ns} {status.st_ctime_ns}"
+                files[path] = FoundFile(path, status.st_size, stamp)
     return list(files.values()), skipped
 
 
