@@ -29,17 +29,16 @@ _SYSTEM_DATA = {0xF1: 1, 0xF2: 2, 0xF3: 1, 0xF6: 0, 0xF8: 0, 0xFA: 0, 0xFB: 0, 0
 
 _NUMBER = rb"[\x80-\xff]{0,3}[\x00-\x7f]"  # of variable length: seven bits a byte, four bytes at most
 _NUMBER_AT = re.compile(_NUMBER)
+_CUT_SHORT = "is cut short", "cut short"  # what is wrong, and its kind
 _CHUNK_NAME_AT = re.compile(rb"[ -~]{4}")
 _MESSAGE = rb"[\x80-\x9f][\x00-\x7f]{2}|[\xa0-\xbf\xe0-\xef][\x00-\xff]{2}|[\xc0-\xdf][\x00-\xff]"  # of a channel
-_NOTE_DATA, _TWO_BYTES, _ONE_BYTE = rb"|[\x00-\x7f]{2}", rb"|[\x00-\x7f][\x00-\xff]", rb"|[\x00-\x7f]"
-_MESSAGE_AT = {  # a delta time and a message, whose status may be left out after one of the same kind
-    kind: re.compile(b"(%b)(%b%b)" % (_NUMBER, _MESSAGE, data))
-    for kind, data in zip(
-        (0, 0x80, 0x90, 0xA0, 0xB0, 0xC0, 0xD0, 0xE0),
-        (b"", _NOTE_DATA, _NOTE_DATA, _TWO_BYTES, _TWO_BYTES, _ONE_BYTE, _ONE_BYTE, _TWO_BYTES),
-        strict=True,
-    )
+_RUNNING = {  # its data alone, after a status of the same kind
+    0: b"",
+    **dict.fromkeys((0x80, 0x90), rb"|[\x00-\x7f]{2}"),
+    **dict.fromkeys((0xA0, 0xB0, 0xE0), rb"|[\x00-\x7f][\x00-\xff]"),
+    **dict.fromkeys((0xC0, 0xD0), rb"|[\x00-\x7f]"),
 }
+_MESSAGE_AT = {kind: re.compile(b"(%b)(%b%b)" % (_NUMBER, _MESSAGE, data)) for kind, data in _RUNNING.items()}
 
 
 def read_notes(path: StrPath) -> list[Note]:
@@ -142,7 +141,7 @@ def _split(data: bytes) -> tuple[int, list[list[Event]], int]:
     if at < 0:
         raise MidiError("is not a MIDI file (no MThd)", "not MIDI") if data else MidiError("is empty", "empty")
     if len(data) < at + 14:
-        raise _cut_short()
+        raise MidiError(*_CUT_SHORT)
     size, format_, count, division = struct.unpack_from(">LHHH", data, at + 4)
     if size < 6 or format_ > 2 or division == 0:
         raise MidiError(f"has an impossible header (length {size}, format {format_}, {division} ticks per beat)")
@@ -154,7 +153,7 @@ def _split(data: bytes) -> tuple[int, list[list[Event]], int]:
         if not _CHUNK_NAME_AT.match(data, position) and not b"MTrk".startswith(data[position : position + 4]):
             raise MidiError(f"has no track at byte {position:,}, where one should begin")
         if len(data) < position + 8:
-            raise _cut_short()
+            raise MidiError(*_CUT_SHORT)
         name, size = struct.unpack_from(">4sL", data, position)
         position += 8
         end = position + size
@@ -169,7 +168,7 @@ def _split(data: bytes) -> tuple[int, list[list[Event]], int]:
     if not tracks:
         raise MidiError("has no track" if count else "has a header that counts no tracks", "no tracks")
     if position > len(data):
-        raise _cut_short()
+        raise MidiError(*_CUT_SHORT)
     return division, tracks, len(high)
 
 
@@ -209,7 +208,7 @@ def _track(data: bytes, position: int, end: int, high: list[int]) -> tuple[list[
         if kind in (TITLE, TEMPO, METER):
             events.append((tick, kind, content))
     if not believed:
-        raise _cut_short()
+        raise MidiError(*_CUT_SHORT)
     return events, end, True
 
 
@@ -217,7 +216,7 @@ def _other_event(data: bytes, position: int, limit: int, runs: bool) -> tuple[in
     """The event at `position` that is no channel message: its meta type (-1: none), its content, where it ends."""
     header = data[position : min(position + 2, limit)]
     if not header or header == b"\xff":
-        raise _cut_short()
+        raise MidiError(*_CUT_SHORT)
     status = header[0]
     kind, start = (header[1], position + 2) if status == 0xFF else (-1, position + 1)
     if status in (0xFF, 0xF0, 0xF7):
@@ -230,11 +229,11 @@ def _other_event(data: bytes, position: int, limit: int, runs: bool) -> tuple[in
     elif status < 0x80 and not runs:
         raise MidiError(f"has data without a status at byte {position:,}")
     elif position + 2 >= limit:  # a channel message, so that only its data can be the reason why it did not match
-        raise _cut_short()
+        raise MidiError(*_CUT_SHORT)
     else:
         raise _too_high(position)
     if end > limit:
-        raise _cut_short()
+        raise MidiError(*_CUT_SHORT)
     return kind, data[start:end], end
 
 
@@ -249,13 +248,9 @@ def _number(data: bytes, position: int, limit: int) -> tuple[bytes, int]:
     if number := _NUMBER_AT.match(data, position, limit):
         return number[0], number.end()
     if limit < position + 4:
-        raise _cut_short()
+        raise MidiError(*_CUT_SHORT)
     raise MidiError(f"has a number of more than four bytes at byte {position:,}")
 
 
 def _too_high(position: int) -> MidiError:
     return MidiError(f"has a data byte above 127 after byte {position:,}")
-
-
-def _cut_short() -> MidiError:
-    return MidiError("is cut short", "cut short")

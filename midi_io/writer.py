@@ -118,5 +118,5 @@ def _check(song: Song) -> None:
         raise MidiError(f"{song.bpm} beats per minute cannot be written: MIDI holds 3.58 and more", "bad note")
     for note in song.notes:
         held = 0 <= note.pitch <= 127 and 1 <= note.velocity <= 127 and 0 <= note.program <= 127
-        if not (held and note.start >= 0 and 0 <= note.duration < math.inf and note.start < math.inf):
+        if not (held and 0 <= note.start <= note.start + note.duration < math.inf):
             raise MidiError(f"{note} cannot be written", "bad note")

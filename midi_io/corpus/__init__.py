@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from functools import cache as cached
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -42,6 +42,9 @@ MAX_ENTRY = 32_000_000  # bytes of a batch in the cache
 NOT_KEPT = {"missing", "unreadable"}  # faults that may be gone next time
 
 
+Ids: TypeAlias = npt.NDArray[np.unsignedinteger[Any]]
+
+
 class CorpusSong(NamedTuple):
     """One song: its file, the tempo that the file gives, and its ids in the tokens of its Corpus."""
 
@@ -50,7 +53,7 @@ class CorpusSong(NamedTuple):
     content: str  # SHA-256 of the tokens: the same for the same music in another file
     bpm: float
     high_bytes: int  # data bytes above 127, of which 7 bits were read
-    ids: npt.NDArray[np.unsignedinteger[Any]]
+    ids: Ids
 
 
 @dataclass(frozen=True)
@@ -152,12 +155,7 @@ class _Options(NamedTuple):
     played: Played = AS_WRITTEN
 
 
-class _Batch(NamedTuple):
-    """What was found in some files."""
-
-    tokens: list[str]  # what the ids stand for
-    songs: list[CorpusSong]
-    skipped: list[Skipped]
+_Batch: TypeAlias = tuple[list[Any], Ids]  # [tokens, songs without ids, their lengths, skipped]; the ids of all songs
 
 
 def _cut(files: Iterable[FoundFile]) -> Iterator[list[FoundFile]]:
@@ -166,11 +164,16 @@ def _cut(files: Iterable[FoundFile]) -> Iterator[list[FoundFile]]:
     for file in files:
         batch.append(file)
         full = len(batch) == BATCH_FILES or sum(file.size for file in batch) >= BATCH_BYTES
-        if full or zlib.crc32(os.fsencode(Path(file.path).name)) % 64 == 0:
+        if full or _mixed(file)[0] % 64 == 0:
             yield batch
             batch = []
     if batch:
         yield batch
+
+
+def _mixed(file: FoundFile) -> tuple[int, str]:
+    """What follows from a file's name, and has nothing to do with the alphabet."""
+    return zlib.crc32(os.fsencode(Path(file.path).name)), file.path
 
 
 def _merge(
@@ -180,16 +183,18 @@ def _merge(
     index: dict[str, int] = {}
     first: dict[str, str] = {}  # the SHA-256 of a song's tokens: where it was first found
     songs: list[CorpusSong] = []
-    for batch in batches:
-        bar.update(len(batch.songs) + len(batch.skipped))
-        skipped += batch.skipped
-        new_id = np.array([index.setdefault(token, len(index)) for token in batch.tokens])
-        for song in batch.songs:
+    for (tokens, rows, lengths, its_skipped), ids in batches:
+        bar.update(len(rows) + len(its_skipped))
+        skipped += [Skipped(*row) for row in its_skipped]
+        new_id = np.array([index.setdefault(token, len(index)) for token in tokens])
+        new_id = new_id.astype(np.min_scalar_type(len(index)))
+        for row, its_ids in zip(rows, np.split(new_id[ids], np.cumsum(lengths)[:-1]), strict=False):
+            song = CorpusSong._make([*row, its_ids])
             where = first.setdefault(song.content, song.path)
             if where != song.path:
                 skipped.append(Skipped(song.path, "found twice", f"is the same music as {printable(where)}"))
                 continue
-            songs.append(song._replace(ids=new_id[song.ids].astype(np.min_scalar_type(len(index)))))
+            songs.append(song)
             if len(songs) == max_songs:
                 return songs, list(index)
     return songs, list(index)
@@ -200,8 +205,8 @@ def _merge(
 
 def _read(files: Sequence[FoundFile], options: _Options) -> _Batch:
     index: dict[str, int] = {}
-    songs: list[CorpusSong] = []
-    skipped: list[Skipped] = []
+    ids: list[int] = []
+    songs, lengths, skipped = [], [], []
     for file in files:
         try:
             data = read_bytes(file.path, options.max_bytes)
@@ -210,12 +215,13 @@ def _read(files: Sequence[FoundFile], options: _Options) -> _Batch:
             if len(tokens) < SHORTEST_SONG:
                 raise MidiError(f"has {len(tokens)} tokens; a song has {SHORTEST_SONG} or more", "too short")
         except MidiError as error:
-            skipped.append(Skipped(file.path, error.reason, str(error)))
+            skipped.append((file.path, error.reason, str(error)))
             continue
         content, sha256 = (hashlib.sha256(text).hexdigest() for text in ("\n".join(tokens).encode(), data))
-        ids = np.array([index.setdefault(token, len(index)) for token in tokens], np.uint32)
-        songs.append(CorpusSong(file.path, sha256, content, song.bpm, song.high_bytes, ids))
-    return _Batch(list(index), songs, skipped)
+        songs.append((file.path, sha256, content, song.bpm, song.high_bytes))
+        lengths.append(len(tokens))
+        ids += [index.setdefault(token, len(index)) for token in tokens]
+    return [list(index), songs, lengths, skipped], np.array(ids, np.min_scalar_type(len(index)))
 
 
 def _chosen(data: bytes, options: _Options) -> tuple[Song, list[Note]]:
@@ -232,7 +238,7 @@ def _chosen(data: bytes, options: _Options) -> tuple[Song, list[Note]]:
 
 def in_fair_order(files: Iterable[FoundFile]) -> list[FoundFile]:
     """The files shuffled, always in the same way: the first N are a sample of them all, and not of the letter A."""
-    return sorted(files, key=lambda file: (zlib.crc32(os.fsencode(Path(file.path).name)), file.path))
+    return sorted(files, key=_mixed)
 
 
 def _sample(files: Iterable[FoundFile], options: _Options) -> Iterator[list[Note]]:
@@ -249,22 +255,16 @@ def _read_or_load(job: tuple[Sequence[FoundFile], Path | None], options: _Option
     or read costs time, and nothing else.
     """
     files, entry = job
-    if not entry:
-        return _read(files, options)
-    try:
-        about, _, flat = zlib.decompress(read_bytes(entry, MAX_ENTRY)).partition(b"\n")
-    except (MidiError, zlib.error):
-        batch = tokens, songs, skipped = _read(files, options)
-        about = json.dumps([tokens, [song[:-1] for song in songs], [len(song.ids) for song in songs], skipped]).encode()
-        flat = b"".join([song.ids.astype(np.min_scalar_type(len(tokens))).tobytes() for song in songs])
-        if not any(kind in NOT_KEPT for _, kind, _ in skipped):
-            with suppress(MidiError):
-                write_whole(entry, zlib.compress(about + b"\n" + flat, level=1))
-        return batch
-    tokens, rows, lengths, skipped = json.loads(about)
-    ids = np.split(np.frombuffer(flat, np.min_scalar_type(len(tokens))), np.cumsum(lengths)[:-1])
-    songs = [CorpusSong._make([*row, its_ids]) for row, its_ids in zip(rows, ids, strict=False)]
-    return _Batch(tokens, songs, [Skipped(*row) for row in skipped])
+    if entry:
+        with suppress(MidiError, zlib.error):
+            about, _, packed = zlib.decompress(read_bytes(entry, MAX_ENTRY)).partition(b"\n")
+            found = json.loads(about)
+            return found, np.frombuffer(packed, np.min_scalar_type(len(found[0])))
+    found, ids = _read(files, options)
+    if entry and not any(kind in NOT_KEPT for _, kind, _ in found[-1]):
+        with suppress(MidiError):
+            write_whole(entry, zlib.compress(json.dumps(found).encode() + b"\n" + ids.tobytes(), level=1))
+    return found, ids
 
 
 def _entry(files: Sequence[FoundFile], options: _Options) -> str:
