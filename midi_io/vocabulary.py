@@ -40,13 +40,13 @@ class Vocabulary:
             raise ValueError("a vocabulary holds each token once")
 
     @classmethod
-    def build(cls, counts: Mapping[str, int], min_count: int = 1, *how: Any) -> Vocabulary:
-        """The tokens that occur at least `min_count` times, by falling count, then alphabetically.
-
-        how: scheme, grid and played.
-        """
+    def build(
+        cls, counts: Mapping[str, int], min_count: int = 1,
+        scheme: str = "note", grid: int = 12, played: Played = AS_WRITTEN,
+    ) -> Vocabulary:  # fmt: skip
+        """The tokens that occur at least `min_count` times, by falling count, then alphabetically."""
         frequent = [token for token, count in counts.items() if count >= min_count and token not in SPECIALS]
-        return cls(SPECIALS + tuple(sorted(frequent, key=lambda token: (-counts[token], token))), *how)
+        return cls(SPECIALS + tuple(sorted(frequent, key=lambda token: (-counts[token], token))), scheme, grid, played)
 
     def __len__(self) -> int:
         return len(self.tokens)

@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import io
 import wave
-from collections import defaultdict
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -63,25 +63,24 @@ def render(notes: Iterable[Note], rate: int = 44100, bpm: float = 120.0) -> Arra
 
     rate: samples a second.  A song is cut after 15 minutes; pitches above half the rate are not heard.
     """
-    strokes: dict[tuple[bool, int, int, int], list[tuple[int, float]]] = defaultdict(list)  # start, strength
+    strokes = []
     for note in notes:
         start, length = note.start * 60 / bpm, note.duration * 60 / bpm
         if start < MAX_SECONDS:
             samples = 0 if note.drum else round(min(length, MAX_SECONDS - start) * rate)
-            strength = (note.velocity / 127) ** 1.5
-            strokes[note.drum, note.program, note.pitch, samples].append((round(start * rate), strength))
-    latest = max((start + key[-1] for key, places in strokes.items() for start, _ in places), default=0)
-    mix = np.zeros(latest + 4 * rate, np.float32)  # the longest drum sounds 3.6 s
-    end = 0
-    for (drum, program, pitch, samples), places in sorted(strokes.items()):
+            strength = np.float32((note.velocity / 127) ** 1.5)
+            strokes.append((note.drum, note.program, note.pitch, samples, round(start * rate), strength))
+    mix = np.zeros(max((stroke[3] + stroke[4] for stroke in strokes), default=0) + 4 * rate, np.float32)
+    end = 0  # the longest drum sounds 3.6 s
+    for drum, program, pitch, samples, begin, strength in sorted(strokes):
         sound = drum_sound(pitch, rate) if drum else tone(pitch, program, samples, rate)
-        for start, strength in places:
-            mix[start : start + len(sound)] += np.float32(strength) * sound
-            end = max(end, start + len(sound))
+        mix[begin : begin + len(sound)] += strength * sound
+        end = max(end, begin + len(sound))
     loudest = float(np.abs(mix).max())
     return np.asarray(mix[:end] * np.float32(PEAK / loudest if loudest > 0 else 1))
 
 
+@lru_cache(maxsize=1)  # equal notes stand together in render
 def tone(pitch: int, program: int, length: int, rate: int) -> Array:
     """(length + release,) float32: one note of an instrument, `length` samples and what dies away after it."""
     timbre = OTHERS.get(program, FAMILIES[program // 8])
@@ -100,6 +99,7 @@ def tone(pitch: int, program: int, length: int, rate: int) -> Array:
     return np.asarray(same_power * loudness * np.sin(x) / (1 - 2 * r * np.cos(x) + r * r), np.float32)
 
 
+@lru_cache(maxsize=1)
 def drum_sound(pitch: int, rate: int) -> Array:
     """(n,) float32: one stroke on a key of the drum kit."""
     high, low, noise, lasts = DRUMS.get(pitch, OTHER_DRUMS)
