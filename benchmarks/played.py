@@ -57,8 +57,7 @@ from midi_io.played import AS_WRITTEN, FAMILY, Played, in_place, simplified
 from midi_io.reader import read_song
 from midi_io.tokens import decode, encode
 from midi_io.tokens.context import Context
-from midi_io.tokens.grammar import Grammar
-from midi_io.vocabulary import Vocabulary
+from midi_io.vocabulary import Grammar, Vocabulary
 
 try:
     import miditok

@@ -32,8 +32,7 @@ from midi_io.played import AS_WRITTEN, simplified
 from midi_io.reader import MAX_BYTES, read_song
 from midi_io.tokens import encode
 from midi_io.tokens.context import Context
-from midi_io.tokens.grammar import Grammar
-from midi_io.vocabulary import Vocabulary
+from midi_io.vocabulary import Grammar, Vocabulary
 from midi_io.writer import write_song
 
 SPELLING = {

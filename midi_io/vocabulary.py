@@ -1,10 +1,10 @@
-"""The tokens that a network knows, by number, and what replaces those that it does not know."""
+"""The tokens that a network knows, by number; what replaces those that it does not know; and which may follow."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from statistics import fmean
 from typing import Any
 
@@ -13,12 +13,13 @@ import numpy.typing as npt
 
 from midi_io.notes import Note
 from midi_io.played import AS_WRITTEN, Played, simplified
-from midi_io.tokens import decode, encode, parse, transpose_token
-from midi_io.tokens.words import SPECIALS, UNK, Word
+from midi_io.tokens import SCHEMES, decode, encode, parse, transpose_token
+from midi_io.tokens.words import END, SPECIALS, UNK, Word
 
 UNK_ID = SPECIALS.index(UNK)
 
 Ids = npt.NDArray[np.unsignedinteger[Any]]
+Mask = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -103,3 +104,44 @@ class Vocabulary:
     @cached_property
     def _id_of(self) -> dict[str, int]:
         return {token: number for number, token in enumerate(self.tokens)}
+
+
+class Grammar:
+    """Which tokens of a vocabulary may follow, so that whatever a network samples is a song.
+
+    Every encoded song obeys the rules of its scheme, so a mask takes nothing from music.  `<start>` and `<unk>` never
+    follow.  What an `<unk>` stood for is not known, so everything may follow it.  Several threads may walk at once.
+    Raises TokenError if the vocabulary holds a token that is none of its scheme's.
+    """
+
+    def __init__(self, vocabulary: Vocabulary) -> None:
+        words, scheme = vocabulary.words, SCHEMES[vocabulary.scheme]
+
+        @cache
+        def after(state: Hashable, token_id: int) -> tuple[Hashable, Mask]:
+            state = scheme.after(state, words[token_id])
+            return state, mask(state)
+
+        @cache
+        def mask(state: Hashable) -> Mask:
+            found = np.array(scheme.allowed(state, words), bool)
+            if not found.any():  # the song has ended, or the vocabulary is too small to go on
+                found = np.array([word.kind == END for word in words])
+            found.setflags(write=False)
+            return found
+
+        self._start, self._after = scheme.start, after
+
+    def walk(self) -> Callable[[int], Mask]:
+        """A function for one song: called with each id in turn, from `<start>` on, it returns what may come next.
+
+        That is a mask, (V,) bool, read-only.
+        """
+        state = self._start
+
+        def allowed(token_id: int) -> Mask:
+            nonlocal state
+            state, mask = self._after(state, token_id)
+            return mask
+
+        return allowed

@@ -22,7 +22,7 @@ LONGEST = 350  # lines: what can be read in one go
 ORDER = {
     "midi_io": """
         notes disk reader writer played
-        tokens.words tokens.chord tokens.note tokens vocabulary tokens.grammar .
+        tokens.words tokens.chord tokens.note tokens vocabulary .
         music music.instruments corpus.files corpus.workers corpus corpus.dataset
         music.meter music.statistics tokens.hearing tokens.context music.picture music.sound __main__
     """,

@@ -11,8 +11,8 @@ from conftest import tune
 from midi_io import SCHEMES, Note, Song, encode, transpose, write_song
 from midi_io.corpus import CorpusError, read_corpus
 from midi_io.corpus.dataset import build_dataset, cache_folder, split_corpora
-from midi_io.tokens.grammar import Grammar
-from midi_io.tokens.words import NAMES, Rules, Scheme, Word
+from midi_io.tokens.words import NAMES, Scheme, Word
+from midi_io.vocabulary import Grammar
 
 
 def corpus_of(folder, songs, scheme="chord"):
@@ -92,7 +92,9 @@ def test_a_new_scheme_is_one_record_in_one_table(tmp_path, monkeypatch):
         decode=lambda words: [Note(word.pitches[0], beat, 1.0) for beat, word in enumerate(words)],
         parse=lambda token: Word("notes", (NAMES.index(token),)),
         beats=lambda word: 1.0,
-        rules=Rules("", lambda last, word: word.kind, lambda last, words: [word.kind == "notes" for word in words]),
+        start="",
+        after=lambda last, word: word.kind,
+        allowed=lambda last, words: [word.kind == "notes" for word in words],
     )  # fmt: skip
     monkeypatch.setitem(SCHEMES, "pitches", scheme)
     scale = [Note(60 + step, float(step), 1.0) for step in range(12)]

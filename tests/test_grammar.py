@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 
 from midi_io import Note
 from midi_io.tokens import END, SCHEMES, START, UNK, TokenError, decode, encode, parse
-from midi_io.tokens.grammar import Grammar
-from midi_io.vocabulary import UNK_ID, Vocabulary
+from midi_io.vocabulary import UNK_ID, Grammar, Vocabulary
 
 PITCHES, DRUMS = {"C4", "E4", "G4"}, {"drum36", "drum42"}
 VELOCITIES, DURATIONS, SHIFTS = {"v80", "v100"}, {":1/2", ":1", ":4", ":16"}, {"+1/2", "+4", "+16"}

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from itertools import zip_longest
 
 from midi_io.notes import Note
-from midi_io.tokens.words import END, UNK, Rules, Scheme, Word, parse_beats, parse_pitches, spell_beats, spell_pitches
+from midi_io.tokens.words import END, UNK, Scheme, Word, parse_beats, parse_pitches, spell_beats, spell_pitches
 
 RING = 4  # beats: how long the lower notes of a chord sound on at most, under a melody
 HALF = 1 / 2  # beat: how long every event of scheme `paper` lasts
@@ -94,11 +94,11 @@ def _allowed(last: str, words: Sequence[Word]) -> list[bool]:
     return [(word.kind == "notes" and last != END) or (word.kind in ("rest", END) and event) for word in words]
 
 
-RULES = Rules("", lambda last, word: word.kind, _allowed)
 CHORD = Scheme(
-    "chord", "C4.E4.G4:1/2 or rest:1", encode_chords, decode_chords, parse_chord, lambda word: float(word.value), RULES
-)
-PAPER = Scheme(
-    "paper", "C4.E4.G4", encode_paper, decode_paper, lambda token: Word("notes", parse_pitches(token)),
-    beats=lambda word: HALF, rules=RULES, divide=2,
+    "chord", "C4.E4.G4:1/2 or rest:1", encode_chords, decode_chords, parse_chord, beats=lambda word: float(word.value),
+    start="", after=lambda last, word: word.kind, allowed=_allowed,
+)  # fmt: skip
+PAPER = CHORD._replace(
+    name="paper", example="C4.E4.G4", encode=encode_paper, decode=decode_paper,
+    parse=lambda token: Word("notes", parse_pitches(token)), beats=lambda word: HALF, divide=2,
 )  # fmt: skip

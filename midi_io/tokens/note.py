@@ -28,7 +28,7 @@ from operator import attrgetter
 from typing import NamedTuple
 
 from midi_io.notes import Note
-from midi_io.tokens.words import END, NAMES, START, UNK, Rules, Scheme, Word, parse_beats, spell_beats
+from midi_io.tokens.words import END, NAMES, START, UNK, Scheme, Word, parse_beats, spell_beats
 
 PLAIN_VELOCITY = 80
 PLAIN_DURATION = 1  # beat
@@ -190,5 +190,6 @@ def _allowed(state: State, words: Sequence[Word]) -> list[bool]:
 
 NOTE = Scheme(
     "note", "C4, drum36, :1/2, v80, i40, kit8 or +1/2", encode_note, decode_note, parse_letter,
-    beats=lambda word: float(word.value) if word.kind == "shift" else 0.0, rules=Rules(State(), _after, _allowed),
+    beats=lambda word: float(word.value) if word.kind == "shift" else 0.0, start=State(), after=_after,
+    allowed=_allowed,
 )  # fmt: skip

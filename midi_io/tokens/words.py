@@ -29,16 +29,11 @@ class Word(NamedTuple):
     value: Fraction | int = 0  # beats (of notes: to the next event), a MIDI number, or 0 where there is none
 
 
-class Rules(NamedTuple):
-    """Which words may follow: an automaton.  A state is anything hashable."""
-
-    start: Hashable  # the state before `<start>`
-    after: Callable[[Any, Word], Hashable]  # a state and the next word -> the state after it
-    allowed: Callable[[Any, Sequence[Word]], list[bool]]  # a state and all words -> which of them may come next
-
-
 class Scheme(NamedTuple):
-    """A way to spell songs as tokens.  To add one, write a file like note.py and name it in SCHEMES (__init__.py)."""
+    """A way to spell songs as tokens.  To add one, write a file like note.py and name it in SCHEMES (__init__.py).
+
+    Which words may follow is an automaton, whose states are anything hashable.
+    """
 
     name: str
     example: str  # of its tokens, for messages
@@ -46,7 +41,9 @@ class Scheme(NamedTuple):
     decode: Callable[[Iterable[Word]], list[Note]]  # words, without special ones -> notes
     parse: Callable[[str], Word]  # a token, which names its pitches as spell_pitches does -> its word; or ValueError
     beats: Callable[[Word], float]  # how many beats pass with a word
-    rules: Rules
+    start: Hashable  # the state before `<start>`
+    after: Callable[[Any, Word], Hashable]  # a state and the next word -> the state after it
+    allowed: Callable[[Any, Sequence[Word]], list[bool]]  # a state and all words -> which of them may come next
     divide: int = 1  # the grid must be a multiple of this
 
 
