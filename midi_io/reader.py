@@ -162,7 +162,7 @@ def _split(data: bytes) -> tuple[int, list[list[Event]], int]:
             tracks.append(events)
             exact &= stopped
             if high and not exact:
-                raise _too_high(high[0])
+                raise MidiError(f"has a data byte above 127 after byte {high[0]:,}")
         else:
             position = end
     if not tracks:
@@ -198,8 +198,8 @@ def _track(data: bytes, position: int, end: int, high: list[int]) -> tuple[list[
             if status < 0xA0 or status & 0xF0 == PROGRAM:
                 events.append((tick, status, message))
             continue
-        delta, position = _number(data, position, limit)
-        tick += _value(delta)
+        passed, position = _number(data, position, limit)
+        tick += passed
         if data[position : position + 1] in (b"\xf0", b"\xf7"):
             status = 0
         kind, content, position = _other_event(data, position, limit, status > 0)
@@ -220,8 +220,8 @@ def _other_event(data: bytes, position: int, limit: int, runs: bool) -> tuple[in
     status = header[0]
     kind, start = (header[1], position + 2) if status == 0xFF else (-1, position + 1)
     if status in (0xFF, 0xF0, 0xF7):
-        digits, start = _number(data, start, limit)
-        end = start + _value(digits)
+        length, start = _number(data, start, limit)
+        end = start + length
     elif status in _SYSTEM_DATA:
         end = start + _SYSTEM_DATA[status]
     elif status > 0xF0:
@@ -231,7 +231,7 @@ def _other_event(data: bytes, position: int, limit: int, runs: bool) -> tuple[in
     elif position + 2 >= limit:  # a channel message, so that only its data can be the reason why it did not match
         raise MidiError(*_CUT_SHORT)
     else:
-        raise _too_high(position)
+        raise MidiError(f"has a data byte above 127 after byte {position:,}")
     if end > limit:
         raise MidiError(*_CUT_SHORT)
     return kind, data[start:end], end
@@ -243,14 +243,10 @@ def _value(number: bytes) -> int:
     return sum((byte & 0x7F) << 7 * place for place, byte in enumerate(reversed(number)))
 
 
-def _number(data: bytes, position: int, limit: int) -> tuple[bytes, int]:
-    """The bytes of the variable-length number at `position`, and where it ends."""
+def _number(data: bytes, position: int, limit: int) -> tuple[int, int]:
+    """The variable-length number at `position`, and where it ends."""
     if number := _NUMBER_AT.match(data, position, limit):
-        return number[0], number.end()
+        return _value(number[0]), number.end()
     if limit < position + 4:
         raise MidiError(*_CUT_SHORT)
     raise MidiError(f"has a number of more than four bytes at byte {position:,}")
-
-
-def _too_high(position: int) -> MidiError:
-    return MidiError(f"has a data byte above 127 after byte {position:,}")

@@ -102,10 +102,6 @@ def read_corpus(
     """
     folders = list(folders)
     files, skipped = find_files(folders)
-    names = ", ".join(printable(folder) for folder in folders)
-    if not files:
-        also = f" ({_kinds(skipped)})" if skipped else ""
-        raise CorpusError(f"{names}: no MIDI files there{also}; give a folder with .mid files in it")
     if genres is not None:
         files = choose_by_genre(files, genres, genre)
     if file_list is not None:
@@ -129,7 +125,8 @@ def read_corpus(
     ):
         songs, tokens = _merge(batches, skipped, max_songs, bar)
     if not songs:
-        raise CorpusError(f"{names}: none of {len(files):,} MIDI files is usable ({_kinds(skipped)})")
+        names, why = ", ".join(map(printable, folders)), _kinds(skipped) or "give a folder with .mid files in it"
+        raise CorpusError(f"{names}: none of {len(files):,} MIDI files is usable ({why})")
     return Corpus(songs, tokens, skipped, scheme, grid, options.played, found)
 
 

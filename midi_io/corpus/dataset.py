@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -72,12 +71,12 @@ def build_dataset(parts: Sequence[Corpus], *, min_count: int = 1) -> Dataset:
     The vocabulary has the tokens that occur at least min_count times in the train songs.  Every other token becomes
     <unk>, and `spelling` is what to add for it where a model is scored.  Raises CorpusError if no token remains.
     """
-    scheme = parts[0].scheme
-    counts: Counter[str] = Counter()
-    for song in parts[0].songs:
-        numbers, often = np.unique(song.ids, return_counts=True)
-        counts.update({parts[0].tokens[k]: n for k, n in zip(numbers.tolist(), often.tolist(), strict=True)})
-    vocabulary = Vocabulary.build(counts, min_count, scheme, parts[0].grid, parts[0].played)
+    train, scheme = parts[0], parts[0].scheme
+    occurrences = np.zeros(len(train.tokens), np.int64)
+    for song in train.songs:
+        occurrences += np.bincount(song.ids, minlength=len(occurrences))
+    counts = {token: count for token, count in zip(train.tokens, occurrences.tolist(), strict=True) if count}
+    vocabulary = Vocabulary.build(counts, min_count, scheme, train.grid, train.played)
     if len(vocabulary) == len(SPECIALS):
         most = max(counts.values(), default=0)
         raise CorpusError(f"no token occurs {min_count} times in the train songs (at most {most}); lower --min-count")

@@ -90,13 +90,11 @@ def choose_by_genre(files: Sequence[FoundFile], table: StrPath, genres: Collecti
         genres_of[track] = {name.casefold() for name in names} - {""}
         known.update({*names} - {""})
     where = printable(table)
-    if not known:
-        raise CorpusError(f"{where}: holds no line of the form TRACK_ID<tab>genre")
     wanted = {genre.casefold() for genre in genres or known}
     for genre in genres:
         if genre.casefold() not in map(str.casefold, known):
             most = ", ".join(printable(name) for name, _ in known.most_common(20))
-            raise CorpusError(f"{where}: has no genre {printable(genre)}; it has {most}")
+            raise CorpusError(f"{where}: has no genre {printable(genre)}; it has {most or 'no TRACK_ID<tab>genre'}")
     tracks = [(_TRACK_ID.findall(file.path) or [""])[-1] for file in files]
     chosen = [file for file, track in zip(files, tracks, strict=True) if genres_of.get(track, set()) & wanted]
     if not chosen:
