@@ -53,7 +53,7 @@ from lstm_numpy.model import loss_and_gradients
 from lstm_numpy.optimizer import clip_by_global_norm, cosine
 from lstm_numpy.parameters import ModelConfig, dropout_masks, hold_masks, reset
 from lstm_numpy.speed.machine import useful_threads
-from midi_io.corpus.dataset import programs_named
+from midi_io.music.instruments import programs_of
 
 
 def main(argv: Sequence[str]) -> int:
@@ -89,7 +89,8 @@ def begin(args: argparse.Namespace, argv: Sequence[str], folder: RunFolder) -> R
     chosen = {"genres": args.genres, "genre": args.genre, "file_list": args.list, "max_songs": args.max_songs}
     songs, vocabulary, told, lines = read_songs(
         folder, args.midi, args.valid, args.test, seed=args.seed, context=args.context, min_count=args.min_count,
-        chosen=chosen, scheme=args.tokens, grid=args.grid, programs=programs_named(args.instrument),
+        chosen=chosen, scheme=args.tokens, grid=args.grid,
+        programs={program for name in args.instrument for program in programs_of(name)} or None,
         velocities=args.velocities, snap=args.snap, families=args.families,
         drums=not args.no_drums, max_bytes=int(args.max_size * 1e6), progress=shows_progress(args),
     )  # fmt: skip

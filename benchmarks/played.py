@@ -48,7 +48,8 @@ from lstm_numpy.optimizer import cosine
 from lstm_numpy.parameters import dropout_masks, hold_masks, reset
 from lstm_numpy.sampling import Sampling
 from lstm_numpy.speed.workspace import Workspace
-from midi_io.corpus.files import find_files, in_fair_order
+from midi_io.corpus import in_fair_order
+from midi_io.corpus.files import find_files
 from midi_io.disk import MidiError
 from midi_io.music.statistics import figures
 from midi_io.notes import Note
@@ -56,8 +57,7 @@ from midi_io.played import AS_WRITTEN, FAMILY, Played, in_place, simplified
 from midi_io.reader import read_song
 from midi_io.tokens import decode, encode
 from midi_io.tokens.context import Context
-from midi_io.tokens.grammar import Grammar
-from midi_io.vocabulary import Vocabulary
+from midi_io.vocabulary import Grammar, Vocabulary
 
 try:
     import miditok

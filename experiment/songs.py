@@ -16,8 +16,7 @@ from lstm_numpy.checkpoint import Checkpoint
 from lstm_numpy.files import Array, read_arrays, reading, write_arrays, write_whole
 from lstm_numpy.speed.machine import cores
 from midi_io.corpus import read_corpus, write_skipped
-from midi_io.corpus.dataset import build_dataset, cache_folder
-from midi_io.corpus.split import split_corpora
+from midi_io.corpus.dataset import build_dataset, cache_folder, split_corpora
 from midi_io.disk import printable
 from midi_io.tokens.context import Context
 from midi_io.vocabulary import Vocabulary

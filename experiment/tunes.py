@@ -31,9 +31,8 @@ from midi_io.played import AS_WRITTEN, Played, simplified
 from midi_io.reader import MAX_BYTES, read_song
 from midi_io.tokens import encode
 from midi_io.tokens.context import Context
-from midi_io.tokens.grammar import Grammar
 from midi_io.tokens.words import Word
-from midi_io.vocabulary import Vocabulary
+from midi_io.vocabulary import Grammar, Vocabulary
 from midi_io.writer import write_song
 
 PRIME_TOKENS = 50  # from a random place: the paper's window

@@ -1,6 +1,6 @@
 """From MIDI files to notes and tokens, and back.  Knows music, and no weight.
 
-Read in this order: notes, reader (and events), writer, tokens, vocabulary; then corpus, which reads whole folders.
+Read in this order: notes, reader, writer, tokens, vocabulary; then corpus, which reads whole folders.
 music/ holds what a musician would say about notes; nothing in it is needed to train.
 """
 

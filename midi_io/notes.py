@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, zip_longest
 from typing import NamedTuple
 
 PITCH_NAMES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
@@ -46,19 +46,20 @@ def quantise(notes: Iterable[Note], grid: int) -> list[Note]:
     note that is struck again ends there.  start and duration are the floats nearest to k/grid, so quantising
     once more changes nothing.
     """
-    struck: dict[tuple[int, bool, int], dict[int, tuple[int, int]]] = {}  # instrument and pitch: start -> end, velocity
+    struck: dict[tuple[int, bool, int, int], tuple[int, int]] = {}  # instrument, pitch and start: end, velocity
     for pitch, start, duration, velocity, program, drum in notes:
         first = math.floor(start * grid + 0.5)
         last = max(math.floor((start + duration) * grid + 0.5), first + 1)
-        line = struck.setdefault((program, drum, pitch), {})
-        other_last, other_velocity = line.get(first, (last, velocity))
-        line[first] = max(last, other_last), max(velocity, other_velocity)
+        place = program, drum, pitch, first
+        other_last, other_velocity = struck.get(place, (last, velocity))
+        struck[place] = max(last, other_last), max(velocity, other_velocity)
     placed = []
-    for (program, drum, pitch), line in struck.items():
-        starts = sorted(line)
-        for first, following in zip(starts, [*starts[1:], line[starts[-1]][0]], strict=True):
-            last, velocity = line[first]
-            placed.append((first, pitch, drum, program, min(last, following) - first, velocity))
+    places = sorted(struck)
+    for place, following in zip_longest(places, places[1:]):
+        (program, drum, pitch, first), (last, velocity) = place, struck[place]
+        if following and following[:3] == place[:3]:
+            last = min(last, following[3])
+        placed.append((first, pitch, drum, program, last - first, velocity))
     placed.sort()
     return [
         Note(pitch, first / grid, length / grid, velocity, program, drum)
@@ -89,12 +90,11 @@ def melody(notes: Iterable[Note]) -> tuple[list[Note], list[Note]]:
     return top, others
 
 
-def piano_roll(notes: Iterable[Note], *, meter: tuple[int, int] = (4, 4), width: int = 100, systems: int = 2) -> str:
+def piano_roll(notes: Iterable[Note], *, meter: tuple[int, int] = (4, 4), width: int = 100) -> str:
     """Notes as text for a terminal: a line for each pitch that sounds, four columns for each beat, bars marked.
 
-    A row (a system, as in a score) has as many whole bars as fit into `width` columns, one at least.  After `systems`
-    rows the bars that are left are counted.  Silence before the first bar with a note is not shown.  Without notes the
-    text is empty.
+    As many whole bars are shown as fit into `width` columns, one at least; the others are counted.  Silence before the
+    first bar with a note is not shown.  Without notes the text is empty.
 
         D5  ●━    ●━    ●━━ │   ● ●━━         │
     """
@@ -106,25 +106,18 @@ def piano_roll(notes: Iterable[Note], *, meter: tuple[int, int] = (4, 4), width:
         bar = 16
     first = placed[0][0] // bar
     bars = -(-max(max(end, start + 1) for start, end, _, _ in placed) // bar) - first
-    per_system = max((width - 7) // (bar + 1), 1)
-    shown = min(bars, systems * per_system)
-    silence = "".join(" " if column % 4 else "·" for column in range(bar))
+    shown = min(bars, max((width - 7) // (bar + 1), 1))
+    silence = "".join(" " if column % 4 else "·" for column in range(bar)) * shown
     rows: dict[tuple[bool, int], list[str]] = {}  # high pitches above low ones, and drums below them
     for start, end, drum, below in placed:
-        low, high = start - first * bar, min(end - first * bar, shown * bar)
-        if low < shown * bar:
-            row = rows.setdefault((drum, below), list(silence * shown))
+        low, high = start - first * bar, min(end - first * bar, len(silence))
+        if low < len(silence):
+            row = rows.setdefault((drum, below), list(silence))
             row[low:high] = "━" * (high - low)
             row[low] = "×" if drum else "●"
-    lines = []
-    for begin in range(0, shown, per_system):
-        numbers = range(begin, min(begin + per_system, shown))
-        lines.append(f"       {''.join(f'{first + 1 + number:<{bar + 1}}' for number in numbers)}".rstrip())
-        for (drum, below), row in sorted(rows.items()):
-            measures = ["".join(row[number * bar : (number + 1) * bar]) for number in numbers]
-            if set(measures) != {silence}:
-                lines.append(f"{f'drum{-below}' if drum else pitch_name(-below):>6} {'│'.join(measures)}│")
-        lines.append("")
+    lines = [f"       {''.join(f'{first + 1 + number:<{bar + 1}}' for number in range(shown))}".rstrip()]
+    for (drum, below), row in sorted(rows.items()):
+        measures = ["".join(row[begin : begin + bar]) for begin in range(0, len(row), bar)]
+        lines.append(f"{f'drum{-below}' if drum else pitch_name(-below):>6} {'│'.join(measures)}│")
     left = bars - shown
-    lines += [f"       ... and {left:,} more {'bar' if left == 1 else 'bars'}"] if left else []
-    return "\n".join(lines).rstrip()
+    return "\n".join(lines + [f"       ... and {left:,} more {'bar' if left == 1 else 'bars'}"] * (left > 0))

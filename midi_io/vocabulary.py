@@ -1,10 +1,11 @@
-"""The tokens that a network knows, by number, and what replaces those that it does not know."""
+"""The tokens that a network knows, by number; what replaces those that it does not know; and which may follow."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
+from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -12,12 +13,13 @@ import numpy.typing as npt
 
 from midi_io.notes import Note
 from midi_io.played import AS_WRITTEN, Played, simplified
-from midi_io.tokens import decode, encode, parse, transpose_token
-from midi_io.tokens.words import SPECIALS, UNK, Word
+from midi_io.tokens import SCHEMES, decode, encode, parse, transpose_token
+from midi_io.tokens.words import END, SPECIALS, UNK, Word
 
 UNK_ID = SPECIALS.index(UNK)
 
 Ids = npt.NDArray[np.unsignedinteger[Any]]
+Mask = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -40,13 +42,9 @@ class Vocabulary:
 
     @classmethod
     def build(
-        cls,
-        counts: Mapping[str, int],
-        min_count: int = 1,
-        scheme: str = "note",
-        grid: int = 12,
-        played: Played = AS_WRITTEN,
-    ) -> Vocabulary:
+        cls, counts: Mapping[str, int], min_count: int = 1,
+        scheme: str = "note", grid: int = 12, played: Played = AS_WRITTEN,
+    ) -> Vocabulary:  # fmt: skip
         """The tokens that occur at least `min_count` times, by falling count, then alphabetically."""
         frequent = [token for token, count in counts.items() if count >= min_count and token not in SPECIALS]
         return cls(SPECIALS + tuple(sorted(frequent, key=lambda token: (-counts[token], token))), scheme, grid, played)
@@ -79,41 +77,71 @@ class Vocabulary:
     def nearest(self, token: str) -> str:
         """The known token nearest to a token of the scheme; one that is known is its own nearest.
 
-        For notes: the greatest share of pitches in common (their Jaccard index), then the nearest duration; where no
-        pitch is in common, fewest semitones before duration.  For everything else: the nearest number of its kind.
-        Among equals the more frequent, then the first in the alphabet; `<unk>` if none of its kind is known.
-        Raises TokenError for what is no token of the scheme.
+        It has the same kind and the greatest share of pitches in common (their Jaccard index), then the nearest mean
+        pitch, then the nearest number of beats (or MIDI number).  Among equals the more frequent, then the first in the
+        alphabet; `<unk>` if none of its kind is known.  Raises TokenError for what is no token of the scheme.
         """
         if token in self._id_of:
             return token
         word = parse(token, self.scheme)
         alike = [number for number, other in enumerate(self.words) if other.kind == word.kind]
-        return self.tokens[min(alike, key=lambda number: _distance(word, self.words[number]), default=UNK_ID)]
+
+        def distance(number: int) -> tuple[float, float, float]:
+            ours, theirs, value = set(word.pitches), set(self.words[number].pitches), self.words[number].value
+            apart = len(ours ^ theirs) / max(len(ours | theirs), 1)
+            return apart, abs(fmean(ours or [0]) - fmean(theirs or [0])), abs(float(word.value) - float(value))
+
+        return self.tokens[min(alike, key=distance, default=UNK_ID)]
 
     def transposition_table(self, shifts: Sequence[int]) -> npt.NDArray[np.int32]:
         """(len(shifts), V): in row k the id of every token `shifts[k]` semitones higher, -1 where there is none.
 
         What has no pitch (the special tokens, rests, drums ...) stays as it is.
         """
-        table = np.full((len(shifts), len(self)), -1, dtype=np.int32)
-        for row, semitones in zip(table, shifts, strict=True):
-            for number, token in enumerate(self.tokens):
-                higher = transpose_token(token, semitones, self.scheme)
-                row[number] = -1 if higher is None else self._id_of.get(higher, -1)
-        return table
+        moved = [[transpose_token(token, semitones, self.scheme) for token in self.tokens] for semitones in shifts]
+        return np.array([[self._id_of.get(token or "", -1) for token in row] for row in moved], np.int32)
 
     @cached_property
     def _id_of(self) -> dict[str, int]:
         return {token: number for number, token in enumerate(self.tokens)}
 
 
-def _distance(word: Word, other: Word) -> tuple[float, float, float]:
-    """How far two words of one kind are apart: share of pitches not in common, semitones, beats (or MIDI numbers)."""
-    ours, theirs = set(word.pitches), set(other.pitches)
-    apart = 1 - len(ours & theirs) / max(len(ours | theirs), 1)
-    semitones = 0.0
-    if apart == 1 and ours:  # the mean distance from each pitch of the two chords to the nearest of the other
-        there = [min(abs(pitch - near) for near in theirs) for pitch in ours]
-        back = [min(abs(pitch - near) for near in ours) for pitch in theirs]
-        semitones = (sum(there) + sum(back)) / (len(ours) + len(theirs))
-    return apart, semitones, abs(float(word.value) - float(other.value))
+class Grammar:
+    """Which tokens of a vocabulary may follow, so that whatever a network samples is a song.
+
+    Every encoded song obeys the rules of its scheme, so a mask takes nothing from music.  `<start>` and `<unk>` never
+    follow.  What an `<unk>` stood for is not known, so everything may follow it.  Several threads may walk at once.
+    Raises TokenError if the vocabulary holds a token that is none of its scheme's.
+    """
+
+    def __init__(self, vocabulary: Vocabulary) -> None:
+        words, scheme = vocabulary.words, SCHEMES[vocabulary.scheme]
+
+        @cache
+        def after(state: Hashable, token_id: int) -> tuple[Hashable, Mask]:
+            state = scheme.after(state, words[token_id])
+            return state, mask(state)
+
+        @cache
+        def mask(state: Hashable) -> Mask:
+            found = np.array(scheme.allowed(state, words), bool)
+            if not found.any():  # the song has ended, or the vocabulary is too small to go on
+                found = np.array([word.kind == END for word in words])
+            found.setflags(write=False)
+            return found
+
+        self._start, self._after = scheme.start, after
+
+    def walk(self) -> Callable[[int], Mask]:
+        """A function for one song: called with each id in turn, from `<start>` on, it returns what may come next.
+
+        That is a mask, (V,) bool, read-only.
+        """
+        state = self._start
+
+        def allowed(token_id: int) -> Mask:
+            nonlocal state
+            state, mask = self._after(state, token_id)
+            return mask
+
+        return allowed

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import io
 import math
-from collections import defaultdict
 from collections.abc import Iterable
 from fractions import Fraction
+from itertools import cycle
 
 import mido
 
@@ -46,14 +46,14 @@ def song_bytes(song: Song, *, melody_apart: bool = False, comment: str = "") -> 
     """The bytes of the MIDI file that write_song writes.  Raises MidiError (without a file's name)."""
     _check(song)
     division = _ticks_per_beat(song.notes)
-    file = mido.MidiFile(type=1, ticks_per_beat=division)
-    file.tracks.append(_conductor(song, comment))
-    chords = _below_the_melody(song.notes) if melody_apart else set()
-    events: dict[tuple[bool, int, bool], list[tuple[int, int, int, mido.Message]]] = defaultdict(list)
+    pitched = [note for note in song.notes if not note.drum]
+    alone = melody_apart and len({note.program for note in pitched}) == 1
+    chords = set(melody(pitched)[1]) if alone else set[Note]()
+    events: dict[tuple[bool, int, bool], list[tuple[int, int, int, mido.Message]]] = {  # of each part
+        part: [] for part in sorted({(note.drum, note.program, note in chords) for note in song.notes})
+    }
+    channels = dict(zip([part for part in events if not part[0]], cycle(MELODIC_CHANNELS), strict=False))
     last_program: dict[int, int] = {}
-    parts = sorted({(note.drum, note.program, note in chords) for note in song.notes})
-    pitched = [part for part in parts if not part[0]]
-    channels = {part: MELODIC_CHANNELS[i % len(MELODIC_CHANNELS)] for i, part in enumerate(pitched)}
     for note in sorted(song.notes, key=lambda note: (note.start, note.drum, note.program, *note)):
         part = note.drum, note.program, note in chords
         channel, its_events = channels.get(part, DRUM_CHANNEL), events[part]
@@ -63,23 +63,16 @@ def song_bytes(song: Song, *, melody_apart: bool = False, comment: str = "") -> 
             its_events.append((start if channel in last_program else 0, 1, 0, change))
             last_program[channel] = note.program
         on = mido.Message("note_on", note=note.pitch, velocity=note.velocity, channel=channel)
-        off = mido.Message("note_on", note=note.pitch, velocity=0, channel=channel)  # takes no status byte of its own
         its_events.append((start, 2, note.pitch, on))
+        off = on.copy(velocity=0)  # takes no status byte of its own
         its_events.append((end, 0 if end > start else 3, note.pitch, off))
-    for part in parts:
-        track = _track(events[part])
-        if chords and not part[0]:
-            track.insert(0, mido.MetaMessage("track_name", name="chords" if part[2] else "melody"))
-        file.tracks.append(track)
+    file = mido.MidiFile(type=1, ticks_per_beat=division, tracks=[_conductor(song, comment)])
+    for (drum, _, below), its_events in events.items():
+        name = [mido.MetaMessage("track_name", name="chords" if below else "melody")] if chords and not drum else []
+        file.tracks.append(mido.MidiTrack([*name, *_track(its_events)]))
     buffer = io.BytesIO()
     file.save(file=buffer)
     return buffer.getvalue()
-
-
-def _below_the_melody(notes: list[Note]) -> set[Note]:
-    """The notes below the melody, where one instrument plays all but the drums; else none."""
-    pitched = [note for note in notes if not note.drum]
-    return set(melody(pitched)[1]) if len({note.program for note in pitched}) == 1 else set()
 
 
 def _track(events: list[tuple[int, int, int, mido.Message]]) -> mido.MidiTrack:
@@ -113,12 +106,8 @@ def _conductor(song: Song, comment: str) -> mido.MidiTrack:
 def _ticks_per_beat(notes: list[Note]) -> int:
     """At least 480, and every start and duration a whole number of ticks where 15 bits can do that."""
     times = {time % 1 for note in notes for time in (note.start, note.duration)}
-    common = 1
-    for time in times:
-        common = math.lcm(common, Fraction(time).limit_denominator(MAX_DIVISION).denominator)
-        if common > MAX_DIVISION:
-            return 480
-    return common * -(-480 // common)
+    common = math.lcm(*(Fraction(time).limit_denominator(MAX_DIVISION).denominator for time in times))
+    return common * -(-480 // common) if common <= MAX_DIVISION else 480
 
 
 def _check(song: Song) -> None:
@@ -129,5 +118,5 @@ def _check(song: Song) -> None:
         raise MidiError(f"{song.bpm} beats per minute cannot be written: MIDI holds 3.58 and more", "bad note")
     for note in song.notes:
         held = 0 <= note.pitch <= 127 and 1 <= note.velocity <= 127 and 0 <= note.program <= 127
-        if not (held and note.start >= 0 and note.duration >= 0 and math.isfinite(note.start + note.duration)):
+        if not (held and 0 <= note.start <= note.start + note.duration < math.inf):
             raise MidiError(f"{note} cannot be written", "bad note")

@@ -21,9 +21,9 @@ LONGEST = 350  # lines: what can be read in one go
 # Each module imports only modules that stand before it.  A folder's own name is its __init__.py.
 ORDER = {
     "midi_io": """
-        notes disk events reader writer played
-        tokens.words tokens.chord tokens.note tokens vocabulary tokens.grammar .
-        music music.instruments corpus.files corpus.workers corpus.batch corpus corpus.split corpus.dataset
+        notes disk reader writer played
+        tokens.words tokens.chord tokens.note tokens vocabulary .
+        music music.instruments corpus.files corpus.workers corpus corpus.dataset
         music.meter music.statistics tokens.hearing tokens.context music.picture music.sound __main__
     """,
     "lstm_numpy": """

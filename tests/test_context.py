@@ -13,10 +13,9 @@ from midi_io.music.meter import PATTERNS
 from midi_io.notes import Note
 from midi_io.tokens import encode, hearing
 from midi_io.tokens.context import KINDS, Context
-from midi_io.tokens.grammar import Grammar
 from midi_io.tokens.hearing import AGO, CANDIDATES, RUNS, SHORTEST
 from midi_io.tokens.words import SPECIALS
-from midi_io.vocabulary import Vocabulary
+from midi_io.vocabulary import Grammar, Vocabulary
 
 Array = np.ndarray[Any, Any]
 

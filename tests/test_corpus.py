@@ -13,7 +13,6 @@ from midi_bytes import END, midi, track
 
 from midi_io import Note, Song, encode, read_notes, write_notes, write_song
 from midi_io.corpus import CorpusError, read_corpus, write_skipped
-from midi_io.corpus.files import find_files
 from midi_io.corpus.workers import in_processes
 from midi_io.disk import read_bytes
 
@@ -143,20 +142,12 @@ def test_links_loops_pipes_and_closed_folders(folder, tmp_path):
     elsewhere.mkdir()
     write_notes(tune(8), elsewhere / "linked.mid")
     (folder / "link").symlink_to(elsewhere)
-    files, skipped = find_files([folder, folder / "a"])
-    assert [Path(file.path).name for file in files] == [
-        "c.kar",
-        "z.smf",
-        "one.MID",
-        "zero.midi",
-        "two.mid",
-        "x.rmi",
-        "linked.mid",
-    ]
-    assert {(Path(path).name, kind) for path, kind, _ in skipped} == {
+    corpus = read_corpus([folder, folder / "a"], progress=False)
+    assert names(corpus) == ["c.kar", "z.smf", "one.MID", "zero.midi", "two.mid", "x.rmi", "linked.mid"]
+    assert {(Path(path).name, kind) for path, kind, _ in corpus.skipped} == {
         ("loop", "folder linked twice"),
         ("a", "folder linked twice"),
-        ("self.mid", "missing"),
+        ("self.mid", "unreadable"),
         ("dangling.mid", "missing"),
         ("pipe.mid", "not a file"),
     }
@@ -180,7 +171,7 @@ def test_a_file_that_vanishes_while_the_others_are_read(folder, monkeypatch):
             Path(path).unlink()
         return read_bytes(path, max_bytes)
 
-    monkeypatch.setattr("midi_io.corpus.batch.read_bytes", vanishing)
+    monkeypatch.setattr("midi_io.corpus.read_bytes", vanishing)
     corpus = read(folder)
     assert len(corpus.songs) == 5
     assert [(Path(path).name, kind) for path, kind, _ in corpus.skipped] == [("two.mid", "missing")]
@@ -340,7 +331,7 @@ def reads(monkeypatch):
             opened.append(Path(path).name)
         return read_bytes(path, max_bytes)
 
-    monkeypatch.setattr("midi_io.corpus.batch.read_bytes", counting)
+    monkeypatch.setattr("midi_io.corpus.read_bytes", counting)
     return opened
 
 
@@ -370,7 +361,7 @@ def test_the_cache_notices_changed_options_and_a_changed_program(folder, tmp_pat
         assert content(read(folder, cache=tmp_path / "cache", **options)) == content(read(folder, **options))
         assert len(reads) == 12
         reads.clear()
-    monkeypatch.setattr("mido.version_info", "another")
+    monkeypatch.setattr("midi_io.corpus._program", lambda: b"another")
     read(folder, cache=tmp_path / "cache")
     assert len(reads) == 6
 
@@ -392,7 +383,7 @@ def test_anything_in_the_cache_may_be_deleted_or_damaged(folder, tmp_path):
 
 
 def test_a_fault_that_may_pass_is_not_remembered(folder, tmp_path, monkeypatch):
-    monkeypatch.setattr("midi_io.corpus.batch.read_bytes", lambda path, size: read_bytes(f"{path}.gone", size))
+    monkeypatch.setattr("midi_io.corpus.read_bytes", lambda path, size: read_bytes(f"{path}.gone", size))
     with pytest.raises(CorpusError, match=r"none of 6 MIDI files is usable \(6 missing\)"):
         read(folder, cache=tmp_path / "cache")
     monkeypatch.undo()
@@ -425,17 +416,17 @@ def test_a_run_that_is_stopped_goes_on_where_it_was(tmp_path, monkeypatch, reads
     many(tmp_path / "music", 300)
     expected = content(read(tmp_path / "music"))
     reads.clear()
-    counting = sys.modules["midi_io.corpus.batch"].read_bytes
+    counting = sys.modules["midi_io.corpus"].read_bytes
 
     def interrupted(path, max_bytes):
         if len(reads) == 250:
             raise KeyboardInterrupt
         return counting(path, max_bytes)
 
-    monkeypatch.setattr("midi_io.corpus.batch.read_bytes", interrupted)
+    monkeypatch.setattr("midi_io.corpus.read_bytes", interrupted)
     with pytest.raises(KeyboardInterrupt):
         read(tmp_path / "music", cache=tmp_path / "cache")
-    monkeypatch.setattr("midi_io.corpus.batch.read_bytes", counting)
+    monkeypatch.setattr("midi_io.corpus.read_bytes", counting)
     assert content(read(tmp_path / "music", cache=tmp_path / "cache")) == expected
     assert 300 < len(reads) < 450  # not everything twice
 

@@ -106,7 +106,7 @@ def test_a_killed_rank_ends_the_run_and_two_ranks_go_on_with_the_same_bits(
     ("trap", "flags", "status", "line"),
     [
         ("none -1 -1", ["--hidden", "x"], 2, "train.py: error: argument --hidden: .*"),
-        ("none -1 -1", ["--midi", "nowhere"], 2, "train.py: error: nowhere: no MIDI files can be read there .*"),
+        ("none -1 -1", ["--midi", "nowhere"], 2, "train.py: error: nowhere: is no folder of music, .*"),
         ("none -1 -1", ["--batch", "1"], 2, "train.py: error: 1 songs at a time cannot be shared by 2 processes; .*"),
         ("none -1 -1", ["--lr", "1e38"], 1, "train.py: error: step 1 gives NaN or infinity .* to go on: .*"),
         ("full 0 5", [], 1, "train.py: error: .*: File too large; .*to go on: python train.py --resume .*"),

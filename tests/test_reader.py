@@ -289,13 +289,13 @@ def test_a_file_that_is_too_large_is_refused(tmp_path):
     assert caught.value.reason == "too large"
 
 
-def test_whatever_mido_raises_becomes_a_midi_error(monkeypatch):
+def test_whatever_goes_wrong_becomes_a_midi_error(monkeypatch):
     for fault in (KeyError(7), RecursionError("deep"), MemoryError(), OverflowError("a\nb")):
 
         def broken(_, fault=fault):
             raise fault
 
-        monkeypatch.setattr("midi_io.events._decoded", broken)
+        monkeypatch.setattr("midi_io.reader._split", broken)
         with pytest.raises(MidiError) as caught:
             parse_song(GOOD)
         assert str(caught.value).isprintable()

@@ -255,10 +255,10 @@ def test_training_stops_when_patience_is_exhausted_and_keeps_the_best(run, tmp_p
 @pytest.mark.parametrize(
     ("flags", "words"),
     [
-        (["--midi", "nowhere"], "nowhere: no MIDI files"),
-        (["--midi", "empty"], "empty: no MIDI files there"),
+        (["--midi", "nowhere"], "nowhere: is no folder of music"),
+        (["--midi", "empty"], "empty: none of 0 MIDI files is usable (give a folder"),
         (["--midi", "junk"], "junk: none of 1 MIDI files is usable (1 not MIDI)"),
-        (["--valid", "nowhere"], "nowhere: no MIDI files"),
+        (["--valid", "nowhere"], "nowhere: is no folder of music"),
         (["--min-count", "10000"], "lower --min-count"),
         (["--predict", "next", "--window", "5000"], "smaller --window"),
         (["--instrument", "kazoo"], "no instrument 'kazoo'"),

@@ -55,8 +55,9 @@ def test_a_list_that_is_no_vocabulary_is_refused(tokens):
         (["C4.E4.A4:2", "C4.E4.G4.C5:4"], "C4.E4.G4:2", "C4.E4.G4.C5:4"),
         # then the duration, in beats
         (["C4:4", "C4:1/2", "C4:2"], "C4:1", "C4:1/2"),
-        # then the more frequent, even if a later letter
-        (["G4.C5:1", "C4.C5:1"], "C4.G4.C5:1", "G4.C5:1"),
+        # then the mean pitch, and then the more frequent, even if a later letter
+        (["G4.C5:1", "C4.C5:1"], "C4.G4.C5:1", "C4.C5:1"),
+        (["G4.A4:1", "E4.F#4:1"], "F4.G#4:1", "G4.A4:1"),
         # no pitch in common: the semitones come before the duration
         (["E4:1", "D4:4"], "C4:1", "D4:4"),
         (["C5.E5:1", "C4.F4:1", "C#4.E4.G#4:1"], "B3.D#4:1", "C4.F4:1"),
@@ -84,7 +85,7 @@ def test_the_nearest_letter_is_of_the_same_kind(unknown, nearest):
 
 
 def test_paper_has_no_durations_to_compare():
-    assert vocabulary_of("E4.G4", "C4.F4", scheme="paper").nearest("C4.E4") == "E4.G4"
+    assert vocabulary_of("E4.G4", "C4.F4", scheme="paper").nearest("C4.E4") == "C4.F4"
 
 
 def test_nothing_is_nearest_to_what_is_no_token():

@@ -1,45 +1,59 @@
 """From folders of MIDI files to songs of ids, read by several processes, and kept in a cache for the next run.
 
-The files are cut into batches of about a second's work; see batch.py.  A run that was killed goes on after the batches
-that it finished.
+The files are cut into batches of about a second's work.  Workers read them, and each writes its result into the cache,
+so a run that was killed goes on after the batches that it finished.  Two runs may share a cache, and anything in it may
+be deleted at any time.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import zlib
 from collections import Counter
-from collections.abc import Collection, Generator, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
+from functools import cache as cached
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 from tqdm import tqdm
 
-from midi_io.corpus.batch import Batch, Cache, CorpusSong, Options, chosen_notes, read_batch
-from midi_io.corpus.files import (
-    CorpusError,
-    FoundFile,
-    Skipped,
-    choose_by_genre,
-    choose_by_list,
-    find_files,
-    in_fair_order,
-)
+from midi_io.corpus.files import CorpusError, FoundFile, Skipped, choose_by_genre, choose_by_list, find_files
 from midi_io.corpus.workers import Executor, in_processes
-from midi_io.disk import MidiError, StrPath, printable, write_whole
-from midi_io.notes import Note
-from midi_io.played import AS_WRITTEN, Played, suits
-from midi_io.reader import MAX_BYTES, read_song
+from midi_io.disk import MidiError, StrPath, printable, read_bytes, write_whole
+from midi_io.notes import Note, Song
+from midi_io.played import AS_WRITTEN, Played, simplified, suits
+from midi_io.reader import MAX_BYTES, parse_song
+from midi_io.tokens import encode
 
 __all__ = ["Corpus", "CorpusError", "CorpusSong", "Skipped", "read_corpus", "write_skipped"]
 
-BATCH_FILES, BATCH_BYTES = 128, 1_000_000  # at most
+SHORTEST_SONG = 8  # tokens: less is a test tone or a jingle
 SAMPLE = 32  # files, which tell how songs like these are played
+BATCH_FILES, BATCH_BYTES = 128, 1_000_000  # at most
 WORTH_PROCESSES = 3_000_000  # bytes: less is read here before other processes have started
+MAX_ENTRY = 32_000_000  # bytes of a batch in the cache
+NOT_KEPT = {"missing", "unreadable"}  # faults that may be gone next time
+
+
+Ids: TypeAlias = npt.NDArray[np.unsignedinteger[Any]]
+
+
+class CorpusSong(NamedTuple):
+    """One song: its file, the tempo that the file gives, and its ids in the tokens of its Corpus."""
+
+    path: str
+    sha256: str  # of the file
+    content: str  # SHA-256 of the tokens: the same for the same music in another file
+    bpm: float
+    high_bytes: int  # data bytes above 127, of which 7 bits were read
+    ids: Ids
 
 
 @dataclass(frozen=True)
@@ -64,25 +78,15 @@ class Corpus:
 
 
 def read_corpus(
-    folders: Iterable[StrPath],
-    *,
-    scheme: str = "note",
-    grid: int = 12,
-    velocities: int | None = AS_WRITTEN.velocities,
-    snap: bool | None = AS_WRITTEN.snap,
+    folders: Iterable[StrPath], *,
+    scheme: str = "note", grid: int = 12,
+    velocities: int | None = AS_WRITTEN.velocities, snap: bool | None = AS_WRITTEN.snap,
     families: bool | None = AS_WRITTEN.families,
-    programs: Collection[int] | None = None,
-    drums: bool = True,
-    genres: StrPath | None = None,
-    genre: Collection[str] = (),
-    file_list: StrPath | None = None,
-    max_songs: int | None = None,
-    max_bytes: int = MAX_BYTES,
-    cache: Path | None = None,
-    workers: int = 1,
-    executor: Executor = in_processes,
-    progress: bool = True,
-) -> Corpus:
+    programs: Collection[int] | None = None, drums: bool = True,
+    genres: StrPath | None = None, genre: Collection[str] = (), file_list: StrPath | None = None,
+    max_songs: int | None = None, max_bytes: int = MAX_BYTES,
+    cache: Path | None = None, workers: int = 1, executor: Executor = in_processes, progress: bool = True,
+) -> Corpus:  # fmt: skip
     """Read the MIDI files of some folders.  The same files give the same corpus, with any number of workers.
 
     scheme, grid: how to spell the songs; see midi_io.tokens.
@@ -98,10 +102,6 @@ def read_corpus(
     """
     folders = list(folders)
     files, skipped = find_files(folders)
-    names = ", ".join(printable(folder) for folder in folders)
-    if not files:
-        also = f" ({_kinds(skipped)})" if skipped else ""
-        raise CorpusError(f"{names}: no MIDI files there{also}; give a folder with .mid files in it")
     if genres is not None:
         files = choose_by_genre(files, genres, genre)
     if file_list is not None:
@@ -109,17 +109,24 @@ def read_corpus(
         skipped += not_there
     if max_songs is not None:
         files = in_fair_order(files)
-    options = Options(scheme, grid, None if programs is None else tuple(sorted(set(programs))), drums, max_bytes)
+    options = _Options(scheme, grid, tuple(range(128) if programs is None else sorted(set(programs))), drums, max_bytes)
     asked = (velocities, snap, families)
     played, found = suits(list(_sample(files, options))) if None in asked else (AS_WRITTEN, "")
     options = options._replace(played=played.asked(*asked))
+    if cache:
+        with suppress(OSError):
+            cache.mkdir(parents=True, exist_ok=True)
+    jobs = [(batch, cache and cache / _entry(batch, options)) for batch in _cut(files)]
+    unread = sum(file.size for batch, entry in jobs if not (entry and entry.is_file()) for file in batch)
+    how, workers = (executor, workers) if unread >= WORTH_PROCESSES else (in_processes, 1)
     with (
         tqdm(total=len(files), desc="reading", unit=" files", disable=not progress) as bar,
-        closing(_read_batches(list(_cut(files)), options, cache, workers, executor, bar)) as batches,
+        closing(how(partial(_read_or_load, options=options), jobs, workers)) as batches,
     ):
-        songs, tokens = _merge(batches, skipped, max_songs)
+        songs, tokens = _merge(batches, skipped, max_songs, bar)
     if not songs:
-        raise CorpusError(f"{names}: none of {len(files):,} MIDI files is usable ({_kinds(skipped)})")
+        names, why = ", ".join(map(printable, folders)), _kinds(skipped) or "give a folder with .mid files in it"
+        raise CorpusError(f"{names}: none of {len(files):,} MIDI files is usable ({why})")
     return Corpus(songs, tokens, skipped, scheme, grid, options.played, found)
 
 
@@ -129,54 +136,23 @@ def write_skipped(skipped: Iterable[Skipped], path: StrPath) -> None:
     write_whole(path, "".join(["\t".join(map(printable, row)) + "\n" for row in rows]).encode())
 
 
-def _sample(files: Iterable[FoundFile], options: Options) -> Iterator[list[Note]]:
-    """The chosen notes of a few files, a fair sample; what cannot be read is left out."""
-    for file in in_fair_order(files)[:SAMPLE]:
-        with suppress(MidiError):
-            yield chosen_notes(read_song(file.path, max_bytes=options.max_bytes).notes, options)
-
-
 def _kinds(skipped: Iterable[Skipped]) -> str:
     counts = Counter(kind for _, kind, _ in skipped)
     return ", ".join(f"{n:,} {kind}" for kind, n in sorted(counts.items(), key=lambda item: (-item[1], item[0])))
 
 
-def _merge(
-    batches: Iterable[Batch], skipped: list[Skipped], max_songs: int | None
-) -> tuple[list[CorpusSong], list[str]]:
-    """Songs with one list of tokens.  Of files with the same music the first is kept; skipped gets the others."""
-    index: dict[str, int] = {}
-    first: dict[str, str] = {}  # the SHA-256 of a song's tokens: where it was first found
-    songs: list[CorpusSong] = []
-    for batch in batches:
-        skipped += batch.skipped
-        new_id = np.array([index.setdefault(token, len(index)) for token in batch.tokens])
-        for song in batch.songs:
-            where = first.setdefault(song.content, song.path)
-            if where != song.path:
-                skipped.append(Skipped(song.path, "found twice", f"is the same music as {printable(where)}"))
-                continue
-            songs.append(song._replace(ids=new_id[song.ids].astype(np.min_scalar_type(len(index)))))
-            if len(songs) == max_songs:
-                return songs, list(index)
-    return songs, list(index)
+class _Options(NamedTuple):
+    """What the tokens of a file depend on, besides the file."""
+
+    scheme: str
+    grid: int
+    programs: tuple[int, ...]
+    drums: bool
+    max_bytes: int
+    played: Played = AS_WRITTEN
 
 
-def _read_batches(
-    batches: list[list[FoundFile]], options: Options, folder: Path | None, workers: int, executor: Executor,
-    bar: tqdm[Any],
-) -> Generator[Batch, None, None]:  # fmt: skip
-    """Every batch in its order, from the cache, or read by the workers."""
-    cache = Cache(folder, options) if folder else None
-    read = cache.read if cache else partial(read_batch, options=options)
-    kept = [cache is not None and os.access(cache.entry(batch), os.R_OK) for batch in batches]
-    missing = [batch for batch, known in zip(batches, kept, strict=True) if not known]
-    much = sum(file.size for batch in missing for file in batch) >= WORTH_PROCESSES
-    with closing(executor(read, missing, workers) if much else in_processes(read, missing, 1)) as results:
-        for batch, known in zip(batches, kept, strict=True):
-            loaded = cache.load(batch) if cache and known else next(results)
-            bar.update(len(batch))
-            yield loaded or read(batch)  # an entry may be damaged
+_Batch: TypeAlias = tuple[list[Any], Ids]  # [tokens, songs without ids, their lengths, skipped]; the ids of all songs
 
 
 def _cut(files: Iterable[FoundFile]) -> Iterator[list[FoundFile]]:
@@ -185,8 +161,117 @@ def _cut(files: Iterable[FoundFile]) -> Iterator[list[FoundFile]]:
     for file in files:
         batch.append(file)
         full = len(batch) == BATCH_FILES or sum(file.size for file in batch) >= BATCH_BYTES
-        if full or zlib.crc32(os.fsencode(Path(file.path).name)) % 64 == 0:
+        if full or _mixed(file)[0] % 64 == 0:
             yield batch
             batch = []
     if batch:
         yield batch
+
+
+def _mixed(file: FoundFile) -> tuple[int, str]:
+    """What follows from a file's name, and has nothing to do with the alphabet."""
+    return zlib.crc32(os.fsencode(Path(file.path).name)), file.path
+
+
+def _merge(
+    batches: Iterable[_Batch], skipped: list[Skipped], max_songs: int | None, bar: tqdm[Any]
+) -> tuple[list[CorpusSong], list[str]]:
+    """Songs with one list of tokens.  Of files with the same music the first is kept; skipped gets the others."""
+    index: dict[str, int] = {}
+    first: dict[str, str] = {}  # the SHA-256 of a song's tokens: where it was first found
+    songs: list[CorpusSong] = []
+    for (tokens, rows, lengths, its_skipped), ids in batches:
+        bar.update(len(rows) + len(its_skipped))
+        skipped += [Skipped(*row) for row in its_skipped]
+        new_id = np.array([index.setdefault(token, len(index)) for token in tokens])
+        new_id = new_id.astype(np.min_scalar_type(len(index)))
+        for row, its_ids in zip(rows, np.split(new_id[ids], np.cumsum(lengths)[:-1]), strict=False):
+            song = CorpusSong._make([*row, its_ids])
+            where = first.setdefault(song.content, song.path)
+            if where != song.path:
+                skipped.append(Skipped(song.path, "found twice", f"is the same music as {printable(where)}"))
+                continue
+            songs.append(song)
+            if len(songs) == max_songs:
+                return songs, list(index)
+    return songs, list(index)
+
+
+# One batch, in any process.
+
+
+def _read(files: Sequence[FoundFile], options: _Options) -> _Batch:
+    index: dict[str, int] = {}
+    ids: list[int] = []
+    songs, lengths, skipped = [], [], []
+    for file in files:
+        try:
+            data = read_bytes(file.path, options.max_bytes)
+            song, notes = _chosen(data, options)
+            tokens = encode(simplified(notes, options.played), options.scheme, options.grid)
+            if len(tokens) < SHORTEST_SONG:
+                raise MidiError(f"has {len(tokens)} tokens; a song has {SHORTEST_SONG} or more", "too short")
+        except MidiError as error:
+            skipped.append((file.path, error.reason, str(error)))
+            continue
+        content, sha256 = (hashlib.sha256(text).hexdigest() for text in ("\n".join(tokens).encode(), data))
+        songs.append((file.path, sha256, content, song.bpm, song.high_bytes))
+        lengths.append(len(tokens))
+        ids += [index.setdefault(token, len(index)) for token in tokens]
+    return [list(index), songs, lengths, skipped], np.array(ids, np.min_scalar_type(len(index)))
+
+
+def _chosen(data: bytes, options: _Options) -> tuple[Song, list[Note]]:
+    """The song in a MIDI file, and its notes of the chosen instruments.  MidiError where there is none."""
+    song = parse_song(data)
+    if not song.notes:
+        raise MidiError("has no notes", "no notes")
+    wanted = set(options.programs)
+    chosen = [note for note in song.notes if (options.drums if note.drum else note.program in wanted)]
+    if not chosen or (len(wanted) < 128 and all(note.drum for note in chosen)):
+        raise MidiError("has no note of the chosen instruments", "other instruments")
+    return song, chosen
+
+
+def in_fair_order(files: Iterable[FoundFile]) -> list[FoundFile]:
+    """The files shuffled, always in the same way: the first N are a sample of them all, and not of the letter A."""
+    return sorted(files, key=_mixed)
+
+
+def _sample(files: Iterable[FoundFile], options: _Options) -> Iterator[list[Note]]:
+    """The chosen notes of a few files, a fair sample; what cannot be read is left out."""
+    for file in in_fair_order(files)[:SAMPLE]:
+        with suppress(MidiError):
+            yield _chosen(read_bytes(file.path, options.max_bytes), options)[1]
+
+
+def _read_or_load(job: tuple[Sequence[FoundFile], Path | None], options: _Options) -> _Batch:
+    """The batch of some files, from its entry in a cache if it is there, or read and kept there.
+
+    An entry is a line of JSON and the ids of all its songs, packed and summed by zlib.  A cache that cannot be written
+    or read costs time, and nothing else.
+    """
+    files, entry = job
+    if entry:
+        with suppress(MidiError, zlib.error):
+            about, _, packed = zlib.decompress(read_bytes(entry, MAX_ENTRY)).partition(b"\n")
+            found = json.loads(about)
+            return found, np.frombuffer(packed, np.min_scalar_type(len(found[0])))
+    found, ids = _read(files, options)
+    if entry and not any(kind in NOT_KEPT for _, kind, _ in found[-1]):
+        with suppress(MidiError):
+            write_whole(entry, zlib.compress(json.dumps(found).encode() + b"\n" + ids.tobytes(), level=1))
+    return found, ids
+
+
+def _entry(files: Sequence[FoundFile], options: _Options) -> str:
+    """The name in a cache of what these files hold: it follows from them, the options and the text of this package."""
+    stamps = os.fsencode("\n".join([f"{options}", *(f"{file.path} {file.stamp}" for file in files)]))
+    return f"{hashlib.sha256(_program() + stamps).hexdigest()}.batch"
+
+
+@cached
+def _program() -> bytes:
+    """The SHA-256 of this package."""
+    sources = sorted(Path(__file__).parents[1].rglob("*.py"))
+    return hashlib.sha256(b"".join([source.read_bytes() for source in sources])).digest()

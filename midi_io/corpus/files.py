@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-import stat
-import zlib
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from midi_io.disk import MidiError, MidiIoError, StrPath, fault, printable, read_bytes
+from midi_io.disk import MidiError, MidiIoError, StrPath, printable, read_bytes
 
 SYSTEM = ("/proc", "/sys")  # what looks like files there never ends
 MAX_LIST = 50_000_000  # bytes of a list of files or a table of genres
@@ -47,71 +46,57 @@ def find_files(folders: Iterable[StrPath]) -> tuple[list[FoundFile], list[Skippe
     """
     files: dict[str, FoundFile] = {}
     skipped: list[Skipped] = []
-    seen: set[tuple[int, int]] = set()
+    seen: set[str] = set()
 
     def closed(error: OSError) -> None:
         skipped.append(Skipped(error.filename, "unreadable folder", f"cannot be opened: {error.strerror}"))
 
-    def add(path: str) -> None:
-        try:
-            status = Path(path).stat()
-        except OSError as error:
-            skipped.append(Skipped(path, "missing", f"cannot be found: {error.strerror}"))
-            return
-        # The change time (ctime) shows a change even where the modification time was set back.
-        stamp = f"{status.st_ino} {status.st_size} {status.st_mtime_ns} {status.st_ctime_ns}"
-        if stat.S_ISREG(status.st_mode):
-            files.setdefault(path, FoundFile(path, status.st_size, stamp))
-        else:
-            skipped.append(Skipped(path, "not a file", "is not a regular file"))
-
-    for place in folders:
-        given = os.fspath(place)
-        if not given or os.path.realpath(given).startswith(SYSTEM):
-            raise CorpusError(f"{printable(given) or 'empty name'}: is no folder of music; give one with .mid files")
-        try:
-            if not stat.S_ISDIR(Path(given).stat().st_mode):
-                add(given)
-                continue
-        except (OSError, ValueError) as error:
-            raise CorpusError(f"{printable(given)}: no MIDI files can be read there ({fault(error)})") from None
-        for folder, subfolders, names in os.walk(given, onerror=closed, followlinks=True):
-            status = Path(folder).stat()
-            if (status.st_dev, status.st_ino) in seen:
+    for place in [os.fspath(folder) for folder in folders]:
+        if not place or os.path.realpath(place).startswith(SYSTEM) or not os.access(place, os.F_OK):
+            name = printable(place) or "empty name"
+            raise CorpusError(f"{name}: is no folder of music, or not there; give one with .mid files")
+        found = [] if Path(place).is_dir() else [place]
+        for folder, subfolders, names in () if found else os.walk(place, onerror=closed, followlinks=True):
+            real = os.path.realpath(folder)
+            if real in seen:
                 skipped.append(Skipped(folder, "folder linked twice", "leads to a folder that is read already"))
+            if real in seen or real.startswith(SYSTEM):
                 subfolders.clear()
                 continue
-            seen.add((status.st_dev, status.st_ino))
-            subfolders[:] = sorted(name for name in subfolders if not str(Path(folder, name)).startswith(SYSTEM))
-            for name in sorted(names):
-                if name.lower().endswith(SUFFIXES):
-                    add(str(Path(folder, name)))
+            seen.add(real)
+            subfolders.sort()
+            found += [str(Path(folder, name)) for name in sorted(names) if name.lower().endswith(SUFFIXES)]
+        for path in found:
+            files[path] = FoundFile(path, 0, "")  # what cannot be found or read is told when it is read
+            with suppress(OSError):
+                status = Path(path).stat()
+                # The change time (ctime) shows a change even where the modification time was set back.
+                stamp = f"{status.st_ino} {status.st_size} {status.st_mtime_ns} {status.st_ctime_ns}"
+                files[path] = FoundFile(path, status.st_size, stamp)
     return list(files.values()), skipped
 
 
 def choose_by_genre(files: Sequence[FoundFile], table: StrPath, genres: Collection[str]) -> list[FoundFile]:
-    """The files whose path holds the id of a track of one of the genres (in any case of letters).
+    """The files whose path holds the id of a track of one of the genres (in any case of letters; none: of any).
 
     table: lines of "TRACK_ID<tab>genre", perhaps with a second genre (the format of the tagtraum annotations);
     lines that begin with # are skipped.  Raises CorpusError for a table that cannot be read, an unknown genre,
     or if no file is left.
     """
     genres_of: dict[str, set[str]] = {}
+    known: Counter[str] = Counter()
     for line in _lines(table, "table of genres"):
-        track, *names = line.split("\t")
-        genres_of[track.strip()] = {name.strip() for name in names} - {""}
-    known = Counter(name for names in genres_of.values() for name in names)
+        track, *names = map(str.strip, line.split("\t"))
+        genres_of[track] = {name.casefold() for name in names} - {""}
+        known.update({*names} - {""})
     where = printable(table)
-    if not known:
-        raise CorpusError(f"{where}: holds no line of the form TRACK_ID<tab>genre")
-    asked = {genre.casefold() for genre in genres}
-    wanted = {name for name in known if not asked or name.casefold() in asked}
+    wanted = {genre.casefold() for genre in genres or known}
     for genre in genres:
         if genre.casefold() not in map(str.casefold, known):
             most = ", ".join(printable(name) for name, _ in known.most_common(20))
-            raise CorpusError(f"{where}: has no genre {printable(genre)}; it has {most}")
-    tracks = [_TRACK_ID.findall(file.path) for file in files]
-    chosen = [file for file, ids in zip(files, tracks, strict=True) if ids and genres_of.get(ids[-1], set()) & wanted]
+            raise CorpusError(f"{where}: has no genre {printable(genre)}; it has {most or 'no TRACK_ID<tab>genre'}")
+    tracks = [(_TRACK_ID.findall(file.path) or [""])[-1] for file in files]
+    chosen = [file for file, track in zip(files, tracks, strict=True) if genres_of.get(track, set()) & wanted]
     if not chosen:
         some = sum(map(bool, tracks))
         raise CorpusError(f"{where}: none of {len(files):,} files is of these genres ({some:,} hold a track's id)")
@@ -135,11 +120,6 @@ def choose_by_list(
         raise CorpusError(f"{printable(names)}: none of its {len(lines):,} names is a MIDI file of the folders")
     skipped = [Skipped(line, "missing", "is in the list, and not in the folders") for line in lines if not found[line]]
     return [file for path, file in place.items() if path in wanted], skipped
-
-
-def in_fair_order(files: Iterable[FoundFile]) -> list[FoundFile]:
-    """The files shuffled, always in the same way: the first N are a sample of them all, and not of the letter A."""
-    return sorted(files, key=lambda file: (zlib.crc32(os.fsencode(Path(file.path).name)), file.path))
 
 
 def _lines(path: StrPath, what: str) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from midi_io.disk import MidiIoError
 from midi_io.notes import Note, pitch_name
@@ -30,7 +30,8 @@ FAMILIES = {
     "sounds": "fret noise, breath noise, seashore, bird, telephone, helicopter, applause, gunshot",
 }
 INSTRUMENTS = tuple(name for family in FAMILIES.values() for name in family.split(", "))
-
+_PROGRAMS = {name: range(8 * number, 8 * number + 8) for number, name in enumerate(FAMILIES)}
+_PROGRAMS |= {name: range(number, number + 1) for number, name in enumerate(INSTRUMENTS)}
 
 RANGES = {  # the lowest and the highest pitch, as it sounds, that players reach
     "grand piano": (21, 108), "bright piano": (21, 108), "electric grand": (21, 108), "honky tonk": (21, 108),
@@ -54,25 +55,22 @@ def programs_of(name: str) -> range:
 
     Raises MidiIoError for a name that is none of these.
     """
-    wanted = " ".join(name.lower().replace("-", " ").replace("_", " ").split())
-    if wanted in FAMILIES:
-        first = 8 * list(FAMILIES).index(wanted)
-        return range(first, first + 8)
-    if wanted in INSTRUMENTS:
-        return range(INSTRUMENTS.index(wanted), INSTRUMENTS.index(wanted) + 1)
     if name.isascii() and name.isdigit() and int(name) < 128:
         return range(int(name), int(name) + 1)
-    families = ", ".join(FAMILIES)
-    raise MidiIoError(f"no instrument {name!r}: a family ({families}), one of theirs, or a program from 0 to 127")
+    wanted = " ".join(name.lower().replace("-", " ").replace("_", " ").split())
+    if wanted not in _PROGRAMS:
+        families = ", ".join(FAMILIES)
+        raise MidiIoError(f"no instrument {name!r}: a family ({families}), one of theirs, or a program from 0 to 127")
+    return _PROGRAMS[wanted]
 
 
-def out_of_range(notes: Iterable[Note]) -> list[str]:
+def out_of_range(notes: Sequence[Note]) -> list[str]:
     """A line for each instrument with notes that players cannot reach, by RANGES; no line if all is well."""
-    played = [(INSTRUMENTS[note.program], note.pitch) for note in notes if not note.drum]
     lines = []
-    for name, total in Counter(name for name, _ in played if name in RANGES).items():
-        low, high = RANGES[name]
-        if count := sum(other == name and not low <= pitch <= high for other, pitch in played):
+    for program, total in Counter(note.program for note in notes if not note.drum).items():
+        name = INSTRUMENTS[program]
+        low, high = RANGES.get(name, (0, 127))
+        if count := sum(note.program == program and not (note.drum or low <= note.pitch <= high) for note in notes):
             span = f"{pitch_name(low)} to {pitch_name(high)}"
             lines.append(f"{name}: {count:,} of {total:,} notes are outside its range, {span}")
     return lines

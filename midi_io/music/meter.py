@@ -12,7 +12,6 @@ from collections import Counter
 from collections.abc import Iterable
 
 import numpy as np
-import numpy.typing as npt
 
 from midi_io.notes import Note
 
@@ -35,10 +34,15 @@ def find_meter(notes: Iterable[Note]) -> tuple[tuple[int, int], float]:
     Of the embedded tunes, which have chords on the bar lines, it finds the written meter of 98 in 100; of their
     melodies without the chords, of a third.
     """
-    places, accents = _accents(notes)
+    together: dict[int, list[float]] = {}  # by sixteenths from 0 on: how long the notes are that begin there
+    for note in notes:
+        if not note.drum:
+            together.setdefault(math.floor(note.start * PLACES + 0.5), []).append(note.duration)
     plain = ((4, 4), 0.0)
-    if len(places) < 8:
+    if len(together) < 8:
         return plain
+    places = np.array(list(together))
+    accents = np.array([1 + min(max(beats), LONG) + CHORD * (len(beats) > 1) for beats in together.values()])
     total = int(places.max()) + PLACES
     spread = math.sqrt(max(float(accents @ accents) - float(accents.sum()) ** 2 / total, 0.0) * total)
     if spread == 0.0:
@@ -74,13 +78,3 @@ def on_strong_beats(notes: Iterable[Note]) -> float:
     bar = len(PATTERNS[meter]) / PLACES
     kept = sum(any(abs((start - first - beat + bar / 2) % bar - bar / 2) < 1e-3 for beat in strong) for start in chords)
     return kept / len(chords) if chords else math.nan
-
-
-def _accents(notes: Iterable[Note]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
-    """When notes begin, in sixteenths from 0 on, and the weight of each such moment."""
-    together: dict[int, list[float]] = {}
-    for note in notes:
-        if not note.drum:
-            together.setdefault(math.floor(note.start * PLACES + 0.5), []).append(note.duration)
-    weights = [1 + min(max(lengths), LONG) + CHORD * (len(lengths) > 1) for lengths in together.values()]
-    return np.array(list(together), np.int64), np.array(weights, np.float64)

@@ -33,12 +33,11 @@ def drawing_style(sizes: Mapping[str, Any]) -> Iterator[None]:
     logging.getLogger("matplotlib").setLevel(logging.ERROR)  # it warns of a HOME that it cannot write to
     backend = os.environ.pop("MPLBACKEND", None)  # Jupyter names one that may not be installed here
     try:
-        import matplotlib
+        from matplotlib import style
     finally:
         if backend is not None:
             os.environ["MPLBACKEND"] = backend
-    defaults: dict[Any, Any] = {k: v for k, v in matplotlib.rcParamsDefault.items() if not k.startswith("backend")}
-    with matplotlib.rc_context(defaults | dict(sizes)):
+    with style.context(["default", dict(sizes)]):
         yield
 
 
@@ -57,11 +56,7 @@ def draw_piano_roll(notes: Iterable[Note], path: StrPath, *, title: str = "", me
     systems = min(SYSTEMS, math.ceil(bars / BARS))
     per_system = min(MOST_BARS, math.ceil(bars / systems))
     remark = f"(the first {systems * per_system:,} of {bars:,} bars)" if systems * per_system < bars else ""
-    if not notes:
-        remark = "(no notes)"
-
-    parts = _parts(notes)
-    rows = _rows(notes)
+    parts, rows = _parts(notes), _rows(notes)
     with drawing_style({"font.size": 10}):
         from matplotlib.figure import Figure
         from matplotlib.patches import Patch
@@ -72,8 +67,8 @@ def draw_piano_roll(notes: Iterable[Note], path: StrPath, *, title: str = "", me
         for system, axes in enumerate(panels):
             _draw_system(axes, parts, rows, system * per_system, per_system, beats)
         panels[-1].set_xlabel(f"bar  (meter {meter[0]}/{meter[1]})")
-        heading = "   ".join(filter(None, [printable(" ".join(title.split()))[:90], remark]))
-        figure.suptitle(heading, x=0.01, ha="left", fontsize=13, parse_math=False)
+        heading = f"{printable(' '.join(title.split()))[:90]}   {remark if notes else '(no notes)'}"
+        figure.suptitle(heading.strip(), x=0.01, ha="left", fontsize=13, parse_math=False)
         if len(parts) > 1:
             handles = [Patch(color=colour, label=name) for name, colour, _ in parts]
             figure.legend(handles=handles, loc="outside lower center", ncols=min(6, len(handles)), frameon=False)
@@ -92,15 +87,13 @@ def _parts(notes: Sequence[Note]) -> list[Part]:
     pitched = [note for note in notes if not note.drum]
     ranked = [program for program, _ in Counter(note.program for note in pitched).most_common()]
     if len(ranked) == 1:
-        named = list(zip(("highest voice", "below it"), melody(pitched), strict=True))
+        named = dict(zip(("highest voice", "below it"), melody(pitched), strict=True))
     else:
-        shown = ranked if len(ranked) <= len(COLOURS) else ranked[: len(COLOURS) - 1]
-        named = [(INSTRUMENTS[program], [note for note in pitched if note.program == program]) for program in shown]
-        rest = [note for note in pitched if note.program not in shown]
-        named.append((f"{len(ranked) - len(shown)} others", rest))
-    parts = [(name, colour, its_notes) for (name, its_notes), colour in zip(named, COLOURS, strict=False) if its_notes]
-    drums = [note for note in notes if note.drum]
-    return [*parts, ("drums", DRUM_COLOUR, drums)] if drums else parts
+        named = {name: [] for name in [*(INSTRUMENTS[program] for program in ranked[: len(COLOURS) - 1]), "others"]}
+        for note in pitched:
+            named.get(INSTRUMENTS[note.program], named["others"]).append(note)
+    parts = [(name, colour, its_notes) for (name, its_notes), colour in zip(named.items(), COLOURS, strict=False)]
+    return [part for part in [*parts, ("drums", DRUM_COLOUR, [note for note in notes if note.drum])] if part[2]]
 
 
 def _rows(notes: Sequence[Note]) -> dict[tuple[bool, int], int]:
@@ -123,30 +116,20 @@ def _draw_system(
     first, last = bar * beats, (bar + bars) * beats
     span = min(rows.values()) - 1, max(rows.values()) + 1
     pitches = [pitch for drum, pitch in rows if not drum]
-    for pitch in pitches:
-        if pitch % 12 in BLACK_KEYS:
-            axes.axhspan(pitch - 0.5, pitch + 0.5, color="#F0F0F0", linewidth=0, zorder=0)
-    octaves = [pitch for pitch in pitches if pitch % 12 == 0]
-    axes.hlines([pitch - 0.5 for pitch in octaves], first, last, color="#B0B0B0", linewidth=0.8, zorder=1)
-    if beats <= 12:
-        every = [first + beat for beat in range(math.ceil(bars * beats))]
-        axes.vlines(every, *span, color="#E2E2E2", linewidth=0.5)
+    black = [pitch for pitch in pitches if pitch % 12 in BLACK_KEYS]
+    axes.barh(black, last - first, 1, first, color="#F0F0F0", zorder=0)
+    axes.hlines([pitch - 0.5 for pitch in pitches if pitch % 12 == 0], first, last, color="#B0B0B0", linewidth=0.8)
     axes.vlines([first + k * beats for k in range(bars + 1)], *span, color="#9A9A9A", linewidth=0.9)
     for _, colour, notes in reversed(parts):
         boxes = []
-        for start, duration, row in ((note.start, note.duration, rows[note.drum, note.pitch]) for note in notes):
-            if start < last and start + duration >= first:
+        for note in notes:
+            if note.start < last and note.start + note.duration >= first:
                 # a gap between repeated notes, so that one can count them
-                end = start + max(0.06, duration - min(0.08, 0.2 * duration))
-                boxes.append([(start, row - 0.45), (end, row - 0.45), (end, row + 0.45), (start, row + 0.45)])
+                end = note.start + max(0.06, note.duration - min(0.08, 0.2 * note.duration))
+                low = rows[note.drum, note.pitch] - 0.45
+                boxes.append([(note.start, low), (end, low), (end, low + 0.9), (note.start, low + 0.9)])
         axes.add_collection(PolyCollection(boxes, facecolor=colour, linewidth=0, zorder=3), autolim=False)
-
-    named = (0, 7) if len(rows) < 60 else (0,)
-    labels = {rows[False, pitch]: pitch_name(pitch) for pitch in pitches if pitch % 12 in named}
-    drums = [row for (drum, _), row in rows.items() if drum]
-    if drums:
-        labels[round(sum(drums) / len(drums))] = "drums"
-    axes.set_yticks(list(labels), list(labels.values()))
+    axes.set_yticks(named := [pitch for pitch in pitches if pitch % 12 == 0], list(map(pitch_name, named)))
     axes.set_xticks([first + k * beats for k in range(bars)], [str(bar + k + 1) for k in range(bars)])
     axes.tick_params(length=0)
     axes.set_xlim(first, last)

@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import io
 import wave
-from collections import defaultdict
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -38,18 +38,24 @@ class Timbre(NamedTuple):
     brightness: float  # r: how strong each partial is beside the one below it, 0..1
     fading: float  # seconds until the brightness has fallen to 1/e
     vibrato: float = 0.0  # semitones
-    ratios: tuple[float, ...] = ()  # frequencies of the partials of a bar or a bell, which are no multiples
 
 
 PLUCKED = Timbre(0.003, 0.7, 0.75, 0.5)
+STRUCK = Timbre(0.002, 0.5, 0.5, 0.1)
 BOWED = Timbre(0.06, np.inf, 0.65, np.inf, 0.12)
 BLOWN = Timbre(0.03, np.inf, 0.45, np.inf, 0.04)
-STRUCK = Timbre(0.002, 0.5, 0.5, np.inf, ratios=(1.0, 2.76, 5.4))
 FAMILIES = [  # of General MIDI, 8 programs each
     PLUCKED, STRUCK, BLOWN, PLUCKED, PLUCKED, BOWED, BOWED, BLOWN,
     BLOWN, BLOWN, BOWED, BOWED, BOWED, PLUCKED, STRUCK, STRUCK,
 ]  # fmt: skip
 OTHERS = {45: PLUCKED, 46: PLUCKED, 47: STRUCK, 109: BLOWN, 110: BOWED, 111: BLOWN}  # unlike their families
+DRUMS = {  # frequency when struck and afterwards, loudness of the noise, seconds
+    **dict.fromkeys((35, 36), (160.0, 45.0, 0.05, 0.25)),  # bass drum
+    **dict.fromkeys((37, 38, 39, 40), (240.0, 170.0, 0.8, 0.18)),  # snare, rim, clap
+    **{pitch: (2.5 * pitch + 40, 1.6 * pitch, 0.1, 0.3) for pitch in (41, 43, 45, 47, 48, 50)},  # toms
+    **dict.fromkeys((46, 49, 51, 52, 53, 55, 57, 59), (0.0, 0.0, 0.6, 0.9)),  # open hi-hat, cymbals
+}
+OTHER_DRUMS = 0.0, 0.0, 0.6, 0.07  # closed hi-hat, shakers, wood
 
 
 def render(notes: Iterable[Note], rate: int = 44100, bpm: float = 120.0) -> Array:
@@ -57,26 +63,24 @@ def render(notes: Iterable[Note], rate: int = 44100, bpm: float = 120.0) -> Arra
 
     rate: samples a second.  A song is cut after 15 minutes; pitches above half the rate are not heard.
     """
-    second = bpm / 60  # beats
-    strokes: dict[tuple[bool, int, int, int], list[tuple[int, float]]] = defaultdict(list)  # start, strength
+    strokes = []
     for note in notes:
-        start, length = note.start / second, note.duration / second
+        start, length = note.start * 60 / bpm, note.duration * 60 / bpm
         if start < MAX_SECONDS:
             samples = 0 if note.drum else round(min(length, MAX_SECONDS - start) * rate)
-            strength = (note.velocity / 127) ** 1.5
-            strokes[note.drum, note.program, note.pitch, samples].append((round(start * rate), strength))
-    latest = max((start + key[-1] for key, places in strokes.items() for start, _ in places), default=0)
-    mix = np.zeros(latest + 4 * rate, np.float32)  # the longest drum sounds 3.6 s
-    end = 0
-    for (drum, program, pitch, samples), places in sorted(strokes.items()):
+            strength = np.float32((note.velocity / 127) ** 1.5)
+            strokes.append((note.drum, note.program, note.pitch, samples, round(start * rate), strength))
+    mix = np.zeros(max((stroke[3] + stroke[4] for stroke in strokes), default=0) + 4 * rate, np.float32)
+    end = 0  # the longest drum sounds 3.6 s
+    for drum, program, pitch, samples, begin, strength in sorted(strokes):
         sound = drum_sound(pitch, rate) if drum else tone(pitch, program, samples, rate)
-        for start, strength in places:
-            mix[start : start + len(sound)] += np.float32(strength) * sound
-            end = max(end, start + len(sound))
+        mix[begin : begin + len(sound)] += strength * sound
+        end = max(end, begin + len(sound))
     loudest = float(np.abs(mix).max())
     return np.asarray(mix[:end] * np.float32(PEAK / loudest if loudest > 0 else 1))
 
 
+@lru_cache(maxsize=1)  # equal notes stand together in render
 def tone(pitch: int, program: int, length: int, rate: int) -> Array:
     """(length + release,) float32: one note of an instrument, `length` samples and what dies away after it."""
     timbre = OTHERS.get(program, FAMILIES[program // 8])
@@ -87,13 +91,6 @@ def tone(pitch: int, program: int, length: int, rate: int) -> Array:
         return np.zeros(len(seconds), np.float32)
     loudness = np.minimum(1, seconds / timbre.attack) * np.exp(-seconds / (timbre.decay * (262 / frequency) ** 0.5))
     loudness[length:] *= np.linspace(1, 0, release)
-    if timbre.ratios:
-        partials = [
-            timbre.brightness**k * np.exp(-k * seconds / timbre.decay) * np.sin(2 * np.pi * ratio * frequency * seconds)
-            for k, ratio in enumerate(timbre.ratios)
-            if ratio * frequency < rate / 2
-        ]
-        return np.asarray(loudness * sum(partials), np.float32)
     wobble = (2 ** (timbre.vibrato / 12) - 1) / (2 * np.pi * 5.5) * np.sin(2 * np.pi * 5.5 * seconds)
     x = (2 * np.pi * ((frequency * (seconds + wobble)) % 1)).astype(np.float32)
     brightness = min(timbre.brightness, QUIET ** (2 * frequency / rate))
@@ -102,17 +99,10 @@ def tone(pitch: int, program: int, length: int, rate: int) -> Array:
     return np.asarray(same_power * loudness * np.sin(x) / (1 - 2 * r * np.cos(x) + r * r), np.float32)
 
 
+@lru_cache(maxsize=1)
 def drum_sound(pitch: int, rate: int) -> Array:
     """(n,) float32: one stroke on a key of the drum kit."""
-    high, low, noise, lasts = 0.0, 0.0, 0.6, 0.07  # closed hi-hat, shakers, wood
-    if pitch in (35, 36):  # bass drum
-        high, low, noise, lasts = 160.0, 45.0, 0.05, 0.25
-    elif pitch in (41, 43, 45, 47, 48, 50):  # toms, from low to high
-        high, low, noise, lasts = 2.5 * pitch + 40, 1.6 * pitch, 0.1, 0.3
-    elif pitch in (37, 38, 39, 40):  # snare, rim, clap
-        high, low, noise, lasts = 240.0, 170.0, 0.8, 0.18
-    elif pitch in (46, 49, 51, 52, 53, 55, 57, 59):  # open hi-hat, cymbals
-        lasts = 0.9
+    high, low, noise, lasts = DRUMS.get(pitch, OTHER_DRUMS)
     seconds = np.arange(round(4 * lasts * rate)) / rate
     hiss = np.diff(np.random.default_rng(pitch).uniform(-1, 1, len(seconds) + 1))  # more of the high than of the low
     body = np.sin(2 * np.pi * (low * seconds + (high - low) * 0.04 * (1 - np.exp(-seconds / 0.04))))

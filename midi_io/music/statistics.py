@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from midi_io.music.meter import PATTERNS, PLACES, find_meter, on_strong_beats
 from midi_io.notes import Note, melody
@@ -64,40 +65,35 @@ def figures(notes: Iterable[Note], *, whole: bool = True) -> dict[str, float]:
     """
     everything = sorted(notes, key=lambda note: (note.start, note.pitch))
     pitched = [note for note in everything if not note.drum]
-    found = dict.fromkeys(ROWS, math.nan)
     if not pitched:
-        return found
+        return dict.fromkeys(ROWS, math.nan)
     beats = max(note.start + note.duration for note in everything) - everything[0].start
     top, _ = melody(pitched)
-    bars, found["bars_repeated"] = _bars(pitched, top)
-    if whole:
-        found["beats"], found["bars"] = beats, bars
-        found["whole_phrases"] = float(bars % PHRASE == 0)
-    if beats > 0:
-        found["notes_per_beat"] = len(pitched) / beats
-
-    found["on_strong_beats"] = on_strong_beats(pitched)
-    found["note_length"] = sum(note.duration for note in top) / len(top)
-    found["note_lengths"] = len({round(note.duration, 6) for note in top})
-    moves = [abs(after.pitch - note.pitch) for note, after in pairwise(top)]
-    if moves:
-        found["interval"] = sum(moves) / len(moves)
-        found["same"] = moves.count(0) / len(moves)
-        found["steps"] = sum(1 <= move <= 2 for move in moves) / len(moves)
-        found["leaps"] = sum(move >= 5 for move in moves) / len(moves)
-    found["repeated"] = _repeated(top)
-
+    moves = np.array([abs(after.pitch - note.pitch) for note, after in pairwise(top)])
+    steps = [(note.pitch, round(after.start - note.start, 6)) for note, after in pairwise(top)]
+    bars, bars_repeated = _bars(pitched, top)
     counts = np.bincount([note.pitch % 12 for note in pitched], minlength=12)
     p = counts[counts > 0] / counts.sum()
-    found["pitch_entropy"] = max(0.0, -float(p @ np.log2(p)))
-    found["in_key"] = max(sum(int(counts[(home + above) % 12]) for above in MAJOR) for home in range(12)) / len(pitched)
     tonic, _ = tonic_of(pitched)
-    found["begins_at_home"] = float(_first_bass(pitched) % 12 == tonic)
-    if whole:
-        last = max(note.start for note in pitched)
-        sounding = [note.pitch for note in pitched if note.start == last or note.start + note.duration > last + 1e-6]
-        found["ends_at_home"] = float(min(sounding) % 12 == tonic)
-    return found
+    last = max(note.start for note in pitched)
+    sounding = [note.pitch for note in pitched if note.start == last or note.start + note.duration > last + 1e-6]
+    found = {
+        "beats": beats, "bars": bars, "whole_phrases": bars % PHRASE == 0,
+        "notes_per_beat": len(pitched) / beats if beats > 0 else math.nan,
+        "on_strong_beats": on_strong_beats(pitched),
+        "note_length": _mean([note.duration for note in top]),
+        "note_lengths": len({round(note.duration, 6) for note in top}),
+        "interval": _mean(moves), "same": _mean(moves == 0),
+        "steps": _mean((moves == 1) | (moves == 2)), "leaps": _mean(moves >= 5),
+        "repeated": _heard_before([tuple(steps[k : k + RUN]) for k in range(len(steps) - RUN + 1)]),
+        "bars_repeated": bars_repeated,
+        "pitch_entropy": max(0.0, -float(p @ np.log2(p))),
+        "in_key": max(sum(counts[(home + above) % 12] for above in MAJOR) for home in range(12)) / len(pitched),
+        "begins_at_home": _first_bass(pitched) % 12 == tonic, "ends_at_home": min(sounding) % 12 == tonic,
+    }  # fmt: skip
+    if not whole:
+        found |= dict.fromkeys(("beats", "bars", "whole_phrases", "ends_at_home"), math.nan)
+    return {name: float(value) for name, value in found.items()}
 
 
 def tonic_of(notes: Iterable[Note]) -> tuple[int, bool]:
@@ -115,10 +111,13 @@ def tonic_of(notes: Iterable[Note]) -> tuple[int, bool]:
     return tonic, bool(minor)
 
 
-def _repeated(top: Sequence[Note]) -> float:
-    steps = [(note.pitch, round(after.start - note.start, 6)) for note, after in pairwise(top)]
-    runs = [tuple(steps[k : k + RUN]) for k in range(len(steps) - RUN + 1)]
-    return 1 - len(set(runs)) / len(runs) if runs else math.nan
+def _mean(values: Sequence[float] | npt.NDArray[Any]) -> float:
+    return float(sum(values) / len(values)) if len(values) else math.nan
+
+
+def _heard_before(passages: Sequence[Hashable]) -> float:
+    """The share of passages that stand earlier, too."""
+    return 1 - len(set(passages)) / len(passages) if passages else math.nan
 
 
 def _bars(notes: Sequence[Note], top: Sequence[Note]) -> tuple[int, float]:
@@ -131,7 +130,7 @@ def _bars(notes: Sequence[Note], top: Sequence[Note]) -> tuple[int, float]:
     for note in top:
         number = math.floor((note.start - first) / bar + 1e-6)
         heard.setdefault(number, []).append((note.pitch, round(note.start - first - number * bar, 6)))
-    return bars, 1 - len(set(map(tuple, heard.values()))) / len(heard)
+    return bars, _heard_before([tuple(bar_notes) for bar_notes in heard.values()])
 
 
 def _first_bass(notes: Sequence[Note]) -> int:
@@ -146,27 +145,22 @@ class Comparison(NamedTuple):
 
     written: tuple[float, float] | None
     others: tuple[float, float] | None
-    pieces: int  # that have the figure, on the side with fewer
-
-    @property
-    def verdict(self) -> str:
-        """higher or lower, where the means are further apart than one standard deviation of the others.
-
-        No word where one side has fewer than FEWEST pieces: too few to say anything.
-        """
-        if self.written is None or self.others is None or self.pieces < FEWEST:
-            return ""
-        apart = self.written[0] - self.others[0]
-        return ("higher" if apart > 0 else "lower") if abs(apart) > self.others[1] + 1e-9 else ""
+    verdict: str  # higher or lower, where the means are further apart than one standard deviation of the others
 
 
 def compare(written: Sequence[Mapping[str, float]], others: Sequence[Mapping[str, float]]) -> dict[str, Comparison]:
-    """The figures of generated pieces beside those of others, by the names of ROWS."""
+    """The figures of generated pieces beside those of others, by the names of ROWS.
+
+    There is no verdict where one side has fewer than FEWEST pieces: too few to say anything.
+    """
     rows = {}
     for name in ROWS:
         values = [[piece[name] for piece in side if not math.isnan(piece[name])] for side in (written, others)]
-        spreads = [(float(np.mean(side)), float(np.std(side))) if side else None for side in values]
-        rows[name] = Comparison(spreads[0], spreads[1], min(map(len, values)))
+        ours, theirs = [(float(np.mean(side)), float(np.std(side))) if side else None for side in values]
+        verdict = ""
+        if ours and theirs and min(map(len, values)) >= FEWEST and abs(ours[0] - theirs[0]) > theirs[1] + 1e-9:
+            verdict = "higher" if ours[0] > theirs[0] else "lower"
+        rows[name] = Comparison(ours, theirs, verdict)
     return rows
 
 

@@ -8,13 +8,14 @@ paper    what is struck together is one word; no durations
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from functools import lru_cache
+from itertools import takewhile
 
 from midi_io.notes import Note, quantise
 from midi_io.tokens.chord import CHORD, PAPER
 from midi_io.tokens.note import NOTE
-from midi_io.tokens.words import END, SPECIALS, START, UNK, Scheme, TokenError, Word
+from midi_io.tokens.words import END, SPECIALS, START, UNK, Scheme, TokenError, Word, spell_pitches
 
 __all__ = ["END", "SCHEMES", "START", "UNK", "TokenError", "decode", "encode", "parse",
            "spelling_cost", "transpose_token"]  # fmt: skip
@@ -37,10 +38,12 @@ def decode(tokens: Iterable[str], scheme: str = "note", grid: int = 12) -> list[
     """The notes that tokens of a scheme stand for, in any order of tokens, put on the grid.
 
     Ignores `<start>` and `<unk>`, and stops at `<end>`.  Decoding a song's `note` tokens gives its quantised notes.
-    Raises TokenError, with the place, for a token that is none of the scheme's; ValueError if there is no such scheme.
+    Raises TokenError for a token that is none of the scheme's, ValueError if there is no such scheme.
     """
     spelling = _scheme(scheme)
-    return quantise(spelling.decode(_words(tokens, spelling)), math.lcm(grid, spelling.divide))
+    words = takewhile(lambda word: word.kind != END, (parse(token, scheme) for token in tokens))
+    notes = spelling.decode(word for word in words if word.kind not in SPECIALS)
+    return quantise(notes, math.lcm(grid, spelling.divide))
 
 
 @lru_cache(maxsize=1 << 16)
@@ -55,12 +58,10 @@ def parse(token: str, scheme: str) -> Word:
 
 def transpose_token(token: str, semitones: int, scheme: str) -> str | None:
     """The token with its pitches `semitones` higher (drums stay); None where one would leave 0..127."""
-    word = parse(token, scheme)
-    if not word.pitches:
-        return token
-    pitches = tuple([pitch + semitones for pitch in word.pitches])
-    inside = min(pitches) >= 0 and max(pitches) <= 127
-    return _scheme(scheme).spell(word._replace(pitches=pitches)) if inside else None
+    pitches = parse(token, scheme).pitches
+    higher = [pitch + semitones for pitch in pitches]
+    inside = all(0 <= pitch <= 127 for pitch in higher)
+    return token.replace(spell_pitches(pitches), spell_pitches(higher), 1) if inside else None
 
 
 def spelling_cost(token: str, scheme: str, durations: int) -> float:
@@ -78,16 +79,3 @@ def _scheme(name: str) -> Scheme:
     if name not in SCHEMES:
         raise ValueError(f"no token scheme {name!r}: choose one of {', '.join(SCHEMES)}")
     return SCHEMES[name]
-
-
-def _words(tokens: Iterable[str], scheme: Scheme) -> Iterator[Word]:
-    """The words before `<end>`, without `<start>` and `<unk>`."""
-    for index, token in enumerate(tokens):
-        try:
-            word = parse(token, scheme.name)
-        except TokenError:
-            raise TokenError(token, scheme, index) from None
-        if word.kind == END:
-            return
-        if word.kind not in SPECIALS:
-            yield word

@@ -11,20 +11,10 @@ and the silence before the first event.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import zip_longest
 
 from midi_io.notes import Note
-from midi_io.tokens.words import (
-    END,
-    START,
-    UNK,
-    Rules,
-    Scheme,
-    Word,
-    parse_beats,
-    parse_pitches,
-    spell_beats,
-    spell_pitches,
-)
+from midi_io.tokens.words import END, UNK, Scheme, Word, parse_beats, parse_pitches, spell_beats, spell_pitches
 
 RING = 4  # beats: how long the lower notes of a chord sound on at most, under a melody
 HALF = 1 / 2  # beat: how long every event of scheme `paper` lasts
@@ -37,10 +27,9 @@ def encode_chords(notes: Iterable[Note], grid: int) -> list[str]:
     it end with the last sounding note, and `rest` fills the gap.  The last event lasts until everything has ended.
     """
     struck, ends = _events(notes, grid)
-    onsets = list(struck)
     tokens = []
     sounding = 0  # until here something sounds
-    for onset, following in zip(onsets, [*onsets[1:], max(ends.values(), default=0)], strict=False):
+    for onset, following in zip_longest(struck, list(struck)[1:], fillvalue=max(ends.values(), default=0)):
         sounding = max(sounding, ends[onset])
         silence = following - sounding
         until = sounding if silence >= grid else following
@@ -77,11 +66,6 @@ def parse_chord(token: str) -> Word:
     return Word("notes" if pitches else "rest", pitches, parse_beats(beats))
 
 
-def spell_chord(word: Word) -> str:
-    """The token of a `chord` word."""
-    return f"{spell_pitches(word.pitches) if word.kind == 'notes' else 'rest'}:{word.value}"
-
-
 def encode_paper(notes: Iterable[Note], grid: int) -> list[str]:
     """Spell quantised notes in scheme `paper`: the pitches of every event, low to high."""
     return [spell_pitches(pitches) for pitches in _events(notes, grid)[0].values()]
@@ -93,30 +77,28 @@ def decode_paper(words: Iterable[Word]) -> list[Note]:
 
 
 def _events(notes: Iterable[Note], grid: int) -> tuple[dict[int, set[int]], dict[int, int]]:
-    """What is struck, and when the longest of it ends, by onset in positions of the grid, in order of time."""
+    """What is struck, and when the longest of it ends, by onset in positions of the grid, of quantised notes."""
     struck: dict[int, set[int]] = {}
     ends: dict[int, int] = {}
-    for pitch, start, duration, _, _, drum in notes:
-        if drum:
-            continue
-        onset = round(start * grid)
-        struck.setdefault(onset, set()).add(pitch)
-        ends[onset] = max(ends.get(onset, 0), onset + round(duration * grid))
-    return {onset: struck[onset] for onset in sorted(struck)}, ends
+    for note in notes:
+        if not note.drum:
+            onset = round(note.start * grid)
+            struck.setdefault(onset, set()).add(note.pitch)
+            ends[onset] = max(ends.get(onset, 0), onset + round(note.duration * grid))
+    return struck, ends
 
 
 def _allowed(last: str, words: Sequence[Word]) -> list[bool]:
     """Events follow everything except the end; a rest, and the end, follow only an event.  `last`: the last kind."""
-    may_follow = {"notes": last != END, "rest": last in ("notes", UNK), END: last in ("notes", UNK)}
-    return [may_follow.get(word.kind, False) for word in words]
+    event = last in ("notes", UNK)
+    return [(word.kind == "notes" and last != END) or (word.kind in ("rest", END) and event) for word in words]
 
 
-RULES = Rules(START, lambda last, word: word.kind, _allowed)
 CHORD = Scheme(
-    "chord", "C4.E4.G4:1/2 or rest:1", encode_chords, decode_chords, parse_chord, spell_chord,
-    beats=lambda word: float(word.value), rules=RULES,
+    "chord", "C4.E4.G4:1/2 or rest:1", encode_chords, decode_chords, parse_chord, beats=lambda word: float(word.value),
+    start="", after=lambda last, word: word.kind, allowed=_allowed,
 )  # fmt: skip
-PAPER = Scheme(
-    "paper", "C4.E4.G4", encode_paper, decode_paper, lambda token: Word("notes", parse_pitches(token)),
-    lambda word: spell_pitches(word.pitches), beats=lambda word: HALF, rules=RULES, divide=2,
+PAPER = CHORD._replace(
+    name="paper", example="C4.E4.G4", encode=encode_paper, decode=decode_paper,
+    parse=lambda token: Word("notes", parse_pitches(token)), beats=lambda word: HALF, divide=2,
 )  # fmt: skip

@@ -20,22 +20,22 @@ Drums need no `kit` before them unless it changes.  A length beyond four beats i
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from functools import lru_cache
 from itertools import groupby
+from operator import attrgetter
 from typing import NamedTuple
 
 from midi_io.notes import Note
-from midi_io.tokens.words import END, NAMES, START, UNK, Rules, Scheme, Word, parse_beats, spell_beats
+from midi_io.tokens.words import END, NAMES, START, UNK, Scheme, Word, parse_beats, spell_beats
 
 PLAIN_VELOCITY = 80
 PLAIN_DURATION = 1  # beat
 LONG = 4  # beats; so are its powers
-PREFIXES = {"duration": ":", "velocity": "v", "program": "i", "kit": "kit", "drum": "drum", "shift": "+"}
-_KINDS = {prefix: kind for kind, prefix in PREFIXES.items()}
+POWERS = {LONG**k for k in range(1, 21)}
+_KINDS = {":": "duration", "+": "shift", "v": "velocity", "i": "program", "kit": "kit", "drum": "drum"}
 _ATTRIBUTE = re.compile(r"(:|\+|v|i|kit|drum)([0-9/]+)", re.ASCII)
-_NUMBER = re.compile(r"(0|[1-9][0-9]{0,2})", re.ASCII)
 
 
 def encode_note(notes: Iterable[Note], grid: int) -> list[str]:
@@ -44,37 +44,25 @@ def encode_note(notes: Iterable[Note], grid: int) -> list[str]:
     instrument = {False: 0, True: 0}  # the program, the kit
     now = 0
     tokens: list[str] = []
-    for pitch, start, beats, velocity, program, drum in _in_order(notes):
-        onset, duration = round(start * grid), round(beats * grid)
+    for start, moment in groupby(notes, key=attrgetter("start")):
+        onset, first = round(start * grid), (False, instrument[False])
         if onset != now:
             tokens += _sum("+", onset - now, grid)
             now = onset
-        if program != instrument[drum]:
-            tokens.append(f"kit{program}" if drum else f"i{program}")
-            instrument[drum] = program
-        last = played.get((drum, program), (PLAIN_VELOCITY, PLAIN_DURATION * grid))
-        if last != (velocity, duration):
+        in_order = sorted(moment, key=lambda n: ((n.drum, n.program) != first, n.drum, n.program, n.pitch))
+        for pitch, _, beats, velocity, program, drum in in_order:
+            if program != instrument[drum]:
+                tokens.append(f"kit{program}" if drum else f"i{program}")
+                instrument[drum] = program
+            duration = round(beats * grid)
+            last = played.get((drum, program), (PLAIN_VELOCITY, PLAIN_DURATION * grid))
             if last[0] != velocity:
                 tokens.append(f"v{velocity}")
             if last[1] != duration:
                 tokens += _sum(":", duration, grid)
             played[drum, program] = velocity, duration
-        tokens.append(f"drum{pitch}" if drum else NAMES[pitch])
+            tokens.append(f"drum{pitch}" if drum else NAMES[pitch])
     return tokens
-
-
-def _in_order(notes: Iterable[Note]) -> Iterator[Note]:
-    """Moment by moment; in a moment first what the program plays that played last, then the others; drums last."""
-    last = 0
-    in_time = sorted(notes, key=lambda note: (note.start, note.drum, note.program, note.pitch))
-    for _, moment in groupby(in_time, key=lambda note: note.start):
-        first: list[Note] = []
-        others: list[Note] = []
-        for note in moment:
-            (first if note.program == last and not note.drum else others).append(note)
-        for note in first + others:
-            last = last if note.drum else note.program
-            yield note
 
 
 def decode_note(words: Iterable[Word]) -> list[Note]:
@@ -123,15 +111,9 @@ def parse_letter(token: str) -> Word:
     kind, text = _KINDS[match[1]], match[2]
     if kind in ("duration", "shift"):
         return Word(kind, (), parse_beats(text))
-    number = int(text) if _NUMBER.fullmatch(text) else -1
-    if not (kind == "velocity") <= number <= 127:  # velocity 0 would end a note
+    if str(number := int(text)) != text or not (kind == "velocity") <= number <= 127:  # velocity 0 would end a note
         raise ValueError(token)
     return Word(kind, (), number)
-
-
-def spell_letter(word: Word) -> str:
-    """The token of a `note` word."""
-    return NAMES[word.pitches[0]] if word.kind == "notes" else f"{PREFIXES[word.kind]}{word.value}"
 
 
 # What may follow.  Before a pitch: program or kit, velocity, duration, at most once each and in this order.  Within a
@@ -139,7 +121,7 @@ def spell_letter(word: Word) -> str:
 # the end follows a note.
 
 UNKNOWN = -1  # a program or kit that `<unk>` may have set
-SILENCE = (False, -1)  # below every sound
+SILENCE = (False, -1, -1)  # below every sound
 _SOUNDS = ("notes", "drum")
 _PLACE = {"program": 1, "kit": 1, "velocity": 2, "duration": 3}  # the order before a pitch; other kinds have place 0
 _SOUND_OF = {"program": "notes", "kit": "drum"}
@@ -150,50 +132,53 @@ class State(NamedTuple):
 
     last: str = START  # kind of the last word
     longest: Fraction | int = 0  # beats that may still be added to the last word, a sum
-    floor: tuple[bool, int] = SILENCE  # the last sound of this moment, (drum, pitch): the next is above it
-    due: str = ""  # kind of the sound that a program or kit announced
+    floor: tuple[bool, int, int] = SILENCE  # the last sound of this moment; the next is above it, see _height
     program: int = 0  # or UNKNOWN
     kit: int = 0
     home: int = UNKNOWN  # the program that opened this moment, unsaid: it has had its turn
 
 
+def _height(state: State, sound: Word) -> tuple[bool, int, int]:
+    """Drums are above all pitches.  The second place is the program or kit; -1 while nothing in this moment said it."""
+    return (True, state.kit, int(sound.value)) if sound.kind == "drum" else (False, state.floor[1], sound.pitches[0])
+
+
 def _after(state: State, word: Word) -> State:
-    kind = word.kind
+    kind, number = word.kind, int(word.value)
     if kind in (START, END):
         return State(kind)
     if kind == UNK:
         return State(kind, program=UNKNOWN, kit=UNKNOWN)
-    longest = word.value if kind in ("duration", "shift") and _is_long(word) else 0
-    state = state._replace(last=kind, longest=longest)
+    sum_goes_on = kind in ("duration", "shift") and word.value in POWERS
+    state = state._replace(last=kind, longest=word.value if sum_goes_on else 0)
     if kind == "shift":
         return state._replace(floor=SILENCE, home=UNKNOWN)
-    if kind in _SOUNDS:
-        opens = kind == "notes" and state.floor == SILENCE and not state.due
-        return state._replace(floor=_height(word), due="", home=state.program if opens else state.home)
     if kind == "program":
-        return state._replace(floor=SILENCE, due="notes", program=int(word.value))
+        return state._replace(floor=(False, number, -1), program=number)
     if kind == "kit":
-        return state._replace(floor=(True, -1), due="drum", kit=int(word.value))
+        return state._replace(floor=(True, number, -1), kit=number)
+    if kind in _SOUNDS:
+        home = state.program if kind == "notes" and state.floor == SILENCE else state.home
+        return state._replace(floor=_height(state, word), home=home)
     return state
 
 
 def _allowed(state: State, words: Sequence[Word]) -> list[bool]:
     if state.last in (END, UNK):  # after an unknown token everything may follow
         return [state.last == UNK and word.kind not in (START, UNK) for word in words]
-    sounds = [word.kind in _SOUNDS and state.due in ("", word.kind) and _height(word) > state.floor for word in words]
+    drum, instrument, pitch = state.floor
+    due = ("drum" if drum else "notes",) if pitch < 0 <= instrument else _SOUNDS  # after a program or kit: its sounds
+    sounds = [word.kind in due and _height(state, word) > state.floor for word in words]
     some_sound = any(sounds)
     known = {word.kind for word in words}
     struck = state.last in _SOUNDS
     place = _PLACE.get(state.last, 0)
-    playing, turn_of = {"program": state.program, "kit": state.kit}, {"program": state.home, "kit": UNKNOWN}
-    drum = state.floor[0]
-    rising = struck and (drum or state.program != state.home)
-    last_instrument = (drum, playing["kit" if drum else "program"]) if rising else SILENCE
+    said = {"program": (state.program, state.home), "kit": (state.kit,)}
 
     def leads_on(word: Word) -> bool:
         kind, _, value = word
-        if kind in playing:
-            later = (kind == "kit", value) > last_instrument and value not in (playing[kind], turn_of[kind])
+        if kind in said:
+            later = (kind == "kit", value) > (drum, instrument) and value not in said[kind]
             return place == 0 and later and _SOUND_OF[kind] in known
         goes_on = kind == state.last and 0 < value <= state.longest  # a sum of beats
         if kind in _PLACE:
@@ -203,20 +188,8 @@ def _allowed(state: State, words: Sequence[Word]) -> list[bool]:
     return [sound or leads_on(word) for sound, word in zip(sounds, words, strict=True)]
 
 
-def _height(sound: Word) -> tuple[bool, int]:
-    """Drums are above all pitches."""
-    return (True, int(sound.value)) if sound.kind == "drum" else (False, sound.pitches[0])
-
-
-def _is_long(word: Word) -> bool:
-    """Whether a duration or a shift is one of 4, 16, 64 ... beats, after which the sum may go on."""
-    beats = float(word.value)
-    while beats > LONG:
-        beats /= LONG
-    return beats == LONG
-
-
 NOTE = Scheme(
-    "note", "C4, drum36, :1/2, v80, i40, kit8 or +1/2", encode_note, decode_note, parse_letter, spell_letter,
-    beats=lambda word: float(word.value) if word.kind == "shift" else 0.0, rules=Rules(State(), _after, _allowed),
+    "note", "C4, drum36, :1/2, v80, i40, kit8 or +1/2", encode_note, decode_note, parse_letter,
+    beats=lambda word: float(word.value) if word.kind == "shift" else 0.0, start=State(), after=_after,
+    allowed=_allowed,
 )  # fmt: skip

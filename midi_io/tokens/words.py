@@ -1,19 +1,4 @@
-"""What a token scheme is, and the words that its tokens stand for.
-
-A `Word` is a token taken apart.  Its kinds:
-
-    kind       pitches, value   what it does                                        in scheme
-    notes      both             strike the pitches; value: beats to the next event  all (no value in note, paper)
-    rest       value            some beats of silence                               chord
-    drum       value            strike this key of the drum kit                     note
-    duration   value            the next notes last so many beats                   note
-    velocity   value            the next notes are so loud                          note
-    program    value            the next notes are played by this instrument        note
-    kit        value            the next drums are of this drum kit                 note
-    shift      value            so many beats pass                                  note
-
-The special tokens `<start>`, `<end>` and `<unk>` are kinds of their own, in every scheme.
-"""
+"""What a token scheme is, and the words that its tokens stand for."""
 
 from __future__ import annotations
 
@@ -33,43 +18,41 @@ _BEATS = re.compile(r"([1-9][0-9]{0,11})(?:/([1-9][0-9]{0,11}))?", re.ASCII)
 
 
 class Word(NamedTuple):
-    """A token taken apart.  The kinds are listed at the top of this file."""
+    """A token taken apart.
+
+    kind: in all schemes `notes` and the special tokens `<start>`, `<end>` and `<unk>`; in chord also `rest`; in note
+    also `drum`, `duration`, `velocity`, `program`, `kit` and `shift`.
+    """
 
     kind: str
     pitches: tuple[int, ...] = ()  # low to high, all different
-    value: Fraction | int = 0  # beats, a MIDI number, or 0 where there is none
-
-
-class Rules(NamedTuple):
-    """Which words may follow: an automaton.  A state is anything hashable."""
-
-    start: Hashable  # the state before `<start>`
-    after: Callable[[Any, Word], Hashable]  # a state and the next word -> the state after it
-    allowed: Callable[[Any, Sequence[Word]], list[bool]]  # a state and all words -> which of them may come next
+    value: Fraction | int = 0  # beats (of notes: to the next event), a MIDI number, or 0 where there is none
 
 
 class Scheme(NamedTuple):
-    """A way to spell songs as tokens.  To add one, write a file like note.py and name it in SCHEMES (__init__.py)."""
+    """A way to spell songs as tokens.  To add one, write a file like note.py and name it in SCHEMES (__init__.py).
+
+    Which words may follow is an automaton, whose states are anything hashable.
+    """
 
     name: str
     example: str  # of its tokens, for messages
     encode: Callable[[Iterable[Note], int], list[str]]  # quantised notes and their grid -> tokens
     decode: Callable[[Iterable[Word]], list[Note]]  # words, without special ones -> notes
-    parse: Callable[[str], Word]  # a token -> its word; ValueError if it is none
-    spell: Callable[[Word], str]  # the inverse of parse
+    parse: Callable[[str], Word]  # a token, which names its pitches as spell_pitches does -> its word; or ValueError
     beats: Callable[[Word], float]  # how many beats pass with a word
-    rules: Rules
+    start: Hashable  # the state before `<start>`
+    after: Callable[[Any, Word], Hashable]  # a state and the next word -> the state after it
+    allowed: Callable[[Any, Sequence[Word]], list[bool]]  # a state and all words -> which of them may come next
     divide: int = 1  # the grid must be a multiple of this
 
 
 class TokenError(MidiIoError, ValueError):
-    """A text that is no token of its scheme.  `index` is its place in a list of tokens, from 0, if it has one."""
+    """A text that is no token of its scheme."""
 
-    def __init__(self, token: str, scheme: Scheme, index: int | None = None) -> None:
+    def __init__(self, token: str, scheme: Scheme) -> None:
         shown = ascii(token if len(token) <= 40 else token[:37] + "...")
-        place = "" if index is None else f"line {index + 1}: "
-        super().__init__(f"{place}{shown} is no token of scheme {scheme.name!r} (such as {scheme.example})")
-        self.token, self.scheme, self.index = token, scheme, index
+        super().__init__(f"{shown} is no token of scheme {scheme.name!r} (such as {scheme.example})")
 
 
 @lru_cache(maxsize=1 << 14)
