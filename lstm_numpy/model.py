@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import cache, partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,6 +12,7 @@ from lstm_numpy import layers
 from lstm_numpy.cells import Cell, cell_of
 from lstm_numpy.parameters import Array, Arrays, State, each_array, input_weights, layer_names
 from lstm_numpy.speed.buffers import Buffers
+from lstm_numpy.speed.products import in_blocks
 from lstm_numpy.speed.workspace import Trace, Workspace
 
 
@@ -30,6 +32,7 @@ class Layer(NamedTuple):
     name: str
     cell: Cell
     Ws: dict[str, Array]  # by name: Wx (D, gates * H), and for features Wx1, Wx2, ... (size, gates * H)
+    Wx: Callable[[], Array]  # the first of them, as in_blocks lays it out; once, where it is asked for
     xWx: Array  # (T, B, gates * H)  # noqa: N815
     weights: Any  # the cell's weights and masks
     masks: Any
@@ -47,6 +50,7 @@ class Stack:
         buffers: Buffers,
     ) -> None:  # fmt: skip
         self.W, self.b, self.T, self.buffers = params["dense.W"], params["dense.b"], T, buffers
+        self.W_in_blocks = in_blocks(self.W, "W", buffers)
         (H, self.V), dtype = self.W.shape, self.W.dtype
         self.logits = buffers.empty("logits", (T, B, self.V), dtype)
         self.trace: dict[str, Any] = {}  # every intermediate of the last run by name
@@ -59,8 +63,8 @@ class Stack:
             first = state[name] if state else cell.state(*(zeros for _ in cell.state._fields))
             xWx = room.empty("xWx", (T, B, len(cell.gates) * H), dtype)
             trace, steps = cell.steps(xWx, weights, first, cell_masks, room)
-            mask = masks.get(f"{name}.output")
-            self.layers.append(Layer(name, cell, Ws, xWx, weights, cell_masks, mask, trace, steps, room))
+            mask, Wx = masks.get(f"{name}.output"), cache(partial(in_blocks, Ws[f"{name}.Wx"], "Wx", room))
+            self.layers.append(Layer(name, cell, Ws, Wx, xWx, weights, cell_masks, mask, trace, steps, room))
 
     def run(self, x: Array) -> Array:
         """All time steps, from x to logits (T, B, V).  x is what few_hot gives, or numbers (T, B, D)."""
@@ -73,14 +77,15 @@ class Stack:
     def _run(self, x: Array, rows: slice | int, first: int, last: int, logits: Array) -> Array:
         not_yet = np.empty(0, self.b.dtype)
         for layer in self.layers:
-            x = layers.input_forward(x, tuple(layer.Ws.values()), self.V, layer.xWx[rows])  # xWx = x @ Wx         (6)
+            Ws = tuple(layer.Ws.values())
+            x = layers.input_forward(x, Ws, self.V, layer.xWx[rows], layer.Wx)  # xWx = x @ Wx                     (6)
             self.trace[f"{layer.name}.input"], self.trace[layer.name] = InputTrace(x, not_yet), layer.trace
             layer.steps(first, last)  # (1) to (5)
             x = layer.trace.h[1:][rows]
             if layer.output_mask is not None:
                 x = layers.dropout_forward(x, layer.output_mask[rows], layer.buffers)  # y = h * mask              (7)
         self.trace["dense.input"] = InputTrace(x, not_yet)
-        layers.dense_forward(x, self.W, self.b, logits)  # logits = y @ W + b                                      (8)
+        layers.dense_forward(x, self.W_in_blocks, self.b, logits)  # logits = y @ W + b                            (8)
         return logits
 
     def backward(self, dlogits: Array) -> Arrays:

@@ -13,7 +13,7 @@ from experiment.page.embed import pack
 from experiment.tunes import Composer
 from lstm_numpy.batches import END
 from lstm_numpy.files import Array
-from lstm_numpy.layers import input_forward
+from lstm_numpy.layers import few_hot_forward
 from lstm_numpy.model import forward, loss_and_gradients
 from lstm_numpy.parameters import State, input_weights, layer_names
 from midi_io.music.instruments import FAMILIES, INSTRUMENTS
@@ -173,8 +173,10 @@ def watch(composer: Composer, ids: Array, units: Sequence[int], most_moments: in
 def input_product(params: Mapping[str, Array], name: str, x: Array) -> Array:
     """x @ Wx of a layer, from its input as the trace has it: ids (n,), with features (n, 1 + F), or numbers (n, D)."""
     Ws = tuple(input_weights(params, name).values())
+    if x.dtype.kind == "f":
+        return np.asarray(x @ Ws[0])
     xWx = np.empty((len(x), Ws[0].shape[1]), Ws[0].dtype)
-    input_forward(x, Ws, params["dense.b"].size, xWx)
+    few_hot_forward(x, Ws, xWx)
     return xWx
 
 
