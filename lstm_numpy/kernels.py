@@ -49,6 +49,34 @@ def parts_of_exp(x: Any, number: Any) -> Any:
 
 
 @kernel
+def exp(x: Array) -> None:
+    """Each x, which is 0 or less, becomes e^x; from -80 on it is e^-80."""
+    number = x.dtype.type
+    least = number(-80)
+    for k in range(x.size):
+        m, p = parts_of_exp(max(x[k], least), number)
+        x[k] = p + p * m
+
+
+@kernel
+def largest_of(x: Array, scratch: Array) -> Any:
+    """The largest number of a row, by halves: SIMD takes many pairs at once, but a single maximum only one number."""
+    width = (len(x) + 1) // 2
+    for k in range(len(x) - width):
+        scratch[k] = max(x[k], x[width + k])
+    scratch[width - 1] = max(x[width - 1], x[len(x) - 1])
+    while width > 16:
+        half = (width + 1) // 2
+        for k in range(width - half):
+            scratch[k] = max(scratch[k], scratch[half + k])
+        width = half
+    largest = scratch[0]
+    for k in range(1, width):
+        largest = max(largest, scratch[k])
+    return largest
+
+
+@kernel
 def tanh(x: Array) -> None:
     """Each x becomes tanh(x) = m / (m + 2) with m = e^(2x) - 1.  From 20 on it is 1, in float64 too."""
     number = x.dtype.type
@@ -168,31 +196,34 @@ def few_hot_backward(dz: Array, x: Array, dWs: tuple[Array, ...]) -> None:
 
 @kernel
 def cross_entropy_forward(logits: Array, targets: Array, p: Array, nats: Array, correct: Array) -> None:
-    """p = softmax(logits), a row after the other, and nats = -ln p[target] (9).
+    """p = softmax(logits), and nats = -ln p[target] (9), of a few rows at a time.
 
     ln(sum) + largest - logits[target] is the same number, and stays finite where p[target] has become 0.
     correct becomes True where a scored target has the largest logit of its row.
     """
-    number = p.dtype.type
-    one, least = number(1), number(-80)
-    for n in range(p.shape[0]):
-        largest, total = logits[n, 0], number(0)
-        for v in range(p.shape[1]):
-            largest = max(largest, logits[n, v])
-        for v in range(p.shape[1]):
-            m, power = parts_of_exp(max(logits[n, v] - largest, least), number)
-            p[n, v] = power + power * m
-            total += p[n, v]
-        scale = one / total
-        for v in range(p.shape[1]):
-            p[n, v] *= scale
-        target = targets[n]
-        if target < 0:
-            nats[n] = 0
-            correct[n] = False
-        else:
-            nats[n] = np.log(total) + (largest - logits[n, target])
-            correct[n] = logits[n, target] == largest
+    one, rows = p.dtype.type(1.0), 16
+    largest = np.empty(rows, p.dtype)
+    for first in range(0, len(p), rows):
+        some = p[first : first + rows]
+        for n in range(len(some)):
+            largest[n] = largest_of(logits[first + n], some[n])
+            for v in range(p.shape[1]):
+                some[n, v] = logits[first + n, v] - largest[n]
+        exp(some.reshape(-1))
+        for n in range(len(some)):
+            total = some[n, 0]
+            for v in range(1, p.shape[1]):
+                total += some[n, v]
+            scale = one / total
+            for v in range(p.shape[1]):
+                some[n, v] *= scale
+            target = targets[first + n]
+            if target < 0:
+                nats[first + n] = 0
+                correct[first + n] = False
+            else:
+                nats[first + n] = np.log(total) + (largest[n] - logits[first + n, target])
+                correct[first + n] = logits[first + n, target] == largest[n]
 
 
 @kernel
