@@ -14,7 +14,7 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from lstm_numpy.model import Stepper, forward
+from lstm_numpy.model import Stepper, check
 from lstm_numpy.parameters import Array, each_array
 from lstm_numpy.speed import loops
 from lstm_numpy.speed.buffers import Buffers
@@ -116,15 +116,15 @@ def _side_by_side(
         for i in prime[:-1].tolist():
             along(i)
     features = context(count, total) if context else None
-    heard = None
-    if features and n:
-        heard = np.stack([features(np.full(count, i), every)[:1] for i in prime])  # (n, 1, F)
-
-    outputs, state, _ = forward(params, prime[:, None], context=heard)
-    writing = every  # the songs that have not ended: a row of logits and of the state for each
-    logits = np.repeat(outputs[-1], count, axis=0)
+    read = np.repeat(prime[:, None], count, axis=1)
+    heard = np.array([features(row, every) for row in read]) if features else None
+    check(params, read, context=heard)
     buffers = Buffers()
-    stepper = Stepper(params, each_array(state, lambda array: np.repeat(array, count, axis=0)), buffers)
+    stepper = Stepper(params, count, None, buffers)
+    for t in range(n):
+        logits = stepper(read[t], None if heard is None else heard[t])
+
+    writing = every  # the songs that have not ended: a row of logits and of the state for each
     for t in range(n, total):
         if walks:
             before = zip(writing.tolist(), ids[writing, t - 1].tolist(), strict=True)
@@ -136,7 +136,7 @@ def _side_by_side(
             going = chosen != end
             lengths[writing[~going]] = t + 1
             writing, chosen = writing[going], chosen[going]
-            stepper = Stepper(params, each_array(stepper.state, itemgetter(going)), buffers)
+            stepper = Stepper(params, len(writing), each_array(stepper.state, itemgetter(going)), buffers)
         if t + 1 == total or not len(writing):
             break
         logits = stepper(chosen, features(chosen, writing) if features else None)

@@ -106,7 +106,7 @@ BUGS = (
         "the gradient of a layer's input is thrown away, and the layer below is given the one meant for this layer",
         "lstm2.input.dx", "2 layers, dropout, 3 targets not scored"),
     # Forward is changed, and backward is not.
-    Bug("kernels.py", "x[k] = (m + one) / (m + two)", "x[k] = m / (m + two)",
+    Bug("kernels.py", "x[k] = one / (one + (p + p * m))", "x[k] = (one - (p + p * m)) / (one + (p + p * m))",
         "the gates are tanh(z/2), which goes from -1 to 1; a sigmoid goes from 0 to 1 (2)", "lstm1.dz[3] gate i"),
     Bug("kernels.py", "for k in range(4 * H):\n            z[n, k] += b[k]",
         "for k in range(3 * H):\n            z[n, k] += b[k]",
