@@ -122,9 +122,9 @@ class Stack:
 
 
 class Stepper:
-    """What `forward` does without dropout, one row of ids after the other, from a state of B sequences (None: zeros), for writing.
+    """What `forward` does without dropout, one row of ids after the other, for writing.
 
-    Everything that does not change from step to step is prepared once.
+    It begins in a state of B sequences (None: zeros).  What does not change from step to step is prepared once.
     """
 
     ROWS = 64  # time steps that are kept
