@@ -20,6 +20,7 @@ from lstm_numpy.model import forward, loss_and_gradients
 from lstm_numpy.optimizer import RMSprop, clip_by_global_norm
 from lstm_numpy.parameters import Arrays, ModelConfig, State, reset, zero_state
 from lstm_numpy.speed.buffers import Buffers
+from lstm_numpy.speed.products import in_blocks
 from midi_io import Vocabulary, encode, read_notes
 
 Array: TypeAlias = npt.NDArray[Any]
@@ -99,7 +100,7 @@ def tanh_rnn(
     for t in range(T):
         h[t + 1] = np.tanh(xWx[t] + h[t] @ Wh + params["rnn.b"])
     logits = np.empty((T, B, params["dense.b"].size), Wh.dtype)
-    layers.dense_forward(h[1:], params["dense.W"], params["dense.b"], logits)
+    layers.dense_forward(h[1:], in_blocks(params["dense.W"], "W", buffers), params["dense.b"], logits)
     score, loss = layers.cross_entropy_forward(logits, targets, buffers)
 
     scored = int((targets >= 0).sum())

@@ -8,6 +8,7 @@ NUMBA_DISABLE_JIT=1 this text runs as plain Python, for a debugger.  Loops that 
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -22,39 +23,78 @@ Array = npt.NDArray[Any]
 
 
 @kernel
-def exp_minus_1(x: Any, number: Any) -> Any:
-    """m = e^x - 1 for x from -40 to 40: the series for y = x / 128, and then y doubled seven times.
+def power_of_2(n: Any, number: Any) -> Any:
+    """2^n for a whole n.  A number's bits hold the exponent of 2, so nothing is computed.  `number` is its dtype."""
+    if np.finfo(number).bits == 32:
+        return number(np.int32((np.int32(n) + 127) << 23).view(np.float32))
+    return number(np.int64((np.int64(n) + 1023) << 52).view(np.float64))
 
-    Since e^(2y) - 1 = m^2 + 2m, no branch is needed, so the compiler makes SIMD of the loop over a row.
-    x is one number, and `number` makes constants of its dtype.
+
+@kernel
+def parts_of_exp(x: Any, number: Any) -> Any:
+    """m and p with e^x = p (1 + m), for x from -80 to 80: p = 2^n is the nearest power of 2, and m = e^y - 1 a series.
+
+    No branch depends on x, so the compiler makes SIMD of the loop over a row.
     """
-    y = x * number(1 / 128)
-    m = number(1 / 720) + y * (number(1 / 5040) + y * number(1 / 40320))
-    m = number(1 / 2) + y * (number(1 / 6) + y * (number(1 / 24) + y * (number(1 / 120) + y * m)))
-    m = y + y * y * m
-    for _ in range(7):
-        m = m * m + (m + m)
-    return m
+    n = np.floor(x * number(1 / math.log(2)) + number(0.5))
+    y = x - n * number(math.log(2))  # within ln 2 / 2 of 0, where few terms of the series are enough
+    m = number(1 / 40320)
+    if np.finfo(number).bits == 64:
+        m += y * (
+            number(1 / 362880) + y * (number(1 / 3628800) + y * (number(1 / 39916800) + y * number(1 / 479001600)))
+        )
+    m = number(1 / 120) + y * (number(1 / 720) + y * (number(1 / 5040) + y * m))
+    m = number(1 / 2) + y * (number(1 / 6) + y * (number(1 / 24) + y * m))
+    return y + y * y * m, power_of_2(n, number)
+
+
+@kernel
+def exp(x: Array) -> None:
+    """Each x, which is 0 or less, becomes e^x; from -80 on it is e^-80."""
+    number = x.dtype.type
+    least = number(-80)
+    for k in range(x.size):
+        m, p = parts_of_exp(max(x[k], least), number)
+        x[k] = p + p * m
+
+
+@kernel
+def largest_of(x: Array, scratch: Array) -> Any:
+    """The largest number of a row, by halves: SIMD takes many pairs at once, but a single maximum only one number."""
+    width = (len(x) + 1) // 2
+    for k in range(len(x) - width):
+        scratch[k] = max(x[k], x[width + k])
+    scratch[width - 1] = max(x[width - 1], x[len(x) - 1])
+    while width > 16:
+        half = (width + 1) // 2
+        for k in range(width - half):
+            scratch[k] = max(scratch[k], scratch[half + k])
+        width = half
+    largest = scratch[0]
+    for k in range(1, width):
+        largest = max(largest, scratch[k])
+    return largest
 
 
 @kernel
 def tanh(x: Array) -> None:
     """Each x becomes tanh(x) = m / (m + 2) with m = e^(2x) - 1.  From 20 on it is 1, in float64 too."""
     number = x.dtype.type
-    two, most = number(2), number(20)
+    one, two, most = number(1), number(2), number(20)
     for k in range(x.size):
-        m = exp_minus_1(two * min(max(x[k], -most), most), number)
+        m, p = parts_of_exp(two * min(max(x[k], -most), most), number)
+        m = p * m + (p - one)  # exact near 0, where p is 1
         x[k] = m / (m + two)
 
 
 @kernel
 def sigmoid(x: Array) -> None:
-    """Each x becomes sigmoid(x) = e^x / (e^x + 1) = (m + 1) / (m + 2) with m = e^x - 1."""
+    """Each x becomes sigmoid(x) = 1 / (1 + e^-x)."""
     number = x.dtype.type
-    one, two, most = number(1), number(2), number(40)
+    one, most = number(1), number(40)
     for k in range(x.size):
-        m = exp_minus_1(min(max(x[k], -most), most), number)
-        x[k] = (m + one) / (m + two)
+        m, p = parts_of_exp(-min(max(x[k], -most), most), number)
+        x[k] = one / (one + (p + p * m))
 
 
 # The LSTM.  One call is one time step of B sequences; gate arrays are (B, 4H) in the order i, f, o, g.
@@ -116,6 +156,15 @@ def step_backward(
             dz[n, 3 * H + k] = d_update[k] * i * (one - g * g)
 
 
+@kernel
+def sum_of_rows(dz: Array, db: Array) -> None:
+    """db = the sum of dz[n] over all n: what each row was given, its gradient is given back (17) (19)."""
+    db[:] = 0
+    for n in range(len(dz)):
+        for k in range(len(db)):
+            db[k] += dz[n, k]
+
+
 # The input.
 
 
@@ -146,27 +195,35 @@ def few_hot_backward(dz: Array, x: Array, dWs: tuple[Array, ...]) -> None:
 
 
 @kernel
-def cross_entropy_rows(logits: Array, largest: Array, targets: Array, p: Array, nats: Array, correct: Array) -> None:
-    """p holds exp(logits - largest): divide each row by its sum, and set nats = -ln p[target] (9).
+def cross_entropy_forward(logits: Array, targets: Array, p: Array, nats: Array, correct: Array) -> None:
+    """p = softmax(logits), and nats = -ln p[target] (9), of a few rows at a time.
 
     ln(sum) + largest - logits[target] is the same number, and stays finite where p[target] has become 0.
     correct becomes True where a scored target has the largest logit of its row.
     """
-    one = p.dtype.type(1.0)
-    for n in range(p.shape[0]):
-        total = p[n, 0]
-        for v in range(1, p.shape[1]):
-            total += p[n, v]
-        scale = one / total
-        for v in range(p.shape[1]):
-            p[n, v] *= scale
-        target = targets[n]
-        if target < 0:
-            nats[n] = 0
-            correct[n] = False
-        else:
-            nats[n] = np.log(total) + (largest[n] - logits[n, target])
-            correct[n] = logits[n, target] == largest[n]
+    one, rows = p.dtype.type(1.0), 16
+    largest = np.empty(rows, p.dtype)
+    for first in range(0, len(p), rows):
+        some = p[first : first + rows]
+        for n in range(len(some)):
+            largest[n] = largest_of(logits[first + n], some[n])
+            for v in range(p.shape[1]):
+                some[n, v] = logits[first + n, v] - largest[n]
+        exp(some.reshape(-1))
+        for n in range(len(some)):
+            total = some[n, 0]
+            for v in range(1, p.shape[1]):
+                total += some[n, v]
+            scale = one / total
+            for v in range(p.shape[1]):
+                some[n, v] *= scale
+            target = targets[first + n]
+            if target < 0:
+                nats[first + n] = 0
+                correct[first + n] = False
+            else:
+                nats[first + n] = np.log(total) + (largest[n] - logits[first + n, target])
+                correct[first + n] = logits[first + n, target] == largest[n]
 
 
 @kernel

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -9,6 +10,8 @@ import numpy.typing as npt
 
 from lstm_numpy import kernels
 from lstm_numpy.speed.buffers import Buffers
+from lstm_numpy.speed.compiled import kernel
+from lstm_numpy.speed.products import add_product, add_transposed_product, in_blocks
 
 Array = npt.NDArray[Any]
 
@@ -18,18 +21,18 @@ Array = npt.NDArray[Any]
 # Wx, and one for each feature, Wx1, Wx2, ...
 
 
-def input_forward(x: Array, Ws: tuple[Array, ...], V: int, xWx: Array) -> Array:
+def input_forward(x: Array, Ws: tuple[Array, ...], V: int, xWx: Array, Wx: Callable[[], Array]) -> Array:
     """Fill xWx (..., 4H) from a layer's input: see below.  Returns it as backward will need it.
 
     x is a few-hot row's places, as ints, or numbers (..., D).  Where Wx has not a row for each of V, an id is the
-    paper's scalar id / V.
+    paper's scalar id / V.  Wx: asked for numbers, it gives Ws[0] as in_blocks lays it out.
     """
     if x.dtype.kind in "iu":
         if Ws[0].shape[0] == V:
             few_hot_forward(x, Ws, xWx)
             return x
         x = (x[..., None] / V).astype(Ws[0].dtype)
-    linear_forward(x, Ws[0], xWx)
+    linear_forward(x, Wx(), xWx)
     return x
 
 
@@ -48,8 +51,12 @@ def few_hot_backward(dz: Array, x: Array, Ws: tuple[Array, ...], buffers: Buffer
 
 
 def linear_forward(x: Array, Wx: Array, xWx: Array) -> None:
-    """xWx = x @ Wx: (..., D) and (D, 4H) to (..., 4H), where the input is numbers: a scalar, or another layer.  (6)"""
-    np.matmul(x.reshape(-1, x.shape[-1]), Wx, out=xWx.reshape(-1, xWx.shape[-1]))
+    """xWx = x @ Wx: (..., D) and (D, 4H) to (..., 4H), where the input is numbers: a scalar, or another layer.  (6)
+
+    Wx as in_blocks lays it out.
+    """
+    xWx[...] = 0
+    add_product(x.reshape(-1, x.shape[-1]), Wx, xWx.reshape(-1, xWx.shape[-1]))
 
 
 def linear_backward(dz: Array, x: Array, Wx: Array, buffers: Buffers) -> tuple[Array, Array]:
@@ -57,8 +64,10 @@ def linear_backward(dz: Array, x: Array, Wx: Array, buffers: Buffers) -> tuple[A
     T, B, D = x.shape
     flat_dz = dz.reshape(T * B, -1)
     dx = buffers.empty("dx", (T, B, D), Wx.dtype)
-    np.matmul(flat_dz, Wx.T, out=dx.reshape(T * B, D))
-    dWx = np.matmul(x.reshape(T * B, D).T, flat_dz, out=buffers.empty("dWx", Wx.shape, Wx.dtype))
+    dWx = buffers.empty("dWx", Wx.shape, Wx.dtype)
+    dx[:], dWx[:] = 0, 0
+    add_product(flat_dz, in_blocks(Wx.T, "WxT", buffers), dx.reshape(T * B, D))
+    add_transposed_product(x.reshape(T * B, D), flat_dz, dWx)
     return dx, dWx
 
 
@@ -79,9 +88,15 @@ def dropout_backward(dy: Array, mask: Array, buffers: Buffers) -> Array:
 
 
 def dense_forward(y: Array, W: Array, b: Array, logits: Array) -> None:
-    """logits = y @ W + b: (..., H), (H, V) and (V,) to (..., V).  (8)"""
-    np.matmul(y.reshape(-1, y.shape[-1]), W, out=logits.reshape(-1, logits.shape[-1]))
-    logits += b
+    """logits = y @ W + b: (..., H), (H, V) as in_blocks lays it out, and (V,) to (..., V).  (8)"""
+    _dense_forward(y.reshape(-1, y.shape[-1]), W, b, logits.reshape(-1, logits.shape[-1]))
+
+
+@kernel
+def _dense_forward(y: Array, W: Array, b: Array, logits: Array) -> None:
+    for n in range(len(logits)):
+        logits[n] = b
+    add_product(y, W, logits)
 
 
 def dense_backward(dlogits: Array, y: Array, W: Array, buffers: Buffers) -> tuple[Array, Array, Array]:
@@ -89,10 +104,20 @@ def dense_backward(dlogits: Array, y: Array, W: Array, buffers: Buffers) -> tupl
     T, B, H = y.shape
     flat = dlogits.reshape(T * B, -1)
     dy = buffers.empty("dy", (T, B, H), W.dtype)
-    np.matmul(flat, W.T, out=dy.reshape(T * B, H))
-    dW = np.matmul(y.reshape(T * B, H).T, flat, out=buffers.empty("dW", W.shape, W.dtype))
-    db = np.sum(flat, axis=0, out=buffers.empty("db", (W.shape[1],), W.dtype))
+    dW, db = buffers.empty("dW", W.shape, W.dtype), buffers.empty("db", (W.shape[1],), W.dtype)
+    WT = in_blocks(W.T, "WT", buffers)
+    _dense_backward(flat, y.reshape(T * B, H), WT, dy.reshape(T * B, H), dW, db)
     return dy, dW, db
+
+
+@kernel
+def _dense_backward(dlogits: Array, y: Array, WT: Array, dy: Array, dW: Array, db: Array) -> None:
+    # dy = dlogits @ W.T; dW = y.T @ dlogits; db = sum of dlogits over t and b   (19)
+    dy[:] = 0
+    add_product(dlogits, WT, dy)
+    dW[:] = 0
+    add_transposed_product(y, dlogits, dW)
+    kernels.sum_of_rows(dlogits, db)
 
 
 # The loss: softmax and cross-entropy.
@@ -119,11 +144,9 @@ def cross_entropy_forward(logits: Array, targets: Array, buffers: Buffers) -> tu
     p = buffers.empty("probabilities", (T, B, V), logits.dtype)
     nats = buffers.empty("nats", (T, B), logits.dtype)
     correct = buffers.empty("correct", (T, B), np.bool_)
-    largest = np.max(logits, axis=2, out=buffers.empty("largest", (T, B), logits.dtype))
-    np.subtract(logits, largest[:, :, None], out=p)
-    np.exp(p, out=p)
-    rows = logits.reshape(T * B, V), largest.reshape(-1), targets.reshape(-1), p.reshape(T * B, V)
-    kernels.cross_entropy_rows(*rows, nats.reshape(-1), correct.reshape(-1))
+    kernels.cross_entropy_forward(
+        logits.reshape(T * B, V), targets.reshape(-1), p.reshape(T * B, V), nats.reshape(-1), correct.reshape(-1)
+    )
     return Score(nats, correct), LossTrace(logits, p, dlogits=np.empty(0, logits.dtype))
 
 

@@ -22,7 +22,7 @@ import numpy.typing as npt
 from lstm_numpy import kernels
 from lstm_numpy.speed.buffers import Buffers
 from lstm_numpy.speed.compiled import kernel
-from lstm_numpy.speed.products import add_product, in_blocks
+from lstm_numpy.speed.products import add_product, add_transposed_product, in_blocks
 
 Array = npt.NDArray[Any]
 
@@ -156,12 +156,9 @@ def lstm_backward(
     dc[T], d_rh[:] = 0, 0  # nothing comes back from beyond the last step: truncated backpropagation through time
     WhT = in_blocks(Wh.T, "WhT", buffers)
     _steps_backward(dy, WhT, masks, trace.gates, trace.c, trace.tanh_c, dh, dc, dz, d_rh)
-    np.multiply(masks.r, d_rh, out=dh[0])
 
-    # dWh = (r * h[:T]).T @ dz; db = sum of dz over t and b: all steps in one product   (17)
-    flat_dz = dz.reshape(T * B, 4 * H)
-    dWh = np.matmul(trace.rh[:T].reshape(T * B, H).T, flat_dz, out=buffers.empty("dWh", Wh.shape, Wh.dtype))
-    db = np.sum(flat_dz, axis=0, out=buffers.empty("db", b.shape, b.dtype))
+    dWh, db = buffers.empty("dWh", Wh.shape, Wh.dtype), buffers.empty("db", b.shape, b.dtype)
+    _weights_backward(trace.rh[:T].reshape(T * B, H), dz.reshape(T * B, 4 * H), dWh, db)
     return trace._replace(dz=dz, dh=dh, dc=dc), LSTMWeights(dWh, db)
 
 
@@ -182,3 +179,12 @@ def _steps_backward(
         # d_rh = dz[t] @ Wh.T                                                       (16)
         d_rh[:] = 0
         add_product(dz[t], WhT, d_rh)
+    np.multiply(masks.r, d_rh, dh[0])
+
+
+@kernel
+def _weights_backward(rh: Array, dz: Array, dWh: Array, db: Array) -> None:
+    # dWh = (r * h[:T]).T @ dz; db = sum of dz over t and b: all steps in one product   (17)
+    dWh[:] = 0
+    add_transposed_product(rh, dz, dWh)
+    kernels.sum_of_rows(dz, db)

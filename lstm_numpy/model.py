@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import cache, partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy as np
 from lstm_numpy import layers
 from lstm_numpy.parameters import Array, Arrays, Cell, State, cell_of, each_array, input_weights, layer_names
 from lstm_numpy.speed.buffers import Buffers
+from lstm_numpy.speed.products import in_blocks
 from lstm_numpy.speed.workspace import Trace, Workspace
 
 
@@ -28,12 +30,14 @@ class Layer(NamedTuple):
 
     name: str
     cell: Cell
-    Ws: dict[str, Array]  # by name: Wx (D, gates * H), and for features Wx1, Wx2, ... (size, gates * H)
+    Ws: tuple[Array, ...]  # Wx (D, gates * H), and for features Wx1, Wx2, ... (size, gates * H)
+    Wx: Callable[[], Array]  # the first of them, as in_blocks lays it out; once, where it is asked for
     xWx: Array  # (T, B, gates * H)  # noqa: N815
     weights: Any  # the cell's weights and masks
     masks: Any
     output_mask: Array | None  # (T, B, H) dropout of the output
     trace: Any
+    h: Array  # (T, B, H) what it gives to the layer above
     steps: Callable[[int, int], None]  # runs time steps first to last - 1
     buffers: Buffers
 
@@ -46,20 +50,24 @@ class Stack:
         buffers: Buffers,
     ) -> None:  # fmt: skip
         self.W, self.b, self.T, self.buffers = params["dense.W"], params["dense.b"], T, buffers
+        self.W_in_blocks = in_blocks(self.W, "W", buffers)
         (H, self.V), dtype = self.W.shape, self.W.dtype
         self.logits = buffers.empty("logits", (T, B, self.V), dtype)
         self.trace: dict[str, Any] = {}  # every intermediate of the last run by name
         self.layers: list[Layer] = []
         for name in layer_names(params):
-            cell, room, Ws = cell_of(name), buffers.within(name), input_weights(params, name)
+            cell, room, Ws = cell_of(name), buffers.within(name), tuple(input_weights(params, name).values())
             ones, zeros = room.full("ones", 1, (B, H), dtype), room.full("zeros", 0, (B, H), dtype)
             weights = cell.weights(*(params[f"{name}.{field}"] for field in cell.weights._fields))
             cell_masks = cell.masks(*(masks.get(f"{name}.{field}", ones) for field in cell.masks._fields))
             first = state[name] if state else cell.state(*(zeros for _ in cell.state._fields))
             xWx = room.empty("xWx", (T, B, len(cell.gates) * H), dtype)
             trace, steps = cell.steps(xWx, weights, first, cell_masks, room)
-            mask = masks.get(f"{name}.output")
-            self.layers.append(Layer(name, cell, Ws, xWx, weights, cell_masks, mask, trace, steps, room))
+            mask, Wx = masks.get(f"{name}.output"), cache(partial(in_blocks, Ws[0], "Wx", room))
+            self.layers.append(
+                Layer(name, cell, Ws, Wx, xWx, weights, cell_masks, mask, trace, trace.h[1:], steps, room)
+            )
+        self.not_yet = np.empty(0, dtype)
 
     def run(self, x: Array) -> Array:
         """All time steps, from x to logits (T, B, V).  x is what few_hot gives, or numbers (T, B, D)."""
@@ -70,16 +78,15 @@ class Stack:
         return self._run(x, t, t, t + 1, self.logits[0])
 
     def _run(self, x: Array, rows: slice | int, first: int, last: int, logits: Array) -> Array:
-        not_yet = np.empty(0, self.b.dtype)
         for layer in self.layers:
-            x = layers.input_forward(x, tuple(layer.Ws.values()), self.V, layer.xWx[rows])  # xWx = x @ Wx         (6)
-            self.trace[f"{layer.name}.input"], self.trace[layer.name] = InputTrace(x, not_yet), layer.trace
+            x = layers.input_forward(x, layer.Ws, self.V, layer.xWx[rows], layer.Wx)  # xWx = x @ Wx               (6)
+            self.trace[f"{layer.name}.input"], self.trace[layer.name] = InputTrace(x, self.not_yet), layer.trace
             layer.steps(first, last)  # (1) to (5)
-            x = layer.trace.h[1:][rows]
+            x = layer.h[rows]
             if layer.output_mask is not None:
                 x = layers.dropout_forward(x, layer.output_mask[rows], layer.buffers)  # y = h * mask              (7)
-        self.trace["dense.input"] = InputTrace(x, not_yet)
-        layers.dense_forward(x, self.W, self.b, logits)  # logits = y @ W + b                                      (8)
+        self.trace["dense.input"] = InputTrace(x, self.not_yet)
+        layers.dense_forward(x, self.W_in_blocks, self.b, logits)  # logits = y @ W + b                            (8)
         return logits
 
     def backward(self, dlogits: Array) -> Arrays:
@@ -98,10 +105,10 @@ class Stack:
             self.trace[name] = trace
             grads.update({f"{name}.{field}": gradient for field, gradient in d_weights._asdict().items()})
             if x.dtype.kind in "iu":
-                d_rows = layers.few_hot_backward(trace.dz, x, tuple(layer.Ws.values()), room)  # (24)
-                grads.update(zip(layer.Ws, d_rows, strict=True))
+                d_rows = layers.few_hot_backward(trace.dz, x, layer.Ws, room)  # (24)
+                grads.update({f"{name}.Wx{j or ''}": d_row for j, d_row in enumerate(d_rows)})
             else:
-                dy, grads[f"{name}.Wx"] = layers.linear_backward(trace.dz, x, layer.Ws[f"{name}.Wx"], room)  # (18)
+                dy, grads[f"{name}.Wx"] = layers.linear_backward(trace.dz, x, layer.Ws[0], room)  # (18)
                 self.trace[f"{name}.input"] = InputTrace(x, dy)
         return grads
 
@@ -114,15 +121,14 @@ class Stack:
 
 
 class Stepper:
-    """What `forward` does without dropout, one row of ids after the other, from a state of B sequences, for writing.
+    """What `forward` does without dropout, one row of ids after the other, for writing.
 
-    Everything that does not change from step to step is prepared once.
+    It begins in a state of B sequences (None: zeros).  What does not change from step to step is prepared once.
     """
 
     ROWS = 64  # time steps that are kept
 
-    def __init__(self, params: Mapping[str, Array], state: State, buffers: Buffers) -> None:
-        B = next(iter(state.values()))[0].shape[0]
+    def __init__(self, params: Mapping[str, Array], B: int, state: State | None, buffers: Buffers) -> None:
         self._stack, self._t = Stack(params, self.ROWS, B, state, {}, buffers), 0
 
     def __call__(self, ids: Array, context: Array | None = None) -> Array:

@@ -9,13 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
-from typing import NamedTuple, TypeAlias, TypeVar
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-from threadpoolctl import threadpool_limits
 
-from lstm_numpy.model import Stepper, forward
+from lstm_numpy.model import Stepper, check
 from lstm_numpy.parameters import Array, each_array
 from lstm_numpy.speed import loops
 from lstm_numpy.speed.buffers import Buffers
@@ -27,10 +26,6 @@ LONGEST_PERIOD = 16  # ids: what repeats after more is a phrase, and music repea
 SHORTEST_LOOP = 8  # ids: a chord struck four times is no loop yet
 _COLDEST, _HOTTEST = 1e-20, 1e20  # beyond, nothing changes any more but that float32 overflows
 SIDE_BY_SIDE = 32  # songs for one call of generate: a fixed number, so that sums are rounded alike on every machine
-
-Function = TypeVar("Function", bound=Callable[..., object])
-# A step's products are too small to be shared out; and so their sums are the same on any machine.
-_in_one_blas_thread: Callable[[Function], Function] = threadpool_limits.wrap(limits=1, user_api="blas")
 
 
 @dataclass(frozen=True)
@@ -68,7 +63,6 @@ class Tune(NamedTuple):
     longest_loop: int  # ids of the longest stretch that says one pattern of at most 16 ids three times or more; or 0
 
 
-@_in_one_blas_thread
 def generate(
     params: Mapping[str, Array],
     prime: npt.ArrayLike,
@@ -109,15 +103,15 @@ def generate(
         for i in prime[:-1].tolist():
             along(i)
     features = context(count, total) if context else None
-    heard = None
-    if features and n:
-        heard = np.stack([features(np.full(count, i), every)[:1] for i in prime])  # (n, 1, F)
-
-    outputs, state, _ = forward(params, prime[:, None], context=heard)
-    writing = every  # the songs that have not ended: a row of logits and of the state for each
-    logits = np.repeat(outputs[-1], count, axis=0)
+    read = np.repeat(prime[:, None], count, axis=1)
+    heard = np.array([features(row, every) for row in read]) if features else None
+    check(params, read, context=heard)
     buffers = Buffers()
-    stepper = Stepper(params, each_array(state, lambda array: np.repeat(array, count, axis=0)), buffers)
+    stepper = Stepper(params, count, None, buffers)
+    for t in range(n):
+        logits = stepper(read[t], None if heard is None else heard[t])
+
+    writing = every  # the songs that have not ended: a row of logits and of the state for each
     for t in range(n, total):
         if walks:
             before = zip(writing.tolist(), ids[writing, t - 1].tolist(), strict=True)
@@ -129,7 +123,7 @@ def generate(
             going = chosen != end
             lengths[writing[~going]] = t + 1
             writing, chosen = writing[going], chosen[going]
-            stepper = Stepper(params, each_array(stepper.state, itemgetter(going)), buffers)
+            stepper = Stepper(params, len(writing), each_array(stepper.state, itemgetter(going)), buffers)
         if t + 1 == total or not len(writing):
             break
         logits = stepper(chosen, features(chosen, writing) if features else None)

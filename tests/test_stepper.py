@@ -33,7 +33,7 @@ def test_step_by_step_is_the_same_as_at_once(kind: dict[str, Any]) -> None:
     context = np.stack(features, axis=2) if features else None
     logits, last, _ = forward(params, ids, begin, context=context)
 
-    stepper = Stepper(params, begin, Buffers())
+    stepper = Stepper(params, B, begin, Buffers())
     for t in range(T):
         now = None if context is None else context[t]
         np.testing.assert_allclose(stepper(ids[t], now), logits[t], rtol=1e-12, atol=1e-12)
@@ -46,10 +46,10 @@ def test_who_begins_anew_in_the_same_buffers_disturbs_nothing() -> None:
     config = ModelConfig(V, H)
     params, buffers, ids = init_params(config, rng, np.float64), Buffers(), rng.integers(0, V, (6, B))
     logits, _, _ = forward(params, ids)
-    stepper = Stepper(params, zero_state(config, B, np.float64), buffers)
+    stepper = Stepper(params, B, None, buffers)
     for t in range(3):
         stepper(ids[t])
     kept = {name: layer._replace(h=layer.h[1:4].copy(), c=layer.c[1:4].copy()) for name, layer in stepper.state.items()}
-    stepper = Stepper(params, kept, buffers)  # as when songs have ended
+    stepper = Stepper(params, 3, kept, buffers)  # as when songs have ended
     for t in range(3, 6):
         np.testing.assert_allclose(stepper(ids[t, 1:4]), logits[t, 1:4], rtol=1e-12, atol=1e-12)

@@ -13,7 +13,7 @@ from experiment.page.embed import pack
 from experiment.tunes import Composer
 from lstm_numpy.batches import END
 from lstm_numpy.files import Array
-from lstm_numpy.layers import input_forward
+from lstm_numpy.layers import few_hot_forward
 from lstm_numpy.model import forward, loss_and_gradients
 from lstm_numpy.parameters import State, input_weights, layer_names
 from midi_io.music.instruments import FAMILIES, INSTRUMENTS
@@ -147,8 +147,10 @@ def watch(composer: Composer, ids: Array, units: Sequence[int], most_moments: in
 
     columns = np.array([unit + len(Wh) * np.arange(4) for unit in units]).reshape(-1, 4)  # (units, 4) in i, f, o, g
     from_h = (step.h[moments, 0] @ Wh)[:, columns]
-    x, from_x = trace[f"{name}.input"].x[moments, 0], np.empty((len(moments), len(b)), Wh.dtype)
-    input_forward(x, tuple(input_weights(params, name).values()), params["dense.b"].size, from_x)
+    x, Ws = trace[f"{name}.input"].x[moments, 0], tuple(input_weights(params, name).values())
+    from_x = x @ Ws[0] if x.dtype.kind == "f" else np.empty((len(moments), len(b)), Wh.dtype)
+    if x.dtype.kind != "f":  # the places of the ones
+        few_hot_forward(x, Ws, from_x)
     z = np.concatenate([from_x[:, columns], from_h, np.broadcast_to(b[columns], from_h.shape)], axis=2)
     numbers = np.stack([i, f, o, g, step.c[moments, 0], step.c[moments + 1, 0], tanh_c, h], axis=2)[:, list(units)]
 

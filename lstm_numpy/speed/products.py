@@ -1,9 +1,10 @@
-"""y += x @ W inside compiled loops: the product that a recurrence repeats at every time step.  Read it last, or never.
+"""Matrix products inside compiled loops: y += x @ W and y += x.T @ z.  Read it last, or never.
 
 BLAS copies W into the order that its inner loop likes, at every call.  With few rows in x this takes as long as the
 multiplications.  Here W is laid out once for all time steps (`in_blocks`), and a tile of the product stays in registers
 from the first k to the last (`_adder`; the method is that of Goto and van de Geijn 2008).  Each sum runs over k in its
 order, so a row of y has the same bits whatever rows stand beside it: in training, in writing, in any number of parts.
+Large products are as fast as with BLAS, use the registers that the processor has, and need no thread of their own.
 """
 
 from __future__ import annotations
@@ -28,11 +29,15 @@ tools: Any = cgutils  # numba has no type hints for it
 _REGISTER = 64  # bytes: of AVX-512.  Where registers are smaller, the compiler takes several for one.
 _REGISTERS = 2  # side by side: the columns of a tile
 _ROWS = 8 if binding.get_host_cpu_features().get("avx512f") else 2  # of a tile: 16 sums fill half of all registers
+_DEPTH = 256  # time steps at a time in a sum over all of them, so that what a tile reads stays in the first cache
 _WIDE = 4  # blocks at a time where x has one row: with fewer sums, each addition would wait for the one before
 
 
 def in_blocks(W: Array, name: str, buffers: Buffers) -> Array:
-    """W (K, N) as add_product needs it: (blocks, K, columns), in memory of `buffers`; 0 behind the last column."""
+    """W (K, N) as add_product needs it: (blocks, K, columns), in memory of `buffers`.
+
+    The last block holds the last columns, and 0 for those that the block before it holds already.
+    """
     columns = _REGISTERS * _REGISTER // W.itemsize
     blocks = buffers.empty(name, (-(-W.shape[1] // columns), W.shape[0], columns), W.dtype)
     _copy_into_blocks(W, blocks)
@@ -44,14 +49,21 @@ def _copy_into_blocks(W: Array, blocks: Array) -> None:
     K, N = W.shape
     columns = blocks.shape[2]
     for b in range(len(blocks)):
-        left, right = b * columns, min((b + 1) * columns, N)
+        left, first = b * columns, _first_column(b, columns, N)
+        right = min(left + columns, N)
         if right - left < columns:
             blocks[b] = 0
         for k in range(0, K, 16):  # so many at a time: W may be a transposed matrix, whose columns lie in cache lines
-            rows, to = W[k : k + 16, left:right], blocks[b, k : k + 16]
+            rows, to = W[k : k + 16, left:right], blocks[b, k : k + 16, left - first :]
             for j in range(rows.shape[1]):
                 for n in range(rows.shape[0]):
                     to[n, j] = rows[n, j]
+
+
+@kernel
+def _first_column(b: int, columns: int, N: int) -> int:
+    """Of block b: the last block ends where the matrix does, unless this is smaller than a block."""
+    return max(min(b * columns, N - columns), 0)
 
 
 def _adder(rows: int, blocks: int) -> Callable[[Array, Array, Array], None]:
@@ -128,29 +140,58 @@ def add_product(x: Array, W: Array, y: Array) -> None:
 
     All three are float32 or all float64, and the numbers of a row of y stand side by side; nothing checks this.
     """
-    (B, N), columns = y.shape, W.shape[2]
-    whole = N // columns
-    _add_blocks(x, W[:whole], y)
-    if whole < len(W):  # the last columns do not fill a block
-        edge = np.zeros((B, columns), y.dtype)
-        for n in range(B):
-            for j in range(whole * columns, N):
-                edge[n, j - whole * columns] = y[n, j]
-        _add_blocks(x, W[whole:], edge)
-        for n in range(B):
-            for j in range(whole * columns, N):
-                y[n, j] = edge[n, j - whole * columns]
+    (B, N), (count, _, columns) = y.shape, W.shape
+    if columns > N:
+        wide = np.zeros((B, columns), y.dtype)
+        add_product(x, W, wide)
+        y += wide[:, :N]
+        return
+    tiled, whole = B - B % _ROWS, N // columns // _WIDE * _WIDE
+    for b in range(count):
+        first = _first_column(b, columns, N)
+        for n in range(0, tiled, _ROWS):
+            _add_tile(x[n : n + _ROWS], W[b : b + 1], y[n : n + _ROWS, first : first + columns])
+    for n in range(tiled, B):
+        for b in range(0, whole, _WIDE):
+            _add_row(x[n : n + 1], W[b : b + _WIDE], y[n : n + 1, b * columns : (b + _WIDE) * columns])
+        for b in range(whole, count):
+            first = _first_column(b, columns, N)
+            _add_piece(x[n : n + 1], W[b : b + 1], y[n : n + 1, first : first + columns])
 
 
 @kernel
-def _add_blocks(x: Array, W: Array, y: Array) -> None:
-    B, (count, _, columns) = len(x), W.shape
-    tiled, wide = B - B % _ROWS, count - count % _WIDE
-    for b in range(count):
-        for n in range(0, tiled, _ROWS):
-            _add_tile(x[n : n + _ROWS], W[b : b + 1], y[n : n + _ROWS, b * columns : (b + 1) * columns])
-    for n in range(tiled, B):
-        for b in range(0, wide, _WIDE):
-            _add_row(x[n : n + 1], W[b : b + _WIDE], y[n : n + 1, b * columns : (b + _WIDE) * columns])
-        for b in range(wide, count):
-            _add_piece(x[n : n + 1], W[b : b + 1], y[n : n + 1, b * columns : (b + 1) * columns])
+def add_transposed_product(x: Array, z: Array, y: Array) -> None:
+    """y += x.T @ z, for x (K, M), z (K, N) and y (M, N): the gradient of a matrix, where K is all steps of all songs.
+
+    Some rows of both at a time are copied: x into tiles, and z into blocks, a few at a time.
+    """
+    (K, M), N, columns = x.shape, z.shape[1], _REGISTERS * _REGISTER // y.itemsize
+    if columns > N:
+        wide_z, wide_y = np.zeros((K, columns), y.dtype), np.zeros((M, columns), y.dtype)
+        wide_z[:, :N] = z
+        add_transposed_product(x, wide_z, wide_y)
+        y += wide_y[:, :N]
+        return
+    tiles, count, depth = M // _ROWS, -(-N // columns), min(K, _DEPTH)
+    x_tiles, blocks = np.empty((tiles, depth, _ROWS), y.dtype), np.empty((_WIDE, depth, columns), y.dtype)
+    for start in range(0, K, depth):
+        rows = min(depth, K - start)
+        for n in range(tiles):
+            for k in range(rows):
+                for j in range(_ROWS):
+                    x_tiles[n, k, j] = x[start + k, n * _ROWS + j]
+        for b in range(0, count, _WIDE):
+            some = min(_WIDE, count - b)
+            for k in range(rows):
+                for i in range(some):
+                    first = _first_column(b + i, columns, N)
+                    for j in range(columns):
+                        blocks[i, k, j] = z[start + k, first + j]
+            for i in range(some):
+                first = _first_column(b + i, columns, N)
+                right, block = first + columns, blocks[i : i + 1, :rows]
+                block[0, :, : (b + i) * columns - first] = 0  # these columns stand in the block before
+                for n in range(tiles):
+                    _add_tile(x_tiles[n, :rows].T, block, y[n * _ROWS : (n + 1) * _ROWS, first:right])
+                for n in range(tiles * _ROWS, M):
+                    _add_piece(x[start : start + rows, n : n + 1].T, block, y[n : n + 1, first:right])

@@ -8,7 +8,6 @@ from itertools import pairwise
 from typing import Any, TypeVar
 
 import numpy as np
-from threadpoolctl import ThreadpoolController
 
 from lstm_numpy.parameters import Array, ModelConfig, parameter_shapes
 from lstm_numpy.speed.buffers import Buffers
@@ -21,7 +20,7 @@ class Workspace:
     """Buffers, and threads, for loss_and_gradients of one network with ids of shape (T, B).
 
     The sequences of a batch do not depend on each other, so each thread takes an equal part of them through the whole
-    network, forward and backward, with buffers and one BLAS thread of its own.  The gradient of the batch is the sum
+    network, forward and backward, with buffers of its own.  The gradient of the batch is the sum
     over its parts, taken in a fixed order: the same number of threads gives the same bits.  What a call returns
     (gradients and trace) lives in these buffers until the next call.
 
@@ -49,7 +48,6 @@ class Workspace:
         self._add = self.ranks.sum_of_parts if ordered else self.ranks.allreduce
         self._buffers = [Buffers() for _ in range(self.threads)]
         self._others = ThreadPoolExecutor(max(1, self.threads - 1), "lstm")  # a thread begins with its first part
-        self._blas = ThreadpoolController()
 
     def run(self, part: Callable[[slice, Buffers], Result], shape: tuple[int, ...]) -> list[Result]:
         """part(lanes, buffers) for each part of a batch of ids (T, B), side by side; results in the order of lanes."""
@@ -57,12 +55,11 @@ class Workspace:
             raise ValueError(f"this workspace is for ids of shape {(self.T, self.B)}, not {shape}")
         cuts = zip(pairwise(self._edges), self._buffers, strict=True)
         jobs = [(slice(*edges), buffers) for edges, buffers in cuts]
-        with self._blas.limit(limits=1, user_api="blas"):
-            others = [self._others.submit(part, *job) for job in jobs[1:]]
-            try:
-                first = part(*jobs[0])
-            finally:
-                wait(others)
+        others = [self._others.submit(part, *job) for job in jobs[1:]]
+        try:
+            first = part(*jobs[0])
+        finally:
+            wait(others)
         return [first, *(other.result() for other in others)]
 
     def every(self, numbers: Sequence[float]) -> list[float]:
