@@ -14,7 +14,8 @@ from experiment.tunes import LENGTH, Composer
 from lstm_numpy.baselines import CopyReport, copied
 from lstm_numpy.batches import END, START, UNKNOWN, Songs
 from lstm_numpy.sampling import SIDE_BY_SIDE, Tune, longest_loop
-from midi_io.music.statistics import Comparison, compare, figures
+from midi_io.music.band import band_figures, band_rows
+from midi_io.music.statistics import ROWS, Comparison, compare, figures
 
 TUNES = 100  # that are written to be compared
 MOST_HELD_OUT = 100  # songs to compare them with
@@ -24,6 +25,7 @@ class TunesBesideSongs(NamedTuple):
     """New tunes of a network beside held-out songs."""
 
     music: dict[str, Comparison]
+    rows: dict[str, tuple[str, str]]  # what the figures of music are in words, and how they are written
     copies: list[CopyReport]  # of the tunes
     copies_held_out: list[CopyReport]
     ended: int  # tunes that ended by themselves
@@ -64,12 +66,14 @@ def tunes_beside_songs(
     left_out = len(valid) - len(held_out)
     held_out = held_out[:: -(-len(held_out) // MOST_HELD_OUT) or 1]
     both = [[tune.ids for tune in tunes], held_out]
-    decode = composer.vocabulary.decode
-    music = compare(*[[figures(decode(ids), whole=ids[-1] == END) for ids in pieces] for pieces in both])
+    written, others = [[(composer.vocabulary.decode(ids), ids[-1] == END) for ids in pieces] for pieces in both]
+    rows = ROWS | band_rows(notes for notes, _ in others)
+    sides = [[figures(notes, whole=whole) | band_figures(notes) for notes, whole in side] for side in (written, others)]
+    music = compare(*sides, rows)
     found = copies(composer, songs, [*_written(tunes, 1), *(song[1:-1] for song in held_out)])
     loops = max(tune.longest_loop for tune in tunes), max(map(longest_loop, held_out), default=0)
     ended = sum(tune.ended for tune in tunes)
-    return TunesBesideSongs(music, found[:count], found[count:], ended, loops, left_out)
+    return TunesBesideSongs(music, rows, found[:count], found[count:], ended, loops, left_out)
 
 
 def copies(composer: Composer, songs: RunSongs, pieces: Sequence[npt.NDArray[Any]]) -> list[CopyReport]:

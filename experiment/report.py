@@ -129,7 +129,7 @@ def final_tables(
     """What train.py prints at the end.  Raises RunError."""
     losses = read_log(history).get("loss", np.zeros(0))
     helps = "\n".join(advice(losses, figures))
-    tables = [table(beside.music), beside.text(), repeat_table(repeats), figures_table(figures), helps]
+    tables = [table(beside.music, rows=beside.rows), beside.text(), repeat_table(repeats), figures_table(figures), helps]
     return "\n\n".join(filter(None, tables))
 
 

@@ -127,11 +127,16 @@ def _bars(notes: Sequence[Note], top: Sequence[Note]) -> tuple[int, float]:
     bar = len(PATTERNS[meter]) / PLACES
     begin, end = min(note.start for note in notes), max(note.start + note.duration for note in notes)
     bars = math.ceil((end - first) / bar - 1e-6) - math.ceil((begin - first) / bar - 1e-6)
+    return bars, bars_heard_before(top, first, bar)
+
+
+def bars_heard_before(notes: Iterable[Note], first: float, bar: float) -> float:
+    """The share of bars with notes that have the same notes as an earlier one; bars last `bar` beats from `first` on."""
     heard: dict[int, list[tuple[int, float]]] = {}
-    for note in top:
+    for note in notes:
         number = math.floor((note.start - first) / bar + 1e-6)
         heard.setdefault(number, []).append((note.pitch, round(note.start - first - number * bar, 6)))
-    return bars, 1 - len(set(map(tuple, heard.values()))) / len(heard)
+    return 1 - len(set(map(tuple, heard.values()))) / len(heard)
 
 
 def _first_bass(notes: Sequence[Note]) -> int:
@@ -160,21 +165,28 @@ class Comparison(NamedTuple):
         return ("higher" if apart > 0 else "lower") if abs(apart) > self.others[1] + 1e-9 else ""
 
 
-def compare(written: Sequence[Mapping[str, float]], others: Sequence[Mapping[str, float]]) -> dict[str, Comparison]:
-    """The figures of generated pieces beside those of others, by the names of ROWS."""
-    rows = {}
-    for name in ROWS:
-        values = [[piece[name] for piece in side if not math.isnan(piece[name])] for side in (written, others)]
+def compare(
+    written: Sequence[Mapping[str, float]], others: Sequence[Mapping[str, float]], rows: Iterable[str] = ROWS
+) -> dict[str, Comparison]:
+    """The figures of generated pieces beside those of others, by the names of rows."""
+    compared = {}
+    for name in rows:
+        values = [[x for piece in side if not math.isnan(x := piece.get(name, math.nan))] for side in (written, others)]
         spreads = [(float(np.mean(side)), float(np.std(side))) if side else None for side in values]
-        rows[name] = Comparison(spreads[0], spreads[1], min(map(len, values)))
-    return rows
+        compared[name] = Comparison(spreads[0], spreads[1], min(map(len, values)))
+    return compared
 
 
-def table(compared: Mapping[str, Comparison], written: str = "generated", others: str = "held out") -> str:
+def table(
+    compared: Mapping[str, Comparison],
+    written: str = "generated",
+    others: str = "held out",
+    rows: Mapping[str, tuple[str, str]] = ROWS,
+) -> str:
     """The comparison as text: mean ± deviation (of yes or no the mean), a word where they differ, what a dash means."""
     lines = [f"{'music':40}{written:>14}{others:>16}"]
     for name, one in compared.items():
-        words, form = ROWS[name]
+        words, form = rows[name]
         cells = [form.format(*spread) if spread else "-" for spread in one[:2]]
         lines.append(f"  {words:38}{cells[0]:>14}{cells[1]:>16}  {one.verdict}".rstrip())
     if any(None in one[:2] for one in compared.values()):
