@@ -47,7 +47,7 @@ from experiment.reading import read_songs, restore
 from experiment.report import final_figures, final_tables, goal
 from experiment.run import Run
 from experiment.state import TrainingState
-from experiment.tunes import Composer, beginning, compose, usual_bpm
+from experiment.tunes import Composer, beginning, compose, usual_bpm, usual_length
 from lstm_numpy.batches import UNKNOWN
 from lstm_numpy.checkpoint import CheckpointError, load_checkpoint
 from lstm_numpy.files import reading
@@ -269,7 +269,13 @@ def report(run: Run, *, show_bar: bool) -> str:
     write_json(folder.summary, run.summary(figures, repeats, beside))
     print("pictures: " + ", ".join(picture.name for picture in draw_run(folder.path)))
     compose(
-        composer, [folder.sample], beginning(), np.random.default_rng(flags["seed"]), bpm=usual_bpm(songs), wav=True
+        composer,
+        [folder.sample],
+        beginning(),
+        np.random.default_rng(flags["seed"]),
+        length=usual_length(songs),
+        bpm=usual_bpm(songs),
+        wav=True,
     )
     print("writing the page")
     write_run_page(folder.path)

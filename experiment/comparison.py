@@ -10,14 +10,14 @@ import numpy.typing as npt
 
 from experiment.log import bar
 from experiment.songs import RunSongs
-from experiment.tunes import LENGTH, Composer
+from experiment.tunes import Composer, usual_length
 from lstm_numpy.baselines import CopyReport, copied
 from lstm_numpy.batches import END, START, UNKNOWN, Songs
 from lstm_numpy.sampling import SIDE_BY_SIDE, Tune, longest_loop
 from midi_io.music.band import band_figures, band_rows
 from midi_io.music.statistics import ROWS, Comparison, compare, figures
 
-TUNES = 100  # that are written to be compared
+TUNES, TOKENS = 100, 300_000  # that are written to be compared, at most
 MOST_HELD_OUT = 100  # songs to compare them with
 
 
@@ -51,25 +51,25 @@ class TunesBesideSongs(NamedTuple):
         }  # fmt: skip
 
 
-def tunes_beside_songs(
-    composer: Composer, songs: RunSongs, seed: int, count: int = TUNES, *, show_bar: bool = False
-) -> TunesBesideSongs:
-    """What a musician would count in `count` new tunes, beside the same in valid songs.
+def tunes_beside_songs(composer: Composer, songs: RunSongs, seed: int, *, show_bar: bool = False) -> TunesBesideSongs:
+    """What a musician would count in new tunes, TUNES of them where songs are short, beside the same in valid songs.
 
-    All are cut after LENGTH tokens.  Valid songs with unknown tokens are left out, because some of their time is
+    All are cut after usual_length.  Valid songs with unknown tokens are left out, because some of their time is
     missing.
     """
+    length = usual_length(songs)
+    count = min(TUNES, TOKENS // length)
     with bar(f"writing {count} tunes", -(-count // SIDE_BY_SIDE), " parts", show=show_bar) as shown:
-        tunes = composer.write(np.array([START]), np.random.default_rng(seed), count, told=shown.update)
+        tunes = composer.write(np.array([START]), np.random.default_rng(seed), count, length=length, told=shown.update)
     valid = songs.of("valid").songs
-    held_out = [song[: LENGTH + 1] for song in valid if UNKNOWN not in song]
+    held_out = [song[: length + 1] for song in valid if UNKNOWN not in song]
     left_out = len(valid) - len(held_out)
     held_out = held_out[:: -(-len(held_out) // MOST_HELD_OUT) or 1]
     both = [[tune.ids for tune in tunes], held_out]
     written, others = [[(composer.vocabulary.decode(ids), ids[-1] == END) for ids in pieces] for pieces in both]
     rows = ROWS | band_rows(notes for notes, _ in others)
     sides = [[figures(notes, whole=whole) | band_figures(notes) for notes, whole in side] for side in (written, others)]
-    music = compare(*sides, rows)
+    music = compare(sides[0], sides[1], rows)
     found = copies(composer, songs, [*_written(tunes, 1), *(song[1:-1] for song in held_out)])
     loops = max(tune.longest_loop for tune in tunes), max(map(longest_loop, held_out), default=0)
     ended = sum(tune.ended for tune in tunes)

@@ -10,13 +10,12 @@ import numpy as np
 import numpy.typing as npt
 
 from experiment.advice import advice
-from experiment.comparison import TunesBesideSongs
+from experiment.comparison import TOKENS, TUNES, TunesBesideSongs
 from experiment.crew import crew
 from experiment.history import read_log
 from experiment.log import bar
 from experiment.repeats import RepeatRow, repeat_table, repeats_of
 from experiment.songs import SPLITS, RunSongs
-from experiment.tunes import LENGTH
 from lstm_numpy.baselines import NGrams
 from lstm_numpy.batches import END, UNKNOWN
 from lstm_numpy.evaluation import Evaluation, evaluate
@@ -27,7 +26,7 @@ from midi_io.vocabulary import Vocabulary
 
 Array = npt.NDArray[Any]
 
-PICTURES, TUNES = 12.0, 160  # seconds; songs of the train songs' length, see report_work
+PICTURES, WRITING = 12.0, 1.6  # seconds; tokens of training that take as long as writing one
 
 
 def evaluate_part(
@@ -111,7 +110,8 @@ def goal(trigram: Array) -> str:
 def report_work(songs: RunSongs, threads: int) -> float:
     """What follows training, in tokens of training that take as long: scoring, and tunes and page, in one thread."""
     train, valid, test = (songs.of(name).songs for name in SPLITS)
-    return 2 * valid.targets + test.targets + TUNES * threads * min(train.targets / len(train), LENGTH)
+    written = min(TUNES * train.targets / len(train), TOKENS)
+    return 2 * valid.targets + test.targets + WRITING * threads * written
 
 
 def ngram_nats(ngrams: NGrams, songs: RunSongs) -> dict[str, Array]:
@@ -129,7 +129,13 @@ def final_tables(
     """What train.py prints at the end.  Raises RunError."""
     losses = read_log(history).get("loss", np.zeros(0))
     helps = "\n".join(advice(losses, figures))
-    tables = [table(beside.music, rows=beside.rows), beside.text(), repeat_table(repeats), figures_table(figures), helps]
+    tables = [
+        table(beside.music, rows=beside.rows),
+        beside.text(),
+        repeat_table(repeats),
+        figures_table(figures),
+        helps,
+    ]
     return "\n\n".join(filter(None, tables))
 
 

@@ -24,7 +24,7 @@ ORDER = {
         notes disk events reader writer played
         tokens.words tokens.chord tokens.note tokens vocabulary tokens.grammar .
         music music.instruments corpus.files corpus.workers corpus.batch corpus corpus.split corpus.dataset
-        music.meter music.statistics tokens.hearing tokens.context music.picture music.sound __main__
+        music.meter music.statistics music.band tokens.hearing tokens.context music.picture music.sound __main__
     """,
     "lstm_numpy": """
         speed speed.blas . activations plain speed.buffers speed.compiled speed.loops kernels speed.products

@@ -53,7 +53,9 @@ def band_figures(notes: Iterable[Note]) -> dict[str, float]:
     for name, own in of_family.items():
         found[f"{name}_share"] = len(own) / len(notes)
         found[f"{name}_pitch"] = sum(note.pitch for note in own) / len(own)
-        found[f"{name}_on_eighths"] = sum(math.isclose(2 * n.start, round(2 * n.start), abs_tol=1e-3) for n in own) / len(own)
+        found[f"{name}_on_eighths"] = sum(
+            math.isclose(2 * n.start, round(2 * n.start), abs_tol=1e-3) for n in own
+        ) / len(own)
         found[f"{name}_bars_repeated"] = bars_heard_before(own, first, bar)
     return found
 

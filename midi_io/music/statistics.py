@@ -131,7 +131,7 @@ def _bars(notes: Sequence[Note], top: Sequence[Note]) -> tuple[int, float]:
 
 
 def bars_heard_before(notes: Iterable[Note], first: float, bar: float) -> float:
-    """The share of bars with notes that have the same notes as an earlier one; bars last `bar` beats from `first` on."""
+    """The share of the bars with notes that repeat an earlier one; a bar lasts `bar` beats, one begins at `first`."""
     heard: dict[int, list[tuple[int, float]]] = {}
     for note in notes:
         number = math.floor((note.start - first) / bar + 1e-6)

@@ -58,7 +58,8 @@ WORD = np.dtype(
         ("classes", "f8", (12,)),  # how many of its notes are a C, a C#, ...
     ]
 )
-LINE = np.dtype([(name, "i8") for name in ("pitch", "token", "until", "next_pitch", "next_token", "next_until", "when")])
+# What leads a line: a note, and the highest (or lowest) one that was struck since, which may take its place.
+LINE = np.dtype([(name, "i8") for name in ("pitch", "token", "until", "new_pitch", "new_token", "new_until", "when")])
 PLACE = np.dtype([("id", "i4"), ("before", "i4"), ("time", "i8")])  # before: the place of the same bucket before this
 SONG = np.dtype(
     [
@@ -67,8 +68,8 @@ SONG = np.dtype(
         *[(name, "i8") for name in ("meter", "shift", "tonic", "source", "run", "distance", "looked")],
         *[(name, "f8") for name in ("moments", "last", "weight", "squares")],
         *[(name, "i8") for name in ("under", "under_until", "until")],  # the bass that sounds, its end, the end of all
-        ("tops", LINE, (128,)),  # of each program: its highest note that sounded before this moment,
-        ("lows", LINE, (128,)),  # and its lowest
+        ("tops", LINE, (128,)),  # of each program: the line of its highest notes,
+        ("lows", LINE, (128,)),  # and of its lowest
         ("lengths", "i8", (128,)),  # of each program's last note; 0: it has played none
         ("fits", "f8", (METER_PLACES,)),  # how well each meter goes with the notes, from each place on
         ("sounds", "f8", (12,)),  # how long each pitch class has sounded
@@ -130,8 +131,8 @@ def _read(places: Array, newest: Array, song: Any, words: Array, unit: int, toke
     gone = (song["now"] - first) // bar
     row[1], row[2] = gone % PHRASE, min(max(gone // PHRASE, 0), PHRASES - 1)
     row[3] = song["lowest"][song["tonic"]] if song["tonic"] >= 0 else 0
-    row[4] = _before(song["tops"][song["program"]], song["now"], 1)
-    row[5] = _before(song["lows"][song["program"]], song["now"], -1)
+    row[4] = _leader(song["tops"][song["program"]], song["now"], 1)
+    row[5] = _leader(song["lows"][song["program"]], song["now"], -1)
 
     _follow(places, newest, song, words, n, unit if song["frame"] >= unit else bar)
     j = song["source"]
@@ -144,20 +145,21 @@ def _read(places: Array, newest: Array, song: Any, words: Array, unit: int, toke
 
 
 @_kernel
-def _before(line: Any, now: int, up: int) -> Any:
-    """The token of the note that leads a line before this moment; 0: there was none."""
-    if line["next_token"] and line["when"] < now:
-        if line["until"] <= line["when"] or up * line["next_pitch"] >= up * line["pitch"]:
-            line["pitch"], line["token"], line["until"] = line["next_pitch"], line["next_token"], line["next_until"]
-        line["next_token"] = 0
-    return line["token"]
+def _strike(line: Any, pitch: int, token: int, now: int, until: int, up: int) -> None:
+    """A note begins.  up: 1 for a line of highest notes, -1 for one of lowest notes."""
+    _leader(line, now, up)
+    if not line["new_token"] or up * pitch > up * line["new_pitch"]:
+        line["new_pitch"], line["new_token"], line["new_until"], line["when"] = pitch, token, until, now
 
 
 @_kernel
-def _lead(line: Any, pitch: int, token: int, now: int, until: int, up: int) -> None:
-    _before(line, now, up)
-    if not line["next_token"] or up * pitch > up * line["next_pitch"]:
-        line["next_pitch"], line["next_token"], line["next_until"], line["when"] = pitch, token, until, now
+def _leader(line: Any, now: int, up: int) -> Any:
+    """The token that leads a line before this moment.  A note leads unless a higher one was held when it began."""
+    if line["new_token"] and line["when"] < now:
+        if line["until"] <= line["when"] or up * line["new_pitch"] >= up * line["pitch"]:
+            line["pitch"], line["token"], line["until"] = line["new_pitch"], line["new_token"], line["new_until"]
+        line["new_token"] = 0
+    return line["token"]
 
 
 @_kernel
@@ -209,8 +211,8 @@ def _play(song: Any, word: Any, token: int, unit: int) -> None:
         if word["bass"] <= song["under"] or song["under_until"] <= song["now"]:
             song["under"], song["under_until"] = word["bass"], until
         song["until"] = max(song["until"], until)
-        _lead(song["tops"][song["program"]], word["bass"], token, song["now"], until, 1)
-        _lead(song["lows"][song["program"]], word["bass"], token, song["now"], until, -1)
+        _strike(song["tops"][song["program"]], word["bass"], token, song["now"], until, 1)
+        _strike(song["lows"][song["program"]], word["bass"], token, song["now"], until, -1)
         song["notes"] += word["notes"]
         song["longest"] = max(song["longest"], length)
         if song["begun"] < 0:
