@@ -11,7 +11,7 @@ BASS, GUITAR = 33, 27
 
 
 def band(bars: int) -> list[Note]:
-    """Four drum strokes in each bar, a bass that plays two bars in turn, and a guitar in every other bar, off the beat."""
+    """Four drum strokes in each bar, a bass with two bars in turn, a guitar in every other bar, off the beat."""
     drums = [Note(36, float(beat), 0.25, drum=True) for beat in range(4 * bars)]
     bass = [Note(40 + bar % 2, 4.0 * bar, 4.0, program=BASS) for bar in range(bars)]
     guitar = [Note(60 + bar, 4 * bar + 1.25, 1.0, program=GUITAR) for bar in range(0, bars, 2)]
