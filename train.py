@@ -146,7 +146,7 @@ def resume(args: argparse.Namespace, argv: Sequence[str], folder: RunFolder) -> 
     if crew().ranks.size > asked.threads:
         asked.threads = crew().ranks.size
         print(f"a batch is cut in {asked.threads} parts now, one for each process; it was cut in {before.threads}")
-    if any(getattr(asked, name) != getattr(before, name) for name in ("epochs", "minutes", "threads")):
+    if any(getattr(asked, name) != getattr(before, name) for name in ("epochs", "minutes", "patience", "threads")):
         begun = [*begun, *argv, "--threads", str(asked.threads)]
     if saved is None:
         return begin(asked, begun, folder)

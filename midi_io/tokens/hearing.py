@@ -41,8 +41,8 @@ STEADY = 0.03  # of a correlation
 FEWEST = 8  # moments that it takes to tell a meter
 FARTHEST = 2**40  # positions: the longest duration
 
-COLUMNS = ("place", "bar", "phrase", "home", "top", "low", "echo", "run", "ago")
-CLOCK = 6  # of them
+COLUMNS = ("place", "within", "bar", "phrase", "home", "top", "low", "echo", "run", "ago")
+CLOCK = 7  # of them
 _LENGTHS = np.array([len(pattern) for pattern in PATTERNS.values()])  # of each meter's bar, in sixteenths
 _FIRST = np.cumsum([0, *_LENGTHS])  # the number of each meter's first place: 0, 16, 28, 40; 58 in all
 METER_PLACES = int(_FIRST[-1])
@@ -128,20 +128,21 @@ def _read(places: Array, newest: Array, song: Any, words: Array, unit: int, toke
     bar, first = length * unit // PLACES, _first_bar_line(song, unit)
 
     row[0] = _FIRST[song["meter"]] + (2 * ((song["now"] - first) % bar) * PLACES + unit) // (2 * unit) % length
+    row[1] = song["now"] % unit
     gone = (song["now"] - first) // bar
-    row[1], row[2] = gone % PHRASE, min(max(gone // PHRASE, 0), PHRASES - 1)
-    row[3] = song["lowest"][song["tonic"]] if song["tonic"] >= 0 else 0
-    row[4] = _leader(song["tops"][song["program"]], song["now"], 1)
-    row[5] = _leader(song["lows"][song["program"]], song["now"], -1)
+    row[2], row[3] = gone % PHRASE, min(max(gone // PHRASE, 0), PHRASES - 1)
+    row[4] = song["lowest"][song["tonic"]] if song["tonic"] >= 0 else 0
+    row[5] = _leader(song["tops"][song["program"]], song["now"], 1)
+    row[6] = _leader(song["lows"][song["program"]], song["now"], -1)
 
     _follow(places, newest, song, words, n, unit if song["frame"] >= unit else bar)
     j = song["source"]
     if j >= 0 and places[j]["time"] + song["distance"] == song["now"]:
-        row[6] = places[j + 1]["id"]
-        row[7] = np.searchsorted(_RUNS, song["run"], side="right")
-        row[8] = np.searchsorted(_AGO, song["distance"] // bar, side="right")
+        row[7] = places[j + 1]["id"]
+        row[8] = np.searchsorted(_RUNS, song["run"], side="right")
+        row[9] = np.searchsorted(_AGO, song["distance"] // bar, side="right")
     else:
-        row[6:] = 0
+        row[7:] = 0
 
 
 @_kernel
