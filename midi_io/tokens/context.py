@@ -52,7 +52,7 @@ class Context:
             raise ValueError(f"no context {kind!r}: choose one of {', '.join(KINDS)}")
         clock, V = hearing.CLOCK, len(vocabulary)
         beat, runs, ago = math.lcm(vocabulary.grid, PLACES), len(hearing.RUNS) + 1, len(hearing.AGO) + 1
-        sizes = (hearing.METER_PLACES, beat, PHRASE, hearing.PHRASES, V, V, V, V, runs, ago)
+        sizes: tuple[int, ...] = (hearing.METER_PLACES, beat, PHRASE, hearing.PHRASES, V, V, V, V, runs, ago)
         columns = {"none": slice(0), "clock": slice(clock), "echo": slice(clock, None), "both": slice(None)}
         self.kind, self._columns = kind, columns[kind]
         self.names, self.sizes = hearing.COLUMNS[self._columns], sizes[self._columns]
