@@ -312,7 +312,7 @@ def _go_along(places: Array, song: Any, words: Array, n: int, step: int) -> None
     elif j < n and places[j]["id"] == places[n]["id"] and places[j]["time"] == before:
         song["source"], song["run"] = j, song["run"] + 1
     elif j < n and places[j]["time"] == before:
-        song["run"] = 0
+        song["run"] //= 2
         k, limit = j + 1, min(n, j + CANDIDATES)
         while k < limit and places[k]["time"] == before and places[k]["id"] != places[n]["id"]:
             k += 1
@@ -327,7 +327,7 @@ def _go_along(places: Array, song: Any, words: Array, n: int, step: int) -> None
         while song["source"] + 1 < n and places[song["source"]]["time"] < before and looked < CANDIDATES:
             song["source"] += 1
             looked += 1
-        song["run"] = 0
+        song["run"] //= 2
         song["looked"] += looked
 
 
