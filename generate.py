@@ -26,7 +26,7 @@ def flags() -> Parser:
     add("--force", action="store_true", help="write over files that this program did not write")
     add("--out", type=some_text, metavar="FILE.mid", help="default: RUN/tune.mid; with --count, tune-1.mid, tune-2.mid, ...")
     add("--count", type=whole(1, 10_000), default=1, metavar="N", help=f"tunes to write {is_set}")
-    add("--length", type=whole(1, 10**6), default=3000, metavar="N", help=f"a tune that has not ended by itself ends after N new tokens {is_set}")
+    add("--length", type=whole(1, 10**6), metavar="N", help="a tune that has not ended by itself ends after N new tokens (default: 3000, or more where songs are long)")
     add("--bars", type=whole(1, 10_000), metavar="N", help="end after N bars, an upbeat not counted")
     add("--seed", type=whole(0), default=1, metavar="N", help=f"the same seed writes the same file {is_set}")
 
@@ -37,9 +37,10 @@ def flags() -> Parser:
     add("--key", type=whole(-60, 60), default=0, metavar="N", help=f"move --prime by N semitones first {is_set}")
 
     add = parser.add_argument_group("choosing the next token").add_argument
-    add("--temperature", type=real("a number from 0 up", lambda value: value >= 0), default=0.95, metavar="X", help=f"below 1 safer, above 1 wilder, 0 always the most probable {is_set}")
+    add("--temperature", type=real("a number from 0 up", lambda value: value >= 0), default=0.85, metavar="X", help=f"below 1 safer, above 1 wilder, 0 always the most probable {is_set}")
     add("--top-k", type=whole(0), default=0, metavar="N", help=f"only the N most probable tokens; 0: all {is_set}")
     add("--top-p", type=real("a number above 0, 1 at most", lambda value: 0 < value <= 1), default=0.97, metavar="X", help=f"only the most probable tokens that together have probability X {is_set}")
+    add("--sure", type=real("a number above 0, 1 at most", lambda value: 0 < value <= 1), default=0.8, metavar="X", help=f"the three above leave it alone where the most probable token has more than X, so that a repeated passage can end {is_set}")
     add("--repeats", type=whole(0), default=2, metavar="N", help=f"a short pattern may stand N times in a row; 0: any number {is_set}")
 
     add = parser.add_argument_group("the MIDI file").add_argument
@@ -76,7 +77,7 @@ from experiment.folder import RunError, newest_run
 from experiment.page import write_page
 from experiment.page.reading import PageTune
 from experiment.report import copy_report
-from experiment.tunes import Composer, Opening, compose, opening_of, random_place, tune_paths, usual_bpm
+from experiment.tunes import Composer, Opening, compose, opening_of, random_place, tune_paths, usual_bpm, usual_length
 from lstm_numpy.sampling import Sampling
 from midi_io.music.instruments import programs_of
 
@@ -104,8 +105,9 @@ def write_tunes(args: argparse.Namespace) -> None:
     bpm = args.bpm or opening.bpm or usual_bpm(songs)
     program = programs_of(args.instrument)[0] if args.instrument else None
     tunes = compose(
-        composer, paths, opening, rng, bpm=bpm, program=program, wav=args.wav, length=args.length, bars=args.bars,
-        sampling=Sampling(args.temperature, args.top_k, args.top_p, args.repeats),
+        composer, paths, opening, rng, bpm=bpm, program=program, wav=args.wav, bars=args.bars,
+        length=args.length or usual_length(songs),
+        sampling=Sampling(args.temperature, args.top_k, args.top_p, args.sure, args.repeats),
     )  # fmt: skip
     if songs:
         print("\n".join(copy_report(composer, songs, tunes, len(opening.ids))))

@@ -45,7 +45,7 @@ from experiment.report import final_figures, final_tables, goal, tunes_beside_so
 from experiment.run import Run
 from experiment.songs import RunSongs, read_songs
 from experiment.state import TrainingState
-from experiment.tunes import Composer, Opening, compose, usual_bpm
+from experiment.tunes import Composer, Opening, compose, usual_bpm, usual_length
 from lstm_numpy.batches import UNKNOWN
 from lstm_numpy.checkpoint import CheckpointError, load_checkpoint
 from lstm_numpy.files import reading
@@ -269,7 +269,8 @@ def report(run: Run, *, show_bar: bool) -> str:
     music, music_text = tunes_beside_songs(composer, songs, flags["seed"], show_bar=show_bar)
     write_json(folder.summary, run.summary(figures, repeats, music))
     print("pictures: " + ", ".join(picture.name for picture in draw_run(folder.path)))
-    compose(composer, [folder.sample], Opening(), np.random.default_rng(flags["seed"]), bpm=usual_bpm(songs), wav=True)
+    rng = np.random.default_rng(flags["seed"])
+    compose(composer, [folder.sample], Opening(), rng, bpm=usual_bpm(songs), length=usual_length(songs), wav=True)
     print("writing the page")
     write_run_page(folder.path)
     tables = final_tables(figures, repeats, music_text, folder.history)

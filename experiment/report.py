@@ -14,12 +14,13 @@ from experiment.advice import advice
 from experiment.history import read_log
 from experiment.log import bar
 from experiment.songs import RunSongs
-from experiment.tunes import LENGTH, Composer
+from experiment.tunes import Composer, usual_length
 from lstm_numpy.baselines import CopyReport, NGrams, copied
 from lstm_numpy.batches import END, START, UNKNOWN, Songs
 from lstm_numpy.evaluation import Evaluation
 from lstm_numpy.sampling import SIDE_BY_SIDE, Tune, longest_loop
-from midi_io.music.statistics import compare, table
+from midi_io.music.band import band_figures, band_rows
+from midi_io.music.statistics import ROWS, compare, table
 from midi_io.music.statistics import figures as music_of
 from midi_io.tokens.context import Context
 from midi_io.tokens.hearing import RUNS
@@ -27,7 +28,7 @@ from midi_io.vocabulary import Vocabulary
 
 Array = npt.NDArray[Any]
 
-TUNES = 100  # that are written to be compared
+TUNES, TOKENS = 100, 300_000  # that are written to be compared, at most
 MOST_HELD_OUT = 100  # songs to compare them with
 LENGTHS = (4, 6, 8, 12, 16, 24, 32, 48)  # tokens of a repeat
 
@@ -162,21 +163,28 @@ def repeat_table(rows: Sequence[RepeatRow]) -> str:
 
 
 def tunes_beside_songs(
-    composer: Composer, songs: RunSongs, seed: int, count: int = TUNES, *, show_bar: bool = False
+    composer: Composer, songs: RunSongs, seed: int, *, show_bar: bool = False
 ) -> tuple[dict[str, Any], str]:
-    """What a musician would count in `count` new tunes, beside the same in valid songs: for summary.json, and as text.
+    """What a musician would count in new tunes, beside the same in valid songs: for summary.json, and as text.
 
-    All are cut after LENGTH tokens.  Valid songs with unknown tokens are left out, because some of their time is
+    They are TUNES, fewer where songs are long.  All are cut after usual_length.  Valid songs with unknown tokens are left out, because some of their time is
     missing.
     """
+    length = usual_length(songs)
+    count = min(TUNES, TOKENS // length)
     with bar(f"writing {count} tunes", -(-count // SIDE_BY_SIDE), " parts", show=show_bar) as shown:
-        tunes = composer.write(np.array([START]), np.random.default_rng(seed), count, told=shown.update)
+        tunes = composer.write(np.array([START]), np.random.default_rng(seed), count, length=length, told=shown.update)
     valid = songs.of("valid").songs
-    held_out = [song[: LENGTH + 1] for song in valid if UNKNOWN not in song]
+    held_out = [song[: length + 1] for song in valid if UNKNOWN not in song]
     left_out = len(valid) - len(held_out)
     held_out = held_out[:: -(-len(held_out) // MOST_HELD_OUT) or 1]
-    decode, both = composer.vocabulary.decode, ([tune.ids for tune in tunes], held_out)
-    music = compare(*([music_of(decode(ids), whole=ids[-1] == END) for ids in pieces] for pieces in both))
+    both = [tune.ids for tune in tunes], held_out
+    written, others = ([(composer.vocabulary.decode(ids), ids[-1] == END) for ids in pieces] for pieces in both)
+    rows = ROWS | band_rows(notes for notes, _ in others)
+    ours, theirs = (
+        [music_of(notes, whole=whole) | band_figures(notes) for notes, whole in side] for side in (written, others)
+    )
+    music = compare(ours, theirs, rows)
     found = copies(composer, songs, [*_written(tunes, 1), *(song[1:-1] for song in held_out)])
     summary = {
         "music": {name: {"generated": one.written, "held_out": one.others} for name, one in music.items()},
@@ -187,7 +195,7 @@ def tunes_beside_songs(
     }  # fmt: skip
     left = f"valid songs that are left out above, because they have unknown tokens: {left_out}\n" * (left_out > 0)
     return summary, (
-        f"{table(music)}\n\n{left}{count} new tunes, {summary['ended']} of them ended by themselves; longest loop "
+        f"{table(music, rows=rows)}\n\n{left}{count} new tunes, {summary['ended']} of them ended by themselves; longest loop "
         f"{summary['longest_loop']} tokens (held-out songs: {summary['longest_loop_held_out']})\n"
         f"copied from the train songs: {_copies(found[:count])}; in held-out songs: {_copies(found[count:])}"
     )

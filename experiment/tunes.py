@@ -37,8 +37,8 @@ from midi_io.writer import write_song
 
 PRIME_TOKENS = 50  # from a random place: the paper's window
 MARK = "written by lstm-numpy"  # in every tune: it tells our files from the user's
-LENGTH = 3000  # tokens, after which a tune that has not ended by itself is cut
-SAMPLING = Sampling(temperature=0.95, top_p=0.97, repeats=2)  # the defaults of generate.py
+LENGTH, MOST = 3000, 10_000  # tokens, after which a tune that has not ended by itself is cut: see usual_length
+SAMPLING = Sampling(temperature=0.85, top_p=0.97, sure=0.8, repeats=2)  # the defaults of generate.py
 
 
 @dataclass(frozen=True)
@@ -162,6 +162,12 @@ def opening_of(path: str | Path, composer: Composer, semitones: int = 0, bars: i
 def usual_bpm(songs: RunSongs | None) -> float:
     """The median over the train songs; MIDI's own 120 where they are not known."""
     return float(np.median(songs.of("train").bpm)) if songs else 120.0
+
+
+def usual_length(songs: RunSongs | None) -> int:
+    """Tokens, after which a tune that has not ended by itself is cut: two usual train songs, from LENGTH to MOST."""
+    usual = 2 * np.median(np.diff(songs.of("train").songs.offsets)) if songs else 0
+    return int(np.clip(usual, LENGTH, MOST))
 
 
 def compose(

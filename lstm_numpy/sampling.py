@@ -34,13 +34,16 @@ class Sampling:
 
     temperature divides the logits: below 1 the probable becomes more probable, 0 is always the most probable, above 1
     all become alike.  Then top_k keeps the k most probable (0: all), then top_p the fewest that together have that
-    probability, with all that are as probable as the last of them.  repeats: an id cannot follow that would say a
-    pattern of at most 16 ids once more than that, and fill 8 ids or more with it (0: it can).
+    probability, with all that are as probable as the last of them.  Where the most probable id has more than the
+    probability `sure`, these three change nothing: otherwise a passage that is repeated would never end.  repeats: an
+    id cannot follow that would say a pattern of at most 16 ids once more than that, and fill 8 ids or more with it
+    (0: it can).
     """
 
     temperature: float = 1.0
     top_k: int = 0
     top_p: float = 1.0
+    sure: float = 1.0
     repeats: int = 4
 
     def __post_init__(self) -> None:
@@ -50,6 +53,8 @@ class Sampling:
             raise ValueError(f"top_k is a number of tokens, or 0 for all, not {self.top_k}")
         if not 0 < self.top_p <= 1:
             raise ValueError(f"top_p is a probability above 0, up to 1, not {self.top_p}")
+        if not 0 < self.sure <= 1:
+            raise ValueError(f"sure is a probability above 0, up to 1, not {self.sure}")
         if self.repeats < 0 or self.repeats == 1:
             raise ValueError(f"repeats is 2 or more, or 0 to allow any loop, not {self.repeats}")
 
@@ -164,7 +169,11 @@ def _choose(logits: Array, uniform: Array, sampling: Sampling) -> tuple[Array, A
 
 
 def narrowed(logits: Array, sampling: Sampling) -> Array:
-    """Logits (rows, V), the largest of each row 0, after temperature, top_k and top_p: what falls out is -inf."""
+    """Logits (rows, V), the largest of each row 0, after temperature, top_k and top_p: what falls out is -inf.
+
+    A row whose largest has more than the probability `sure` stays as it is.
+    """
+    own, sure = logits, np.exp(logits).sum(axis=1, keepdims=True) < 1 / sampling.sure  # the largest is exp(0) = 1
     logits = logits / min(max(sampling.temperature, _COLDEST), _HOTTEST)
     if 0 < sampling.top_k < logits.shape[1]:
         out = np.argpartition(-logits, sampling.top_k - 1, axis=1)[:, sampling.top_k :]
@@ -175,4 +184,4 @@ def narrowed(logits: Array, sampling: Sampling) -> Array:
         up_to_it = np.cumsum(falling, axis=1)
         needed = np.count_nonzero(up_to_it - falling < sampling.top_p * up_to_it[:, -1:], axis=1)
         logits[p < falling[np.arange(len(p)), needed - 1, None]] = -np.inf
-    return logits
+    return np.where(sure, own, logits)

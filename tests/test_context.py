@@ -285,10 +285,34 @@ def test_one_bar_ten_thousand_times_costs_linear_time() -> None:
     noise = np.random.default_rng(1).integers(3, len(vocabulary("note")), size=5_000)
     for ids in (np.array([0, *[3, 8, 4, 8, 5, 8, 4, 8] * 1_250, 1]), noise, np.full(5_000, 3)):
         places, newest, songs_ = hearing.blank(1, len(ids))
-        rows = np.zeros((len(ids), 7), np.int64)
+        rows = np.zeros((len(ids), len(hearing.COLUMNS)), np.int64)
         hearing.read_song(places[0], newest[0], songs_, context._words, context._unit, ids, rows)
         assert songs_[0]["looked"] <= 2 * CANDIDATES * len(ids)
     assert songs_[0]["looked"] > 0
+
+
+def test_each_instrument_is_told_its_own_highest_and_lowest_note() -> None:
+    """The violin holds G4 over its F4, and then plays A4: the note that leads is the one that still sounds."""
+    piano = [Note(48, 0, 1), Note(64, 0, 1), Note(50, 1, 1), Note(60, 1, 1), Note(41, 2, 1)]
+    violin = [
+        Note(67, 0, 4, program=40),
+        Note(65, 1, 1, program=40),
+        Note(69, 2, 1, program=40),
+        Note(70, 3, 1, program=40),
+    ]
+    context, ids, rows = read(piano + violin, "note")
+    tokens = ["<start>", *encode(piano + violin, "note"), "<end>"]
+    names = dict(zip(ids.tolist(), tokens, strict=True)) | {0: ""}
+
+    def told(place: int) -> tuple[str, str]:
+        return names[column(context, rows, "top")[place]], names[column(context, rows, "low")[place]]
+
+    instruments = [k for k, token in enumerate(tokens) if token in ("i0", "i40")]
+    steps = [k for k, token in enumerate(tokens) if token == "+1"]
+    assert [tokens[k] for k in instruments] == ["i40", "i0", "i40"]
+    assert [told(k) for k in instruments] == [("", ""), ("E4", "C3"), ("G4", "F4")]
+    assert [told(k) for k in steps] == [("G4", "G4"), ("C4", "D3"), ("A4", "A4")]
+    assert told(steps[0] - 1) == ("", "")  # G4 itself belongs to the present moment
 
 
 def test_wrong_use_is_told() -> None:

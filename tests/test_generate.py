@@ -165,7 +165,8 @@ def test_every_way_to_choose_writes_music(write, flags):
 
 
 def test_the_coldest_choices_are_the_same(write):
-    assert write("--temperature", 0) == write("--temperature", 1e-9) == write("--top-k", 1)
+    always = ("--sure", 1)
+    assert write("--temperature", 0) == write("--temperature", 1e-9, *always) == write("--top-k", 1, *always)
 
 
 def test_it_shows_the_tune_and_how_much_of_it_is_copied(write, capsys):

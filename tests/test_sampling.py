@@ -125,6 +125,8 @@ PROBABILITIES = [0.0, 0.1, 0.4, 0.2, 0.3]
         (Sampling(top_p=0.75), [2], [0, 0, 0, 2 / 5, 3 / 5]),
         (Sampling(top_p=1e-9), [], [0, 0, 1, 0, 0]),
         (Sampling(temperature=2, top_k=3, top_p=0.7), [], [0, 0, 2 / (2 + 3**0.5), 0, 3**0.5 / (2 + 3**0.5)]),
+        (Sampling(temperature=2, top_k=1, sure=0.3), [], PROBABILITIES),  # the most probable has 0.4
+        (Sampling(top_k=1, sure=0.5), [], [0, 0, 1, 0, 0]),
         (Sampling(temperature=0), [], [0, 0, 1, 0, 0]),
         (Sampling(temperature=1e-300), [], [0, 0, 1, 0, 0]),
         (Sampling(temperature=1e300), [0], [0, 1 / 4, 1 / 4, 1 / 4, 1 / 4]),

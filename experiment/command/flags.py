@@ -17,8 +17,8 @@ PAPER = {  # "Music Generation Using LSTM Model" (Wanjari et al.); H is not in t
     "recurrent_dropout": "rnndrop", "window": 50, "predict": "next", "lr": 1e-4, "anneal": "none", "context": "none",
     "transpose": 0, "velocities": 127, "snap": False, "families": False,
 }  # fmt: skip
-EPOCHS, NO_END = 30, 10**9
-MAY_CHANGE = ("epochs", "minutes")  # flags that may differ with --resume
+EPOCHS, PATIENCE, NO_END = 30, 10, 10**9
+MAY_CHANGE = ("epochs", "minutes", "patience")  # flags that may differ with --resume
 
 
 def place(text: str) -> str:
@@ -68,14 +68,14 @@ def flags(description: str | None = None) -> Parser:
     add("--lr", type=above_zero, default=4e-3, metavar="X", help=f"RMSprop's learning rate {is_set}")
     add("--anneal", choices=["cosine", "plateau", "none"], default="cosine", help=f"lower the learning rate over the run, or halve it when the valid loss has not fallen for 2 epochs {is_set}")
     add("--clip", type=above_zero, default=5.0, metavar="X", help=f"the largest norm that a gradient may have {is_set}")
-    add("--patience", type=whole(1), default=10, metavar="N", help=f"stop when the valid loss has not fallen for N epochs {is_set}")
+    add("--patience", type=whole(1), metavar="N", help="stop when the valid loss has not fallen for N epochs (default: 10; with --minutes: no such end)")
     add("--threads", type=whole(1, 2**10), metavar="N", help="parts that a batch is cut in, a thread each; with mpiexec, the threads of each process (default: the cores, fewer for a small network)")
     add("--reduce", choices=["ordered", "allreduce"], default="ordered", help=f"with mpiexec, how gradients are added: in the order of the parts, which gives the same bits as threads do; or as MPI likes, which suits hundreds of processes {is_set}")
     add("--seed", type=whole(0), default=1, metavar="N", help=f"where all randomness comes from {is_set}")
 
     add = parser.add_argument_group("run").add_argument
     add("--out", type=some_text, metavar="DIR", help="the run's folder (default: runs/1, runs/2, ...; with --resume: the newest)")
-    add("--resume", action="store_true", help="continue the run in --out; other flags must be those that it was begun with, except --epochs, --minutes and --quiet")
+    add("--resume", action="store_true", help="continue the run in --out; other flags must be those that it was begun with, except --epochs, --minutes, --patience and --quiet")
     add("--quiet", action="store_true", help="print the result only")
     # fmt: on
     return parser
@@ -84,7 +84,7 @@ def flags(description: str | None = None) -> Parser:
 def parse_arguments(
     argv: Sequence[str], description: str | None = None, begun: Mapping[str, Any] | None = None
 ) -> argparse.Namespace:
-    """What a command line says; `context` and `epochs` are never None.  Ends the program where it makes no sense.
+    """What a command line says; `context`, `epochs` and `patience` are never None.  Ends the program where it makes no sense.
 
     begun: the values that a run was begun with, by the flags' names; what the command line does not say is as there.
     """
@@ -102,6 +102,7 @@ def parse_arguments(
     if args.input == "scalar" and args.context != "none":
         parser.error("--input scalar is one number for a token: it goes with --context none")
     args.epochs = args.epochs or (NO_END if args.minutes else EPOCHS)
+    args.patience = args.patience or (NO_END if args.minutes else PATIENCE)
     return args
 
 

@@ -126,11 +126,16 @@ def _bars(notes: Sequence[Note], top: Sequence[Note]) -> tuple[int, float]:
     bar = len(PATTERNS[meter]) / PLACES
     begin, end = min(note.start for note in notes), max(note.start + note.duration for note in notes)
     bars = math.ceil((end - first) / bar - 1e-6) - math.ceil((begin - first) / bar - 1e-6)
+    return bars, bars_heard_before(top, first, bar)
+
+
+def bars_heard_before(notes: Iterable[Note], first: float, bar: float) -> float:
+    """The share of the bars with notes that repeat an earlier one; a bar lasts `bar` beats, one begins at `first`."""
     heard: dict[int, list[tuple[int, float]]] = {}
-    for note in top:
+    for note in notes:
         number = math.floor((note.start - first) / bar + 1e-6)
         heard.setdefault(number, []).append((note.pitch, round(note.start - first - number * bar, 6)))
-    return bars, _heard_before([tuple(bar_notes) for bar_notes in heard.values()])
+    return _heard_before([tuple(bar_notes) for bar_notes in heard.values()])
 
 
 def _first_bass(notes: Sequence[Note]) -> int:
@@ -148,27 +153,34 @@ class Comparison(NamedTuple):
     verdict: str  # higher or lower, where the means are further apart than one standard deviation of the others
 
 
-def compare(written: Sequence[Mapping[str, float]], others: Sequence[Mapping[str, float]]) -> dict[str, Comparison]:
-    """The figures of generated pieces beside those of others, by the names of ROWS.
+def compare(
+    written: Sequence[Mapping[str, float]], others: Sequence[Mapping[str, float]], rows: Iterable[str] = ROWS
+) -> dict[str, Comparison]:
+    """The figures of generated pieces beside those of others, by the names of rows.
 
     There is no verdict where one side has fewer than FEWEST pieces: too few to say anything.
     """
-    rows = {}
-    for name in ROWS:
-        values = [[piece[name] for piece in side if not math.isnan(piece[name])] for side in (written, others)]
+    compared = {}
+    for name in rows:
+        values = [[x for piece in side if not math.isnan(x := piece.get(name, math.nan))] for side in (written, others)]
         ours, theirs = [(float(np.mean(side)), float(np.std(side))) if side else None for side in values]
         verdict = ""
         if ours and theirs and min(map(len, values)) >= FEWEST and abs(ours[0] - theirs[0]) > theirs[1] + 1e-9:
             verdict = "higher" if ours[0] > theirs[0] else "lower"
-        rows[name] = Comparison(ours, theirs, verdict)
-    return rows
+        compared[name] = Comparison(ours, theirs, verdict)
+    return compared
 
 
-def table(compared: Mapping[str, Comparison], written: str = "generated", others: str = "held out") -> str:
+def table(
+    compared: Mapping[str, Comparison],
+    written: str = "generated",
+    others: str = "held out",
+    rows: Mapping[str, tuple[str, str]] = ROWS,
+) -> str:
     """The comparison as text: mean ± deviation (of yes or no the mean), a word where they differ, what a dash means."""
     lines = [f"{'music':40}{written:>14}{others:>16}"]
     for name, one in compared.items():
-        words, form = ROWS[name]
+        words, form = rows[name]
         cells = [form.format(*spread) if spread else "-" for spread in one[:2]]
         lines.append(f"  {words:38}{cells[0]:>14}{cells[1]:>16}  {one.verdict}".rstrip())
     if any(None in one[:2] for one in compared.values()):

@@ -51,13 +51,12 @@ class Context:
         if kind not in KINDS:
             raise ValueError(f"no context {kind!r}: choose one of {', '.join(KINDS)}")
         clock, V = hearing.CLOCK, len(vocabulary)
-        sizes: tuple[int, ...] = (
-            hearing.METER_PLACES, PHRASE, hearing.PHRASES, V, V, len(hearing.RUNS) + 1, len(hearing.AGO) + 1,
-        )  # fmt: skip
+        beat, runs, ago = math.lcm(vocabulary.grid, PLACES), len(hearing.RUNS) + 1, len(hearing.AGO) + 1
+        sizes: tuple[int, ...] = (hearing.METER_PLACES, beat, PHRASE, hearing.PHRASES, V, V, V, V, runs, ago)
         columns = {"none": slice(0), "clock": slice(clock), "echo": slice(clock, None), "both": slice(None)}
         self.kind, self._columns = kind, columns[kind]
         self.names, self.sizes = hearing.COLUMNS[self._columns], sizes[self._columns]
-        self.id_columns = tuple(k for k, name in enumerate(self.names) if name in ("home", "echo"))
+        self.id_columns = tuple(k for k, name in enumerate(self.names) if name in ("home", "top", "low", "echo"))
         self._words, self._unit = _words(vocabulary)
         self._end = vocabulary.tokens.index(END)
         self._meter = list(PATTERNS).index(meter) if meter in PATTERNS else 0

@@ -41,8 +41,8 @@ STEADY = 0.03  # of a correlation
 FEWEST = 8  # moments that it takes to tell a meter
 FARTHEST = 2**40  # positions: the longest duration
 
-COLUMNS = ("place", "bar", "phrase", "home", "echo", "run", "ago")
-CLOCK = 4  # of them
+COLUMNS = ("place", "within", "bar", "phrase", "home", "top", "low", "echo", "run", "ago")
+CLOCK = 7  # of them
 _LENGTHS = np.array([len(pattern) for pattern in PATTERNS.values()])  # of each meter's bar, in sixteenths
 _FIRST = np.cumsum([0, *_LENGTHS])  # the number of each meter's first place: 0, 16, 28, 40; 58 in all
 METER_PLACES = int(_FIRST[-1])
@@ -58,6 +58,8 @@ WORD = np.dtype(
         ("classes", "f8", (12,)),  # how many of its notes are a C, a C#, ...
     ]
 )
+# What leads a line: a note, and the highest (or lowest) one that was struck since, which may take its place.
+LINE = np.dtype([(name, "i8") for name in ("pitch", "token", "until", "new_pitch", "new_token", "new_until", "when")])
 PLACE = np.dtype([("id", "i4"), ("before", "i4"), ("time", "i8")])  # before: the place of the same bucket before this
 SONG = np.dtype(
     [
@@ -66,6 +68,8 @@ SONG = np.dtype(
         *[(name, "i8") for name in ("meter", "shift", "tonic", "source", "run", "distance", "looked")],
         *[(name, "f8") for name in ("moments", "last", "weight", "squares")],
         *[(name, "i8") for name in ("under", "under_until", "until")],  # the bass that sounds, its end, the end of all
+        ("tops", LINE, (128,)),  # of each program: the line of its highest notes,
+        ("lows", LINE, (128,)),  # and of its lowest
         ("lengths", "i8", (128,)),  # of each program's last note; 0: it has played none
         ("fits", "f8", (METER_PLACES,)),  # how well each meter goes with the notes, from each place on
         ("sounds", "f8", (12,)),  # how long each pitch class has sounded
@@ -124,18 +128,39 @@ def _read(places: Array, newest: Array, song: Any, words: Array, unit: int, toke
     bar, first = length * unit // PLACES, _first_bar_line(song, unit)
 
     row[0] = _FIRST[song["meter"]] + (2 * ((song["now"] - first) % bar) * PLACES + unit) // (2 * unit) % length
+    row[1] = song["now"] % unit
     gone = (song["now"] - first) // bar
-    row[1], row[2] = gone % PHRASE, min(max(gone // PHRASE, 0), PHRASES - 1)
-    row[3] = song["lowest"][song["tonic"]] if song["tonic"] >= 0 else 0
+    row[2], row[3] = gone % PHRASE, min(max(gone // PHRASE, 0), PHRASES - 1)
+    row[4] = song["lowest"][song["tonic"]] if song["tonic"] >= 0 else 0
+    row[5] = _leader(song["tops"][song["program"]], song["now"], 1)
+    row[6] = _leader(song["lows"][song["program"]], song["now"], -1)
 
     _follow(places, newest, song, words, n, unit if song["frame"] >= unit else bar)
     j = song["source"]
     if j >= 0 and places[j]["time"] + song["distance"] == song["now"]:
-        row[4] = places[j + 1]["id"]
-        row[5] = np.searchsorted(_RUNS, song["run"], side="right")
-        row[6] = np.searchsorted(_AGO, song["distance"] // bar, side="right")
+        row[7] = places[j + 1]["id"]
+        row[8] = np.searchsorted(_RUNS, song["run"], side="right")
+        row[9] = np.searchsorted(_AGO, song["distance"] // bar, side="right")
     else:
-        row[4:] = 0
+        row[7:] = 0
+
+
+@_kernel
+def _strike(line: Any, pitch: int, token: int, now: int, until: int, up: int) -> None:
+    """A note begins.  up: 1 for a line of highest notes, -1 for one of lowest notes."""
+    _leader(line, now, up)
+    if not line["new_token"] or up * pitch > up * line["new_pitch"]:
+        line["new_pitch"], line["new_token"], line["new_until"], line["when"] = pitch, token, until, now
+
+
+@_kernel
+def _leader(line: Any, now: int, up: int) -> Any:
+    """The token that leads a line before this moment.  A note leads unless a higher one was held when it began."""
+    if line["new_token"] and line["when"] < now:
+        if line["until"] <= line["when"] or up * line["new_pitch"] >= up * line["pitch"]:
+            line["pitch"], line["token"], line["until"] = line["new_pitch"], line["new_token"], line["new_until"]
+        line["new_token"] = 0
+    return line["token"]
 
 
 @_kernel
@@ -187,6 +212,8 @@ def _play(song: Any, word: Any, token: int, unit: int) -> None:
         if word["bass"] <= song["under"] or song["under_until"] <= song["now"]:
             song["under"], song["under_until"] = word["bass"], until
         song["until"] = max(song["until"], until)
+        _strike(song["tops"][song["program"]], word["bass"], token, song["now"], until, 1)
+        _strike(song["lows"][song["program"]], word["bass"], token, song["now"], until, -1)
         song["notes"] += word["notes"]
         song["longest"] = max(song["longest"], length)
         if song["begun"] < 0:
@@ -285,7 +312,7 @@ def _go_along(places: Array, song: Any, words: Array, n: int, step: int) -> None
     elif j < n and places[j]["id"] == places[n]["id"] and places[j]["time"] == before:
         song["source"], song["run"] = j, song["run"] + 1
     elif j < n and places[j]["time"] == before:
-        song["run"] = 0
+        song["run"] //= 2
         k, limit = j + 1, min(n, j + CANDIDATES)
         while k < limit and places[k]["time"] == before and places[k]["id"] != places[n]["id"]:
             k += 1
@@ -300,7 +327,7 @@ def _go_along(places: Array, song: Any, words: Array, n: int, step: int) -> None
         while song["source"] + 1 < n and places[song["source"]]["time"] < before and looked < CANDIDATES:
             song["source"] += 1
             looked += 1
-        song["run"] = 0
+        song["run"] //= 2
         song["looked"] += looked
 
 
