@@ -37,11 +37,11 @@ def flags() -> Parser:
     add("--key", type=whole(-60, 60), default=0, metavar="N", help=f"move --prime by N semitones first {is_set}")
 
     add = parser.add_argument_group("choosing the next token").add_argument
-    add("--temperature", type=real("a number from 0 up", lambda value: value >= 0), default=0.85, metavar="X", help=f"below 1 safer, above 1 wilder, 0 always the most probable {is_set}")
-    add("--top-k", type=whole(0), default=0, metavar="N", help=f"only the N most probable tokens; 0: all {is_set}")
-    add("--top-p", type=real("a number above 0, 1 at most", lambda value: 0 < value <= 1), default=0.97, metavar="X", help=f"only the most probable tokens that together have probability X {is_set}")
-    add("--sure", type=real("a number above 0, 1 at most", lambda value: 0 < value <= 1), default=0.8, metavar="X", help=f"the three above leave it alone where the most probable token has more than X, so that a repeated passage can end {is_set}")
-    add("--repeats", type=whole(0), default=2, metavar="N", help=f"a short pattern may stand N times in a row; 0: any number {is_set}")
+    add("--temperature", type=real("a number from 0 up", lambda value: value >= 0), metavar="X", help="below 1 safer, above 1 wilder, 0 always the most probable (default: 0.85)")
+    add("--top-k", type=whole(0), metavar="N", help="only the N most probable tokens; 0: all (default)")
+    add("--top-p", type=real("a number above 0, 1 at most", lambda value: 0 < value <= 1), metavar="X", help="only the most probable tokens that together have probability X (default: 0.97)")
+    add("--sure", type=real("a number above 0, 1 at most", lambda value: 0 < value <= 1), metavar="X", help="where the most probable token has more than X, the three above change nothing, so that a repeated passage ends (default: what made the most songlike tunes at the end of the run)")
+    add("--repeats", type=whole(0), metavar="N", help="a short pattern may stand N times in a row; 0: any number (default: 2)")
 
     add = parser.add_argument_group("the MIDI file").add_argument
     add("--bpm", type=real("a number from 4 to 10,000", lambda value: 4 <= value <= 10_000), metavar="X", help="beats per minute (default: that of --prime, or the median of the train songs)")
@@ -69,6 +69,8 @@ if __name__ == "__main__":
     parse_arguments(sys.argv[1:])  # --help and a wrong flag are answered before NumPy and numba are loaded
     prefer_avx512()
 
+from dataclasses import asdict, replace
+
 import numpy as np
 
 from experiment.command.outcome import outcome
@@ -78,7 +80,6 @@ from experiment.page import write_page
 from experiment.page.reading import PageTune
 from experiment.report import copy_report
 from experiment.tunes import Composer, Opening, compose, opening_of, random_place, tune_paths, usual_bpm, usual_length
-from lstm_numpy.sampling import Sampling
 from midi_io.music.instruments import programs_of
 
 
@@ -104,10 +105,11 @@ def write_tunes(args: argparse.Namespace) -> None:
     composer = composer.in_meter(opening.meter)
     bpm = args.bpm or opening.bpm or usual_bpm(songs)
     program = programs_of(args.instrument)[0] if args.instrument else None
+    dials = {name: given for name in asdict(composer.sampling) if (given := getattr(args, name)) is not None}
     tunes = compose(
         composer, paths, opening, rng, bpm=bpm, program=program, wav=args.wav, bars=args.bars,
         length=args.length or usual_length(songs),
-        sampling=Sampling(args.temperature, args.top_k, args.top_p, args.sure, args.repeats),
+        sampling=replace(composer.sampling, **dials),
     )  # fmt: skip
     if songs:
         print("\n".join(copy_report(composer, songs, tunes, len(opening.ids))))

@@ -266,7 +266,7 @@ def report(run: Run, *, show_bar: bool) -> str:
     crew().everywhere(Run.take_weights, composer.params)
     found = {name: crew().everywhere(Run.score, name, show_bar) for name in ("valid", "test")}
     figures, repeats = final_figures(found, run.vocabulary, songs, run.counted, next_only=run.next_only)
-    music, music_text = tunes_beside_songs(composer, songs, flags["seed"], show_bar=show_bar)
+    composer, music, music_text = tunes_beside_songs(composer, songs, flags["seed"], show_bar=show_bar)
     write_json(folder.summary, run.summary(figures, repeats, music))
     print("pictures: " + ", ".join(picture.name for picture in draw_run(folder.path)))
     rng = np.random.default_rng(flags["seed"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,8 +21,7 @@ from lstm_numpy.batches import END, START, UNKNOWN, Songs
 from lstm_numpy.evaluation import Evaluation
 from lstm_numpy.sampling import SIDE_BY_SIDE, Tune, longest_loop
 from midi_io.music.band import band_figures, band_rows
-from midi_io.music.statistics import ROWS, compare, table
-from midi_io.music.statistics import figures as music_of
+from midi_io.music.statistics import ROWS, compare, figures, table, unlike
 from midi_io.tokens.context import Context
 from midi_io.tokens.hearing import RUNS
 from midi_io.vocabulary import Vocabulary
@@ -29,7 +29,7 @@ from midi_io.vocabulary import Vocabulary
 Array = npt.NDArray[Any]
 
 TUNES, TOKENS = 100, 300_000  # that are written to be compared, at most
-MOST_HELD_OUT = 100  # songs to compare them with
+SURE = (0.8, 0.95, 1.0)  # of Sampling: the more a folder repeats itself, the larger one suits it
 LENGTHS = (4, 6, 8, 12, 16, 24, 32, 48)  # tokens of a repeat
 
 
@@ -162,42 +162,65 @@ def repeat_table(rows: Sequence[RepeatRow]) -> str:
 # New tunes beside songs that the network has not seen: the music in them, and how much of them is copied.
 
 
+def music_of(composer: Composer, pieces: Sequence[Array]) -> list[dict[str, float]]:
+    """What a musician would count in each of some pieces, and in each instrument of it."""
+    decoded = [(composer.vocabulary.decode(ids), ids[-1] == END) for ids in pieces]
+    return [figures(notes, whole=whole) | band_figures(notes) for notes, whole in decoded]
+
+
+def some_of(songs: Songs, length: int, most: int) -> list[Array]:
+    """Songs without unknown tokens, some of whose time would be missing; each is cut, and no more than `most`."""
+    known = [song[: length + 1] for song in songs if UNKNOWN not in song]
+    return known[:: -(-len(known) // most) or 1]
+
+
 def tunes_beside_songs(
     composer: Composer, songs: RunSongs, seed: int, *, show_bar: bool = False
-) -> tuple[dict[str, Any], str]:
+) -> tuple[Composer, dict[str, Any], str]:
     """What a musician would count in new tunes, beside the same in valid songs: for summary.json, and as text.
 
-    They are TUNES, fewer where songs are long.  All are cut after usual_length.  Valid songs with unknown tokens are left out, because some of their time is
-    missing.
+    Before that, a few tunes are written with each of SURE, and the composer, which is returned, keeps the one whose
+    tunes are most like the train songs.  TUNES are written, fewer where songs are long, and all are cut after
+    usual_length.  Valid songs with unknown tokens are left out.
     """
     length = usual_length(songs)
     count = min(TUNES, TOKENS // length)
-    with bar(f"writing {count} tunes", -(-count // SIDE_BY_SIDE), " parts", show=show_bar) as shown:
-        tunes = composer.write(np.array([START]), np.random.default_rng(seed), count, length=length, told=shown.update)
-    valid = songs.of("valid").songs
-    held_out = [song[: length + 1] for song in valid if UNKNOWN not in song]
-    left_out = len(valid) - len(held_out)
-    held_out = held_out[:: -(-len(held_out) // MOST_HELD_OUT) or 1]
-    both = [tune.ids for tune in tunes], held_out
-    written, others = ([(composer.vocabulary.decode(ids), ids[-1] == END) for ids in pieces] for pieces in both)
-    rows = ROWS | band_rows(notes for notes, _ in others)
-    ours, theirs = (
-        [music_of(notes, whole=whole) | band_figures(notes) for notes, whole in side] for side in (written, others)
-    )
-    music = compare(ours, theirs, rows)
+    few = count // 4
+    train, held_out = (some_of(songs.of(part).songs, length, most) for part, most in (("train", few), ("valid", TUNES)))
+    theirs = music_of(composer, train)
+    choices = [replace(composer, sampling=replace(composer.sampling, sure=sure)) for sure in SURE]
+    parts = len(choices) * -(-few // SIDE_BY_SIDE) + -(-count // SIDE_BY_SIDE)
+    with bar(f"writing {count} tunes", parts, " parts", show=show_bar) as shown:
+
+        def write(composer: Composer, count: int) -> list[Tune]:
+            rng = np.random.default_rng(seed)
+            return composer.write(np.array([START]), rng, count, length=length, told=shown.update)
+
+        apart = [unlike(compare(music_of(one, [tune.ids for tune in write(one, few)]), theirs)) for one in choices]
+        composer = choices[int(np.argmin(apart))]
+        tunes = write(composer, count)
+
+    rows = ROWS | band_rows(composer.vocabulary.decode(song) for song in held_out)
+    music = compare(music_of(composer, [tune.ids for tune in tunes]), music_of(composer, held_out), rows)
     found = copies(composer, songs, [*_written(tunes, 1), *(song[1:-1] for song in held_out)])
     summary = {
         "music": {name: {"generated": one.written, "held_out": one.others} for name, one in music.items()},
-        "tunes": count, "ended": sum(tune.ended for tune in tunes),
+        "sampling": asdict(composer.sampling), "tunes": count, "ended": sum(tune.ended for tune in tunes),
         "longest_loop": max(tune.longest_loop for tune in tunes),
         "longest_loop_held_out": max(map(longest_loop, held_out), default=0),
         "copied_8_grams": _share(found[:count]), "copied_8_grams_held_out": _share(found[count:]),
     }  # fmt: skip
+    left_out = sum(UNKNOWN in song for song in songs.of("valid").songs)
     left = f"valid songs that are left out above, because they have unknown tokens: {left_out}\n" * (left_out > 0)
-    return summary, (
-        f"{table(music, rows=rows)}\n\n{left}{count} new tunes, {summary['ended']} of them ended by themselves; longest loop "
-        f"{summary['longest_loop']} tokens (held-out songs: {summary['longest_loop_held_out']})\n"
-        f"copied from the train songs: {_copies(found[:count])}; in held-out songs: {_copies(found[count:])}"
+    return (
+        composer,
+        summary,
+        (
+            f"{table(music, rows=rows)}\n\n{left}{count} new tunes (--sure {composer.sampling.sure:g}), "
+            f"{summary['ended']} of them ended by themselves; longest loop {summary['longest_loop']} tokens "
+            f"(held-out songs: {summary['longest_loop_held_out']})\n"
+            f"copied from the train songs: {_copies(found[:count])}; in held-out songs: {_copies(found[count:])}"
+        ),
     )
 
 

@@ -6,7 +6,7 @@ import math
 import os
 from collections.abc import Callable, Sequence
 from copy import deepcopy
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ import numpy as np
 
 from experiment.command.console import one_line
 from experiment.crew import run_all
-from experiment.folder import RunError
+from experiment.folder import RunError, read_json
 from experiment.songs import RunSongs
 from lstm_numpy.batches import END, START, UNKNOWN
 from lstm_numpy.checkpoint import Checkpoint, CheckpointError, load_checkpoint
@@ -38,7 +38,7 @@ from midi_io.writer import write_song
 PRIME_TOKENS = 50  # from a random place: the paper's window
 MARK = "written by lstm-numpy"  # in every tune: it tells our files from the user's
 LENGTH, MOST = 3000, 10_000  # tokens, after which a tune that has not ended by itself is cut: see usual_length
-SAMPLING = Sampling(temperature=0.85, top_p=0.97, sure=0.8, repeats=2)  # the defaults of generate.py
+SAMPLING = Sampling(temperature=0.85, top_p=0.97, sure=0.8, repeats=2)  # where a run has not chosen
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,7 @@ class Composer:
     vocabulary: Vocabulary
     transpose: int  # semitones that its train songs were moved by, up and down
     context: Context  # what the network is told beside its tokens
+    sampling: Sampling = SAMPLING  # as the run chose it, at its end
 
     @classmethod
     def load(cls, run: Path) -> Composer:
@@ -67,7 +68,9 @@ class Composer:
             context = Context(vocabulary, settings["context"])
             if context.sizes != checkpoint.config.context:
                 raise ValueError("its network is told other features than its settings say")
-            return cls(path, checkpoint, vocabulary, settings["transpose"], context)
+            summary = read_json(found) if os.path.lexists(found := path.with_name("summary.json")) else {}
+            sampling = Sampling(**summary.get("sampling", asdict(SAMPLING)))
+            return cls(path, checkpoint, vocabulary, settings["transpose"], context, sampling)
 
     @property
     def params(self) -> dict[str, Array]:
@@ -93,7 +96,7 @@ class Composer:
         count: int = 1,
         *,
         length: int = LENGTH,
-        sampling: Sampling = SAMPLING,
+        sampling: Sampling | None = None,
         bars: int | None = None,
         told: Callable[[int], object] = lambda written: None,
     ) -> list[Tune]:
@@ -105,7 +108,7 @@ class Composer:
         jobs = []
         for written in range(0, count, SIDE_BY_SIDE):  # each job begins where the seeds of those before it end
             some = min(SIDE_BY_SIDE, count - written)
-            jobs.append(partial(self._write, prime, deepcopy(rng), some, length, sampling, bars))
+            jobs.append(partial(self._write, prime, deepcopy(rng), some, length, sampling or self.sampling, bars))
             rng.integers(2**63, size=some)
         return [tune for tunes in run_all(jobs, told) for tune in tunes]
 

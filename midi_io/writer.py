@@ -93,14 +93,11 @@ def _track(events: list[tuple[int, int, int, mido.Message]]) -> mido.MidiTrack:
 
 
 def _conductor(song: Song, comment: str) -> mido.MidiTrack:
-    numerator, denominator = song.meter
     title = song.title.encode("utf-8", "replace").decode("latin-1")  # mido writes Latin-1: these are UTF-8's bytes
-    track = mido.MidiTrack([mido.MetaMessage("track_name", name=title)])
-    if comment:
-        track.append(mido.MetaMessage("text", text=comment))
-    track.append(mido.MetaMessage("set_tempo", tempo=min(round(60e6 / song.bpm), MAX_TEMPO)))
-    track.append(mido.MetaMessage("time_signature", numerator=numerator, denominator=denominator))
-    return track
+    texts = [mido.MetaMessage("text", text=comment)] if comment else []
+    tempo = mido.MetaMessage("set_tempo", tempo=min(round(60e6 / song.bpm), MAX_TEMPO))
+    meter = mido.MetaMessage("time_signature", numerator=song.meter[0], denominator=song.meter[1])
+    return mido.MidiTrack([mido.MetaMessage("track_name", name=title), *texts, tempo, meter])
 
 
 def _ticks_per_beat(notes: list[Note]) -> int:

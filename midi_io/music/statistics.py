@@ -171,6 +171,13 @@ def compare(
     return compared
 
 
+def unlike(compared: Mapping[str, Comparison]) -> float:
+    """How far apart the means are, in standard deviations of the others, 3 at most: the mean over what both have."""
+    both = [one for one in compared.values() if one.written and one.others]
+    apart = [abs(one.written[0] - one.others[0]) / (one.others[1] + 0.01 * abs(one.others[0]) + 1e-9) for one in both]
+    return float(np.minimum(apart, 3).mean()) if apart else 0.0
+
+
 def table(
     compared: Mapping[str, Comparison],
     written: str = "generated",

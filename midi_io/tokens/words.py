@@ -13,7 +13,6 @@ from midi_io.notes import Note, pitch_name
 
 START, END, UNK = SPECIALS = ("<start>", "<end>", "<unk>")
 NAMES = tuple(pitch_name(pitch) for pitch in range(128))
-_PITCH_OF = {name: pitch for pitch, name in enumerate(NAMES)}
 _BEATS = re.compile(r"([1-9][0-9]{0,11})(?:/([1-9][0-9]{0,11}))?", re.ASCII)
 
 
@@ -76,7 +75,7 @@ def spell_pitches(pitches: Iterable[int]) -> str:
 
 def parse_pitches(names: str) -> tuple[int, ...]:
     """The inverse of spell_pitches.  Raises ValueError."""
-    pitches = tuple([_PITCH_OF.get(name, -1) for name in names.split(".")])
-    if any(low >= high for low, high in zip((-1, *pitches), pitches, strict=False)):
+    pitches = [NAMES.index(name) for name in names.split(".")]
+    if pitches != sorted(set(pitches)):
         raise ValueError(names)
-    return pitches
+    return tuple(pitches)
