@@ -133,9 +133,9 @@ def naive_echo(ids: Array, times: Array, kinds: Array, bar: int) -> list[tuple[i
                     source, run = left_out, 1
                 else:
                     one_more = times[source] == times[n] - distance and kinds[source + 1] != kinds[n]
-                    source, run = source + (not one_more), 0
+                    source, run = source + (not one_more), run // 2
             else:
-                run = 0
+                run //= 2
                 while source + 1 < n and times[source] < times[n] - distance:
                     source += 1
         if run < SHORTEST:

@@ -173,8 +173,8 @@ def compare(
 
 def unlike(compared: Mapping[str, Comparison]) -> float:
     """How far apart the means are, in standard deviations of the others, 3 at most: the mean over what both have."""
-    both = [one for one in compared.values() if one.written and one.others]
-    apart = [abs(one.written[0] - one.others[0]) / (one.others[1] + 0.01 * abs(one.others[0]) + 1e-9) for one in both]
+    both = [(one.written[0], *one.others) for one in compared.values() if one.written and one.others]
+    apart = [abs(ours - theirs) / (deviation + 0.01 * abs(theirs) + 1e-9) for ours, theirs, deviation in both]
     return float(np.minimum(apart, 3).mean()) if apart else 0.0
 
 
