@@ -164,9 +164,9 @@ def load_spread(path: Path, until: float = math.inf) -> Spread:
     with reading(path, RunError):
         arrays = read_arrays(path)
         kept = arrays["epochs"] <= until
-        if not np.array_equal(arrays.pop("percent"), PERCENT):
-            raise ValueError("its quantiles are other ones; remove it to go on")
-        return {name: rows[kept] for name, rows in arrays.items()}
+        percent = arrays.pop("percent").tolist()
+        columns = [percent.index(level) for level in PERCENT]  # runs of 0.2.0 kept more
+        return {name: rows[kept] if rows.ndim == 1 else rows[kept][:, columns] for name, rows in arrays.items()}
 
 
 def thinned(spread: Spread, most: int) -> Spread:

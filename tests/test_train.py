@@ -210,6 +210,14 @@ def test_the_papers_settings_are_a_preset_that_flags_change():
     assert (mine.lr, mine.window, mine.tokens) == (0.01, 20, "paper")
 
 
+def test_a_run_goes_on_with_the_values_that_it_was_begun_with():
+    begun = vars(train.parse_arguments(["--preset", "paper", "--window", "20", "--epochs", "7"]))
+    assert vars(train.parse_arguments([], begun=begun)) == begun
+    assert train.parse_arguments(["--epochs", "9"], begun=begun).epochs == 9
+    assert train.parse_arguments(["--minutes", "5"], begun=begun).epochs > 10**6
+    assert train.parse_arguments(["--minutes", "5", "--epochs", "9"], begun=begun).epochs == 9
+
+
 def test_the_paper_end_to_end(run, tmp_path):
     assert run("--preset", "paper", "--tokens", "paper") == 0
     summary = json.loads((tmp_path / "run" / "summary.json").read_text())
