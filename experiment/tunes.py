@@ -54,9 +54,11 @@ class Composer:
 
     @classmethod
     def load(cls, run: Path) -> Composer:
-        """From a run's folder (its best model) or from one of its checkpoints.  Raises CheckpointError."""
+        """From a run's folder (its best model) or one of its checkpoints.  Raises CheckpointError and RunError."""
         best = run / "model.npz"  # it is not there before the end of the first epoch
         path = (best if os.path.lexists(best) else run / "last.npz") if run.is_dir() else run
+        if not os.path.lexists(path):
+            raise RunError(f"{one_line(str(run))}: no run is there; train one first: python train.py")
         checkpoint = load_checkpoint(path)
         with reading(path, CheckpointError):
             settings = checkpoint.training.get("settings")

@@ -18,7 +18,8 @@ PAPER = {  # "Music Generation Using LSTM Model" (Wanjari et al.); H is not in t
     "transpose": 0, "velocities": 127, "snap": False, "families": False,
 }  # fmt: skip
 EPOCHS, PATIENCE, NO_END = 30, 10, 10**9
-MAY_CHANGE = ("epochs", "minutes", "patience")  # flags that may differ with --resume
+ENDS = ("epochs", "patience")  # of a run, without --minutes
+MAY_CHANGE = (*ENDS, "minutes")  # flags that may differ with --resume
 
 
 def place(text: str) -> str:
@@ -84,7 +85,7 @@ def flags(description: str | None = None) -> Parser:
 def parse_arguments(
     argv: Sequence[str], description: str | None = None, begun: Mapping[str, Any] | None = None
 ) -> argparse.Namespace:
-    """What a command line says; `context`, `epochs` and `patience` are never None.  Ends the program where it makes no sense.
+    """What a command line says; `context` and ENDS are never None.  Ends the program where it makes no sense.
 
     begun: the values that a run was begun with, by the flags' names; what the command line does not say is as there.
     """
@@ -93,7 +94,7 @@ def parse_arguments(
     if args.preset == "paper":
         parser.set_defaults(**PAPER)
     parser.set_defaults(
-        **{name: value for name, value in (begun or {}).items() if name != "epochs" or not args.minutes}
+        **{name: value for name, value in (begun or {}).items() if name not in ENDS or not args.minutes}
     )
     args = parser.parse_args(argv)
     if bool(args.genres) != bool(args.genre):
