@@ -94,14 +94,14 @@ def spellings() -> dict[str, Spelling]:
     found = {
         "as the file has it": ours(AS_WRITTEN, moved=False),
         "in place": ours(AS_WRITTEN),
-        "in place, --context none": ours(AS_WRITTEN, "none"),
+        "in place --context none": ours(AS_WRITTEN, "none"),
         "--snap": ours(Played(snap=True)),
         "--velocities 8 --snap": ours(Played(8, snap=True)),
         "--velocities 4 --snap": ours(Played(4, snap=True)),
         "--velocities 0 --snap": ours(Played(0, snap=True)),
         "--snap --families": ours(Played(snap=True, families=True)),
         "--velocities 4 --snap --families": ours(Played(4, snap=True, families=True)),
-        "all three, --context none": ours(Played(4, snap=True, families=True), "none"),
+        "--velocities 4 --snap --families --context none": ours(Played(4, snap=True, families=True), "none"),
     }
     for name in ("REMI", "TSD", "MMM") if miditok else ():
         base = {"base_tokenizer": "REMI"} if name == "MMM" else {}
