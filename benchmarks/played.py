@@ -9,8 +9,9 @@ exact start, length and velocity stood for the spelled ones (48 to a beat), and 
 family.  That is the most that it can cost: a network that was asked would find some of it in what it
 has read.
 
-REMI, TSD and MMM are MidiTok's, with its defaults, all pitches, one stream and programs; what they read is moved into
-place, too.
+REMI, TSD and MMM are MidiTok's, with its defaults, all pitches, one stream, programs, and drums without a length, as
+ours are.  What they read is moved into place, too.  MMM says one instrument after another, each from the beginning of
+the song: its notes are the same, but a tune that is cut has few of its instruments.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import numpy as np
 from contest import table
 
+from experiment.tunes import SAMPLING
 from lstm_numpy import (
     ModelConfig,
     RMSprop,
@@ -46,7 +48,6 @@ from lstm_numpy.evaluation import Evaluation
 from lstm_numpy.model import loss_and_gradients
 from lstm_numpy.optimizer import cosine
 from lstm_numpy.parameters import dropout_masks, hold_masks, reset
-from lstm_numpy.sampling import Sampling
 from lstm_numpy.speed.workspace import Workspace
 from midi_io.corpus import in_fair_order
 from midi_io.corpus.files import find_files
@@ -93,13 +94,14 @@ def spellings() -> dict[str, Spelling]:
     found = {
         "as the file has it": ours(AS_WRITTEN, moved=False),
         "in place": ours(AS_WRITTEN),
+        "in place --context none": ours(AS_WRITTEN, "none"),
         "--snap": ours(Played(snap=True)),
         "--velocities 8 --snap": ours(Played(8, snap=True)),
         "--velocities 4 --snap": ours(Played(4, snap=True)),
         "--velocities 0 --snap": ours(Played(0, snap=True)),
         "--snap --families": ours(Played(snap=True, families=True)),
         "--velocities 4 --snap --families": ours(Played(4, snap=True, families=True)),
-        "all three, --context none": ours(Played(4, snap=True, families=True), "none"),
+        "--velocities 4 --snap --families --context none": ours(Played(4, snap=True, families=True), "none"),
     }
     for name in ("REMI", "TSD", "MMM") if miditok else ():
         base = {"base_tokenizer": "REMI"} if name == "MMM" else {}
@@ -109,6 +111,7 @@ def spellings() -> dict[str, Spelling]:
                 drums_pitch_range=(0, 127),
                 use_programs=True,
                 one_token_stream_for_programs=True,
+                use_note_duration_programs=range(128),  # all but the drums, which are -1
                 **base,
             )
         )
@@ -271,7 +274,7 @@ def row(spelling: Spelling, train: list[Notes], valid: list[Notes], seconds: flo
 
     rng = np.random.default_rng(1)
     tunes = generate(
-        params, [0], LENGTH, rng, TUNES, end=1, banned=(0, 2), sampling=Sampling(0.9, top_p=0.97),
+        params, [0], LENGTH, rng, TUNES, end=1, banned=(0, 2), sampling=SAMPLING,
         walk=Grammar(known).walk if is_ours else None, context=context.begin if context and context.sizes else None,
     )  # fmt: skip
     written = [spelling.decode(known.tokens_of(tune.ids[1:])) for tune in tunes]
