@@ -1,7 +1,6 @@
 """A command on the ranks that mpiexec has started: rank 0 runs it, and the others do what it asks them to.
 
-So there is one story, one log and one writer, and signals, clocks and faults are those of one process.  With one
-process all of this is a function that is called.
+So there is one story, one log and one writer.  With one process all of this is a function that is called.
 """
 
 from __future__ import annotations
@@ -98,10 +97,7 @@ def crew() -> Crew:
 
 
 def run_all(jobs: Sequence[Callable[[], Result]], told: Callable[[int], object] = lambda done: None) -> list[Result]:
-    """Do each job: here, or many in other processes, and on all ranks.  What they return; raises what a job raises.
-
-    told(1) is called after each.
-    """
+    """What each job returns, done here, or many in other processes, and on all ranks.  told(1) is called after each."""
     workers = min(cores(), MOST_PROCESSES) if len(jobs) >= WORTH_A_PROCESS else 1
     with closing(crew().spread(_call, jobs, workers)) as results:
         return [(result, told(1))[0] for result in results]

@@ -45,10 +45,8 @@ class CsvLog:
     """
 
     def __init__(self, path: Path, columns: Sequence[str], after: int = 0) -> None:
-        """Goes on with a file that is there, without rows of more than `after` in the first column, or cut short.  0:
-        a new file, whatever is there.
-
-        Nothing is written before the first flush.  Raises RunError where the file has other columns.
+        """Goes on with a file that is there, without rows of more than `after` in the first column, or cut short; with
+        after=0 it is a new one.  Nothing is written before the first flush.  RunError where there are other columns.
         """
         self._path, self._columns = path, list(columns)
         self._pending, self._size = ",".join(columns) + "\n", 0  # the size: bytes of the file that stay
@@ -98,10 +96,7 @@ def read_log(path: Path, columns: Sequence[str] = STEP_COLUMNS) -> dict[str, npt
 
 
 def norms_by_layer(arrays: Mapping[str, Array], prefix: str = "") -> dict[str, float]:
-    """The Euclidean norm of each layer's arrays together, by the layer's name behind `prefix`.
-
-    {"lstm1.Wx": ..., "lstm1.b": ..., "dense.W": ...} with "gradient_": {"gradient_lstm1": ..., "gradient_dense": ...}.
-    """
+    """The Euclidean norm of each layer's arrays together, by the layer's name behind `prefix`: "gradient_lstm1", ..."""
     squares: dict[str, float] = {}
     for name, array in arrays.items():
         layer = prefix + name.partition(".")[0]
@@ -112,9 +107,8 @@ def norms_by_layer(arrays: Mapping[str, Array], prefix: str = "") -> dict[str, f
 def saturation(trace: Trace, total: Callable[[Array], Array] = np.asarray) -> dict[str, float]:
     """The share of each gate's values that are saturated, over all steps, sequences and units: "saturated_lstm1_f", ...
 
-    i, f and o are saturated below 0.1 and above 0.9; g (from -1 to 1) where |g| is above 0.9.  There its derivative is
-    small: at the ends, nothing is learned (Karpathy et al. 2015 look at gates like this).
-    total: adds an array up over all ranks, where several have a part of the trace.
+    i, f and o are saturated below 0.1 and above 0.9; g where |g| is above 0.9.  There the derivative is small, and
+    little is learned (Karpathy et al. 2015).  total: adds an array up over all ranks that have a part of the trace.
     """
     counts = {}
     for layer in (name for name in trace if name.startswith("lstm") and "." not in name):
@@ -170,9 +164,9 @@ def load_spread(path: Path, until: float = math.inf) -> Spread:
     with reading(path, RunError):
         arrays = read_arrays(path)
         kept = arrays["epochs"] <= until
-        if not np.array_equal(arrays.pop("percent"), PERCENT):
-            raise ValueError("its quantiles are other ones; remove it to go on")
-        return {name: rows[kept] for name, rows in arrays.items()}
+        percent = arrays.pop("percent").tolist()
+        columns = [percent.index(level) for level in PERCENT]  # runs of 0.2.0 kept more
+        return {name: rows[kept] if rows.ndim == 1 else rows[kept][:, columns] for name, rows in arrays.items()}
 
 
 def thinned(spread: Spread, most: int) -> Spread:

@@ -15,7 +15,7 @@ choose from something always correlates, so each finding stands beside three oth
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from typing import Any, NamedTuple
@@ -189,7 +189,7 @@ def chance(units: Array, said: Sequence[Array], rng: np.random.Generator) -> Arr
 
 def search(
     params: Arrays,
-    fresh: Mapping[str, Array],
+    fresh: Arrays,
     layer: int,
     found_on: Sequence[Reading],
     heard_on: Sequence[Reading],
@@ -207,7 +207,7 @@ def search(
         return units, r, correlations(others, np.concatenate(there)), np.abs(r).argmax(axis=0).tolist()
 
     units, r, heard, best = correlated(params)
-    _, _, heard_fresh, best_fresh = correlated(dict(fresh))
+    _, _, heard_fresh, best_fresh = correlated(fresh)
     by_chance = chance(units, said, rng)
     findings = []
     for k, row in enumerate(best):

@@ -80,7 +80,7 @@ def draw_run(folder: Path) -> list[Path]:
     for name, draw in drawings.items():
         png = io.BytesIO()
         with style():
-            draw().savefig(png, format="png", dpi=100)
+            draw().savefig(png, format="png", dpi=100, pil_kwargs={"compress_level": 9})
         write_whole(folder / name, [png.getvalue()])
     return [folder / name for name in drawings]
 

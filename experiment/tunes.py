@@ -54,12 +54,9 @@ class Composer:
 
     @classmethod
     def load(cls, run: Path) -> Composer:
-        """From a run's folder (its best model) or from one of its checkpoints.  Raises CheckpointError and RunError."""
-        path = run / "model.npz" if run.is_dir() else run
-        if run.is_dir() and not os.path.lexists(path):
-            path = run / "last.npz"  # the run has not finished an epoch yet
-            if not os.path.lexists(path):
-                raise RunError(f"{run}: no run is there; train one first: python train.py")
+        """From a run's folder (its best model) or from one of its checkpoints.  Raises CheckpointError."""
+        best = run / "model.npz"  # it is not there before the end of the first epoch
+        path = (best if os.path.lexists(best) else run / "last.npz") if run.is_dir() else run
         checkpoint = load_checkpoint(path)
         with reading(path, CheckpointError):
             settings = checkpoint.training.get("settings")
@@ -228,10 +225,8 @@ def tune_paths(path: Path, count: int, *, force: bool = False, prime: str | None
     for tune in paths:
         if prime and tune.exists() and Path(prime).exists() and tune.samefile(prime):
             raise RunError(f"{prime}: the song of --prime would be overwritten; name another file with --out")
-        ours = force or (
-            tune.is_file() and MARK.encode() in read_bytes(tune, MAX_BYTES)[:1000]
-        )  # and what is beside it
+        ours = tune.is_file() and MARK.encode() in read_bytes(tune, MAX_BYTES)[:1000]
         for file in (tune, *map(tune.with_suffix, (".png", ".wav", ".html"))):
-            if os.path.lexists(file) and not ours:
+            if os.path.lexists(file) and not (ours or force):
                 raise RunError(f"{file}: exists and is not from this program; name another file, or give --force")
     return paths

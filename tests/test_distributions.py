@@ -19,7 +19,7 @@ from experiment.history import (
     thinned,
     with_epoch,
 )
-from lstm_numpy.files import Array, read_arrays, write_arrays
+from lstm_numpy.files import Array, write_arrays
 from lstm_numpy.parameters import ModelConfig, init_params
 
 
@@ -77,10 +77,13 @@ def test_thinned_keeps_the_ends() -> None:
     assert same(thinned(spread_until(2), 100), spread_until(2))
 
 
-def test_quantiles_at_other_levels_are_refused(tmp_path: Path) -> None:
-    write_arrays(tmp_path / "d.npz", {**spread_until(1), "percent": PERCENT[::-1].copy()})
-    assert "percent" in read_arrays(tmp_path / "d.npz")
-    with pytest.raises(RunError, match=r"d\.npz: its quantiles are other ones"):
+def test_levels_are_found_among_more_and_missed_otherwise(tmp_path: Path) -> None:
+    spread = spread_until(1)
+    more = {name: rows if name == "epochs" else np.repeat(rows, 2, axis=1) for name, rows in spread.items()}
+    write_arrays(tmp_path / "d.npz", {**more, "percent": np.sort(np.append(PERCENT, PERCENT + 0.25))})
+    assert same(load_spread(tmp_path / "d.npz"), spread)
+    write_arrays(tmp_path / "d.npz", {**spread, "percent": PERCENT + 0.25})
+    with pytest.raises(RunError, match=r"d\.npz: "):
         load_spread(tmp_path / "d.npz")
 
 

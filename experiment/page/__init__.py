@@ -111,18 +111,15 @@ def write_run_page(folder: Path, song: Path | None = None) -> Path:
         changed.append(places | {"nats_before": nats, "nats_after": mean_nats(other, held_out)})
         tunes.append(PageTune(words, "What if", short_tune(other, seed), bpm, SAME_SEED))
     tunes += held_out[1:]
-    page = folder / "index.html"
-    title = f"Run {folder.resolve().name}"
+    page, title = folder / "index.html", f"Run {folder.resolve().name}"
     write_page(page, title, composer, tunes, found=found, changed=changed, learned=figures(folder))
     return page
 
 
 def held_out_tunes(folder: Path, songs: RunSongs) -> list[PageTune]:
     """A few test songs, or valid songs where there are none, evenly spread; without unknown tokens, if possible."""
-    names = [f"song {number}" for number in range(1, len(songs.split) + 1)]
-    if (folder / "songs.tsv").exists():
-        rows = (folder / "songs.tsv").read_text(encoding="utf-8").splitlines()[1:]
-        names = [Path(row.split("\t")[0]).stem for row in rows]
+    rows = (folder / "songs.tsv").read_text(encoding="utf-8").splitlines()[1:]
+    names = [Path(row.split("\t")[0]).stem for row in rows]
     inside = np.flatnonzero(songs.split == 2).tolist() or np.flatnonzero(songs.split == 1).tolist()
     inside = [k for k in inside if UNKNOWN not in songs.songs[k]] or inside
     return [
