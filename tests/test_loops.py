@@ -136,9 +136,9 @@ def test_every_run_of_n_ids_is_known_to_be_copied_or_not(n: int) -> None:
     rng = np.random.default_rng(n)
     train, songs = ([rng.integers(0, 3, rng.integers(4, 14)).tolist() for _ in range(8)] for _ in range(2))
     known = {tuple(song[k : k + n]) for song in train for k in range(len(song) - n + 1)}
-    for song, one in zip(songs, copied(Songs.of(songs), Songs.of(train), sizes=(n,)), strict=True):
+    for song, one in zip(songs, copied(Songs.of(songs), Songs.of(train), n), strict=True):
         runs = [tuple(song[k : k + n]) for k in range(len(song) - n + 1)]
-        assert one.shares[n] == pytest.approx(np.mean([run in known for run in runs]))
+        assert one.share == pytest.approx(np.mean([run in known for run in runs]))
 
 
 @pytest.mark.parametrize(
