@@ -202,7 +202,7 @@ def test_the_newest_run_is_taken(finished, tmp_path, monkeypatch, no_pictures):
 @pytest.mark.parametrize(
     ("flags", "words"),
     [
-        (["nowhere"], "nowhere: cannot be read"),
+        (["nowhere"], "no run is there"),
         (["junk.npz"], "junk.npz: not a file of this program"),
         (["strange.npz"], "strange.npz: does not say what its tokens are"),
         (["--prime", "nowhere.mid"], "nowhere.mid: "),
