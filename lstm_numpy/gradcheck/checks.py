@@ -12,7 +12,6 @@ from functools import partial
 from typing import Literal, NamedTuple
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from lstm_numpy import model, parameters
 from lstm_numpy.activations import log_softmax
@@ -225,12 +224,11 @@ def full_size_lines(hidden_size: int = 256, vocab_size: int = 500) -> Iterator[L
     def loss() -> float:
         return stack_loss(params, ids, None, masks, targets)
 
-    with threadpool_limits(1, user_api="blas"):  # so few rows are not worth a second thread
-        _, grads, _, _ = model.loss_and_gradients(params, ids, targets, None, masks)
-        for name in reversed(params):
-            direction = np.sign(grads[name]) * np.abs(rng.standard_normal(grads[name].shape))
-            direction /= np.linalg.norm(direction)
-            yield line_along(f"{name} {grads[name].shape}", grads[name], loss, params[name], direction)
+    _, grads, _, _ = model.loss_and_gradients(params, ids, targets, None, masks)
+    for name in reversed(params):
+        direction = np.sign(grads[name]) * np.abs(rng.standard_normal(grads[name].shape))
+        direction /= np.linalg.norm(direction)
+        yield line_along(f"{name} {grads[name].shape}", grads[name], loss, params[name], direction)
 
 
 CASES = {
