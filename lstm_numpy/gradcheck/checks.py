@@ -164,7 +164,7 @@ def writing_lines() -> Iterator[Line]:
     for case in (Case(), Case(layers=2, carried=True), Case(input="scalar"), Case(context=(3, 2))):
         config, params, ids, _, state, _, context = build(case, long)
         logits, last, _ = model.forward(params, ids, state, context=context)
-        stepper = Stepper(params, state, Buffers())
+        stepper = Stepper(params, ids.shape[1], state, Buffers())
         steps = [stepper(ids[t], None if context is None else context[t]).copy() for t in range(long)]
         name = f"{config.layers} layers, {config.input}{', features' if context is not None else ''}"
         yield compare(f"logits, {name}", np.stack(steps), logits, "step sequence token")
