@@ -14,7 +14,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from experiment.command.arguments import Parser, real, some_text, whole
-from lstm_numpy.speed.blas import prefer_avx512
 
 
 def flags() -> Parser:
@@ -67,7 +66,6 @@ def parse_arguments(argv: Sequence[str]) -> argparse.Namespace:
 
 if __name__ == "__main__":
     parse_arguments(sys.argv[1:])  # --help and a wrong flag are answered before NumPy and numba are loaded
-    prefer_avx512()
 
 from dataclasses import asdict, replace
 

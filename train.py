@@ -16,13 +16,11 @@ from pathlib import Path
 
 from experiment.command.flags import MAY_CHANGE, TUNES, not_given, parse_arguments
 from experiment.sizes import SIZES, sizes_for
-from lstm_numpy.speed.blas import prefer_avx512
 
 LOOK_EVERY = 25  # steps between two close looks, which take time
 
 if __name__ == "__main__":
     parse_arguments(sys.argv[1:], __doc__)  # --help and a wrong flag are answered before NumPy and numba are loaded
-    prefer_avx512()
 
 import contextlib
 import io

@@ -16,11 +16,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from lstm_numpy.speed.blas import prefer_avx512
-
-prefer_avx512()  # before NumPy is imported
-
-import numpy as np  # isort: skip
+import numpy as np
 
 import lstm_numpy as lstm
 from lstm_numpy.batches import Batch, Songs, training_batches

@@ -27,7 +27,7 @@ DROPOUT, CLIP, LEARNING_RATE, DECAY = 0.3, 5.0, 1e-3, 0.9
 
 
 def numpy_job(kind: str, setting: Any, **sizes: int) -> Job:
-    from lstm_numpy.speed.blas import prefer_avx512
+    from blas import prefer_avx512
 
     prefer_avx512()  # before NumPy is imported
     return {"step": numpy_step, "generate": numpy_generate, "sgemm": numpy_sgemm}[kind](setting, **sizes)

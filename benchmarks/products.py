@@ -17,7 +17,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from lstm_numpy.speed.blas import prefer_avx512
+from blas import prefer_avx512
 
 prefer_avx512()  # before NumPy is imported
 

@@ -101,9 +101,6 @@ def shortest(step: Callable[[], object], seconds: float, agreed: Callable[[bool]
 
 
 def ours(H: int, B: int, V: int, seconds: float, threads: int, reduce: str) -> dict[str, float]:
-    from lstm_numpy.speed.blas import prefer_avx512
-
-    prefer_avx512()  # before NumPy is imported
     import numpy as np
 
     import lstm_numpy as lstm

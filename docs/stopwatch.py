@@ -1,7 +1,7 @@
 """Where the time of a training step goes: python -m docs.stopwatch [--hidden N] [--vocabulary N] [--steps N]
 
 Every NumPy function and every numba loop of the step is wrapped in a clock, and the rest is Python's.  One thread.
-The loops over time steps run as plain Python here, so that there is a clock on each call in them.
+The loops that call other loops run as plain Python here, so that there is a clock on each call in them.
 """
 
 from __future__ import annotations
@@ -14,9 +14,8 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
-from lstm_numpy import kernels, lstm
+from lstm_numpy import kernels, layers, lstm
 from lstm_numpy.model import loss_and_gradients
 from lstm_numpy.optimizer import RMSprop, clip_by_global_norm
 from lstm_numpy.parameters import ModelConfig, dropout_masks, init_params
@@ -25,11 +24,6 @@ from lstm_numpy.speed.workspace import Workspace
 
 T, B = 64, 32  # as in train.py
 MODULES = ("lstm", "speed.products", "layers", "model", "optimizer", "speed.workspace")
-GROUPS = {
-    "matmul": "matrix products (BLAS)",
-    "vdot": "matrix products (BLAS)",
-    "exp": "exp (NumPy)",
-}
 
 
 class Clocks:
@@ -60,7 +54,7 @@ class TimedNumPy:
         thing = getattr(np, name)
         if isinstance(thing, type) or not callable(thing):
             return thing
-        return self._clocks.on(thing, GROUPS.get(name, "other NumPy functions"))
+        return self._clocks.on(thing, "NumPy functions")
 
 
 def measure(hidden_size: int, vocab_size: int, steps: int) -> tuple[Clocks, float]:
@@ -80,18 +74,18 @@ def measure(hidden_size: int, vocab_size: int, steps: int) -> tuple[Clocks, floa
     clocks = Clocks()
     compiled = [
         (home, name, loop)
-        for home in (kernels, loops, products, lstm)
+        for home in (kernels, loops, products, layers, lstm)
         for name, loop in vars(home).items()
         if hasattr(loop, "py_func")
     ]
     modules = [importlib.import_module(f"lstm_numpy.{name}") for name in MODULES]
-    over_time = [loop for _, _, loop in compiled if loop.__module__ == lstm.__name__]
+    of_steps = [loop for _, _, loop in compiled if loop.__module__ in (layers.__name__, lstm.__name__)]
     try:
         for home, name, loop in compiled:
-            setattr(home, name, loop.py_func if loop in over_time else loop)
+            setattr(home, name, loop.py_func if loop in of_steps else loop)
         step()  # compiles
         for home, name, loop in compiled:
-            if loop not in over_time:
+            if loop not in of_steps:
                 setattr(home, name, clocks.on(loop, f"numba: {name}"))
         for module in modules:
             vars(module)["np"] = TimedNumPy(clocks)
@@ -126,8 +120,7 @@ def main() -> None:
     parser.add_argument("--vocabulary", type=int, default=74, metavar="N")
     parser.add_argument("--steps", type=int, default=30, metavar="N")
     args = parser.parse_args()
-    with threadpool_limits(1, user_api="blas"):
-        clocks, seconds = measure(args.hidden, args.vocabulary, args.steps)
+    clocks, seconds = measure(args.hidden, args.vocabulary, args.steps)
     print(table(clocks, seconds, args.steps))
 
 

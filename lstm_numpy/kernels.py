@@ -183,7 +183,9 @@ def few_hot_forward(x: Array, Ws: tuple[Array, ...], xWx: Array) -> None:
 
 @kernel
 def few_hot_backward(dz: Array, x: Array, dWs: tuple[Array, ...]) -> None:
-    """dWs[j][x[n, j]] += dz[n]: each row that was picked gets the gradient of the sum that it went into (24)."""
+    """A row of dWs[j] is the sum of dz[n] over the n that picked it, where x[n, j] is its number (24)."""
+    for dW in dWs:
+        dW[:] = 0
     for n in range(dz.shape[0]):
         for j in range(len(dWs)):
             dW, row = dWs[j], x[n, j]

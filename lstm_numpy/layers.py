@@ -44,8 +44,6 @@ def few_hot_forward(x: Array, Ws: tuple[Array, ...], xWx: Array) -> None:
 def few_hot_backward(dz: Array, x: Array, Ws: tuple[Array, ...], buffers: Buffers) -> tuple[Array, ...]:
     """The gradients of Ws: each step's dz is added to the rows that it was given.  (24)"""
     dWs = tuple(buffers.empty(f"dWx{j}", W.shape, W.dtype) for j, W in enumerate(Ws))
-    for dW in dWs:
-        dW[:] = 0
     kernels.few_hot_backward(dz.reshape(-1, dz.shape[-1]), x.reshape(-1, len(Ws)), dWs)
     return dWs
 

@@ -155,17 +155,15 @@ def lstm_backward(
 
     dc[T], d_rh[:] = 0, 0  # nothing comes back from beyond the last step: truncated backpropagation through time
     WhT = in_blocks(Wh.T, "WhT", buffers)
-    _steps_backward(dy, WhT, masks, trace.gates, trace.c, trace.tanh_c, dh, dc, dz, d_rh)
-
     dWh, db = buffers.empty("dWh", Wh.shape, Wh.dtype), buffers.empty("db", b.shape, b.dtype)
-    _weights_backward(trace.rh[:T].reshape(T * B, H), dz.reshape(T * B, 4 * H), dWh, db)
+    _steps_backward(dy, WhT, masks, trace.gates, trace.c, trace.tanh_c, trace.rh, dh, dc, dz, d_rh, dWh, db)
     return trace._replace(dz=dz, dh=dh, dc=dc), LSTMWeights(dWh, db)
 
 
 @kernel
 def _steps_backward(
-    dy: Array, WhT: Array, masks: RecurrentMasks, gates: Array, c: Array, tanh_c: Array,
-    dh: Array, dc: Array, dz: Array, d_rh: Array,
+    dy: Array, WhT: Array, masks: RecurrentMasks, gates: Array, c: Array, tanh_c: Array, rh: Array,
+    dh: Array, dc: Array, dz: Array, d_rh: Array, dWh: Array, db: Array,
 ) -> None:  # fmt: skip
     for t in range(len(dy) - 1, -1, -1):
         # dh[t+1] = dy[t] + r * d_rh                                                (11)
@@ -181,10 +179,9 @@ def _steps_backward(
         add_product(dz[t], WhT, d_rh)
     np.multiply(masks.r, d_rh, dh[0])
 
-
-@kernel
-def _weights_backward(rh: Array, dz: Array, dWh: Array, db: Array) -> None:
     # dWh = (r * h[:T]).T @ dz; db = sum of dz over t and b: all steps in one product   (17)
+    T, B, H = dy.shape
+    flat_dz = dz.reshape(T * B, 4 * H)
     dWh[:] = 0
-    add_transposed_product(rh, dz, dWh)
-    kernels.sum_of_rows(dz, db)
+    add_transposed_product(rh[:T].reshape(T * B, H), flat_dz, dWh)
+    kernels.sum_of_rows(flat_dz, db)

@@ -27,7 +27,7 @@ ORDER = {
         music.meter music.statistics music.band tokens.hearing tokens.context music.picture music.sound __main__
     """,
     "lstm_numpy": """
-        speed speed.blas . plain speed.buffers speed.compiled speed.loops kernels speed.products
+        speed . plain speed.buffers speed.compiled speed.loops kernels speed.products
         lstm layers parameters speed.machine speed.ranks speed.workspace model optimizer
         gradcheck gradcheck.numeric gradcheck.checks gradcheck.bugs gradcheck.__main__
         batches baselines evaluation sampling
@@ -47,12 +47,11 @@ ALLOWED = {  # and nothing else; sys.stdlib_module_names is always there
         "numpy",
         "numba",
         "llvmlite",
-        "threadpoolctl",
         "mpi4py",
     },  # llvmlite is the half of numba below Python
     "experiment": {"experiment", "lstm_numpy", "midi_io", "numpy", "matplotlib", "tqdm"},
 }
-HEAVY = {"numpy", "numba", "mido", "matplotlib", "tqdm", "threadpoolctl", "mpi4py"}
+HEAVY = {"numpy", "numba", "mido", "matplotlib", "tqdm", "mpi4py"}
 SOURCES = [
     ROOT / name
     for name in subprocess.run(

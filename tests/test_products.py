@@ -1,4 +1,4 @@
-"""The recurrent product: y += x @ W, whatever the sizes, and the same bits for a row whatever stands beside it."""
+"""The products y += x @ W and y += x.T @ z, whatever the sizes; a row has the same bits whatever stands beside it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 from numba import config
 
 from lstm_numpy.speed.buffers import Buffers
-from lstm_numpy.speed.products import add_product, in_blocks
+from lstm_numpy.speed.products import add_product, add_transposed_product, in_blocks
 
 pytestmark = pytest.mark.math
 
@@ -56,3 +56,14 @@ def test_a_row_has_the_same_bits_whatever_stands_beside_it() -> None:
         alone = np.zeros((1, 100), np.float32)
         add_product(x[n : n + 1], in_blocks(W, "W", Buffers()), alone)
         np.testing.assert_array_equal(alone[0], together[n])
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("shape", [*SHAPES.values(), (300, 21, 70), (520, 8, 64)], ids=str)
+def test_it_is_the_product_of_a_transposed_matrix_added(shape: tuple[int, int, int], dtype: type) -> None:
+    """Also where there are more rows than are taken at a time."""
+    (K, M, N), rng = shape, np.random.default_rng(1)
+    x, z, y = (rng.standard_normal(size).astype(dtype) for size in ((K, M), (K, N), (M, N)))
+    wanted = y + x.astype(np.float64).T @ z
+    add_transposed_product(x, z, y)
+    np.testing.assert_allclose(y, wanted, rtol=0, atol=30 * K * np.finfo(dtype).eps)

@@ -12,7 +12,6 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from lstm_numpy import model, parameters
 from lstm_numpy.gradcheck.numeric import H, Line, beside_kinks, compare, compare_gradient, numeric_gradient
@@ -213,14 +212,13 @@ def full_size_lines(hidden_size: int = 256, vocab_size: int = 500) -> Iterator[L
         params[name][...] = start + moved * direction
         return stack_loss(params, ids, None, masks, targets)
 
-    with threadpool_limits(1, user_api="blas"):  # so few rows are not worth a second thread
-        _, grads, _, _ = model.loss_and_gradients(params, ids, targets, None, masks)
-        for name in reversed(params):
-            direction = np.sign(grads[name]) * np.abs(rng.standard_normal(grads[name].shape))
-            direction /= np.linalg.norm(direction)
-            start, moved, by_hand = params[name].copy(), np.zeros(1), np.vdot(grads[name], direction).reshape(1)
-            yield compare_gradient(f"{name} {grads[name].shape}", by_hand, loss, moved)
-            params[name][...] = start
+    _, grads, _, _ = model.loss_and_gradients(params, ids, targets, None, masks)
+    for name in reversed(params):
+        direction = np.sign(grads[name]) * np.abs(rng.standard_normal(grads[name].shape))
+        direction /= np.linalg.norm(direction)
+        start, moved, by_hand = params[name].copy(), np.zeros(1), np.vdot(grads[name], direction).reshape(1)
+        yield compare_gradient(f"{name} {grads[name].shape}", by_hand, loss, moved)
+        params[name][...] = start
 
 
 CASES = {
