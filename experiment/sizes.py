@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 SIZES: dict[str, float] = {"hidden": 256, "layers": 1, "window": 64, "batch": 32, "dropout": 0.25, "transpose": 2}
-TOKENS_A_MINUTE = 3_000_000  # that two cores learn from, about
+TOKENS_A_MINUTE = 5_000_000  # that two cores learn from, about
 OFTEN, VERY_OFTEN = 15, 40  # times that the train songs are read
 
 
