@@ -33,17 +33,13 @@ def main() -> None:
     args = parser.parse_args()
 
     ours = Contestant("numpy", sys.executable)
-    avx2 = Contestant("numpy", sys.executable, {"OPENBLAS_CORETYPE": "Haswell"})
     peers = installed(["torch", "jax", "keras"], args.python)
     print(f"{CORES} cores; NumPy {ours.version}", *(f"{name} {peer.version}" for name, peer in peers.items()), sep=", ")
     rows = []
     for given in args.sizes:
         H, B, V, T = (*map(int, given.split(",")), 50)[:4]
         request = {"kind": "step", "T": T, "B": B, "H": H, "V": V, "least_seconds": args.seconds}
-        entries: dict[str, tuple[Contestant, dict[str, Any]]] = {
-            "ours": (ours, {**request, "setting": None}),
-            "ours, AVX2": (avx2, {**request, "setting": None}),
-        }
+        entries: dict[str, tuple[Contestant, dict[str, Any]]] = {"ours": (ours, {**request, "setting": None})}
         if "torch" in peers:
             for x in ("embedding", "onehot", *(("bfloat16",) if has_bfloat16() else ())):
                 entries[f"torch, {x}"] = (peers["torch"], {**request, "setting": fastest(peers["torch"], x, request)})
@@ -57,16 +53,12 @@ def main() -> None:
         products = 3 * 2 * T * B * H * (4 * H + V)  # one forward, two backward; an input of ids costs none
         shares = [products * flop / taken for flop, taken in zip(seconds["sgemm"], seconds["ours"], strict=True)]
         row = [f"{H}, {B}, {V}, {T}", f"{1e3 * median(seconds['ours']):.1f}", f"{100 * median(shares):.0f} %"]
-        row.append(f"{1e3 * median(seconds['ours, AVX2']):.1f}")
         for peer in ("torch, embedding", "torch, onehot", "torch, bfloat16", "jax", "keras"):
             if peer in seconds:
-                row.append(
-                    f"{1e3 * median(seconds[peer]):.1f} (**{ratio(seconds[peer], seconds['ours']):.2f}**, "
-                    f"{ratio(seconds[peer], seconds['ours, AVX2']):.2f})"
-                )
+                row.append(f"{1e3 * median(seconds[peer]):.1f} ({ratio(seconds[peer], seconds['ours']):.2f})")
         rows.append(row)
         print("  ".join(row), file=sys.stderr, flush=True)
-    head = ["H, B, V, T", "ours, ms", "of the wall", "with AVX2 kernels"]
+    head = ["H, B, V, T", "ours, ms", "of the wall"]
     print("\n" + table([*head, *(name for name in seconds if name.split(",")[0] in peers)], rows))
 
 
