@@ -113,7 +113,7 @@ def test_features_have_their_names(tmp_path: Path, capsys: pytest.CaptureFixture
     save_checkpoint(tmp_path / "model.npz", params, config, TOKENS, facts(run, context="clock"))
     assert main(["describe", str(tmp_path)]) == 0
     printed = capsys.readouterr().out
-    for name in ("lstm1.Wx1 place", "lstm1.Wx2 bar", "lstm1.Wx4 home", "lstm1.dWx3 phrase"):
+    for name in ("lstm1.Wx1 place", "lstm1.Wx3 bar", "lstm1.Wx5 home", "lstm1.dWx4 phrase"):
         assert f"\n{name} " in printed
     save_checkpoint(tmp_path / "model.npz", params, config, TOKENS)
     assert main(["describe", str(tmp_path)]) == 2

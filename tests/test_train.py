@@ -113,7 +113,7 @@ def test_the_summary_can_be_recounted(finished):
         )
 
     nats, right, spelled, targets = [], 0, 0.0, 0
-    rows = [weights["lstm1.Wx"], *(weights[f"lstm1.Wx{k}"] for k in range(1, 11))]
+    rows = [weights["lstm1.Wx"], *(weights[f"lstm1.Wx{k}"] for k in range(1, 1 + told[0].shape[1]))]
     for song, context, part, costs in zip(songs, told, split, unknown_costs, strict=True):
         if part == 1:
             ones = [song[:-1], *context[:-1].T]
