@@ -46,10 +46,11 @@ from experiment.state import TrainingState
 from experiment.tunes import Composer, Opening, compose, usual_bpm, usual_length
 from lstm_numpy.batches import UNKNOWN
 from lstm_numpy.checkpoint import CheckpointError, load_checkpoint
+from lstm_numpy.dropout import dropout_masks, hold_masks
 from lstm_numpy.files import reading
 from lstm_numpy.model import loss_and_gradients
 from lstm_numpy.optimizer import clip_by_global_norm, cosine
-from lstm_numpy.parameters import ModelConfig, dropout_masks, hold_masks, reset
+from lstm_numpy.parameters import ModelConfig, reset
 from lstm_numpy.speed.machine import useful_threads
 from midi_io.music.instruments import programs_of
 

@@ -44,10 +44,11 @@ from lstm_numpy import (
     init_params,
     training_batches,
 )
+from lstm_numpy.dropout import dropout_masks, hold_masks
 from lstm_numpy.evaluation import Evaluation
 from lstm_numpy.model import loss_and_gradients
 from lstm_numpy.optimizer import cosine
-from lstm_numpy.parameters import dropout_masks, hold_masks, reset
+from lstm_numpy.parameters import reset
 from lstm_numpy.speed.workspace import Workspace
 from midi_io.corpus import in_fair_order
 from midi_io.corpus.files import find_files

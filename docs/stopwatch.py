@@ -16,9 +16,10 @@ from typing import Any
 import numpy as np
 
 from lstm_numpy import kernels, layers, lstm
+from lstm_numpy.dropout import dropout_masks
 from lstm_numpy.model import loss_and_gradients
 from lstm_numpy.optimizer import RMSprop, clip_by_global_norm
-from lstm_numpy.parameters import ModelConfig, dropout_masks, init_params
+from lstm_numpy.parameters import ModelConfig, init_params
 from lstm_numpy.speed import loops, products
 from lstm_numpy.speed.workspace import Workspace
 

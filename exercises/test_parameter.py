@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 
 from lstm_numpy.checkpoint import load_checkpoint, save_checkpoint
+from lstm_numpy.dropout import dropout_masks
 from lstm_numpy.gradcheck.__main__ import table_row
 from lstm_numpy.gradcheck.numeric import compare, numeric_gradient
 from lstm_numpy.model import forward, loss_and_gradients
-from lstm_numpy.parameters import ModelConfig, dropout_masks, init_params
+from lstm_numpy.parameters import ModelConfig, init_params
 from lstm_numpy.plain import sigmoid, softmax
 from lstm_numpy.sampling import Sampling, generate
 

@@ -12,7 +12,8 @@
         lstm.py          one layer over a sequence: equations (1) to (5), forward and backward
         kernels.py       the same equations, number by number
         layers.py        what surrounds it: the input, dropout, the dense layer, the loss
-        parameters.py    the network's cells, its description, its parameters, its state and its dropout masks
+        parameters.py    the network's cells, its description, its parameters and its state
+        dropout.py       its dropout masks
         model.py         the stack of layers: loss_and_gradients
         optimizer.py     clipping and RMSprop
         gradcheck/       is every gradient right?
@@ -33,20 +34,22 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from lstm_numpy.batches import Songs, training_batches
     from lstm_numpy.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
+    from lstm_numpy.dropout import dropout_masks
     from lstm_numpy.evaluation import evaluate
     from lstm_numpy.model import forward, loss_and_gradients
     from lstm_numpy.optimizer import RMSprop, clip_by_global_norm
-    from lstm_numpy.parameters import ModelConfig, dropout_masks, init_params, reset, zero_state
+    from lstm_numpy.parameters import ModelConfig, init_params, reset, zero_state
     from lstm_numpy.sampling import Sampling, generate
     from lstm_numpy.speed.workspace import Workspace
 
 _NAMES = {
     "batches": ("Songs", "training_batches"),
     "checkpoint": ("CheckpointError", "load_checkpoint", "save_checkpoint"),
+    "dropout": ("dropout_masks",),
     "evaluation": ("evaluate",),
     "model": ("forward", "loss_and_gradients"),
     "optimizer": ("RMSprop", "clip_by_global_norm"),
-    "parameters": ("ModelConfig", "dropout_masks", "init_params", "reset", "zero_state"),
+    "parameters": ("ModelConfig", "init_params", "reset", "zero_state"),
     "sampling": ("Sampling", "generate"),
     "speed.workspace": ("Workspace",),
 }

@@ -28,7 +28,7 @@ ORDER = {
     """,
     "lstm_numpy": """
         speed . plain speed.buffers speed.compiled speed.loops kernels speed.products
-        lstm layers parameters speed.machine speed.ranks speed.workspace model optimizer
+        lstm layers parameters speed.machine speed.ranks speed.workspace dropout model optimizer
         gradcheck gradcheck.numeric gradcheck.checks gradcheck.bugs gradcheck.__main__
         batches baselines evaluation sampling
         files checkpoint

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from lstm_numpy import ModelConfig, dropout_masks, forward, init_params, loss_and_gradients
+from lstm_numpy.dropout import hold_masks
 from lstm_numpy.kernels import threshold_mask
 from lstm_numpy.lstm import LSTMState, LSTMWeights, RecurrentMasks, lstm_forward
-from lstm_numpy.parameters import hold_masks
 from lstm_numpy.speed.buffers import Buffers
 from lstm_numpy.speed.workspace import Workspace
 

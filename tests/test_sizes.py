@@ -31,7 +31,7 @@ def test_a_folder_with_minutes_chooses_what_was_not_given(music, tmp_path, monke
     assert line in capsys.readouterr().out
     saved = load_checkpoint(tmp_path / "run" / "last.npz")
     assert (saved.config.hidden_size, saved.config.layers) == (20, 2)
-    assert train.main(["--resume", "--out", "run", "--minutes", "9", "--epochs", "2"]) == 0  # with the sizes that it was begun with
+    assert train.main(["--resume", "--out", "run", "--minutes", "9", "--epochs", "2"]) == 0
 
     assert train.main([*folder[:-1], "other", "--hidden", "8"]) == 0
     assert "for this folder" not in capsys.readouterr().out  # without --minutes nothing is chosen

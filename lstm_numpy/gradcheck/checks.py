@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from lstm_numpy import model, parameters
+from lstm_numpy.dropout import dropout_masks
 from lstm_numpy.gradcheck.numeric import H, Line, beside_kinks, compare, compare_gradient, numeric_gradient
 from lstm_numpy.lstm import RecurrentMasks
 from lstm_numpy.model import Stepper
@@ -64,7 +65,7 @@ def build(case: Case, T: int = T) -> Network:
     state = parameters.zero_state(config, case.B, np.float64)
     if case.carried:
         state = {name: type(arrays)(*rng.normal(0, 0.7, (len(arrays), case.B, H))) for name, arrays in state.items()}
-    masks = parameters.dropout_masks(config, T, case.B, rng, dtype=np.float64)
+    masks = dropout_masks(config, T, case.B, rng, dtype=np.float64)
     if case.free_masks:
         masks |= {f"lstm1.{field}": rng.uniform(0.5, 1.5, (case.B, H)) for field in RecurrentMasks._fields}
     features = [rng.integers(0, size, (T, case.B)) for size in config.context]
@@ -206,7 +207,7 @@ def full_size_lines(hidden_size: int = 256, vocab_size: int = 500) -> Iterator[L
     shapes = parameters.parameter_shapes(config)
     params = {name: rng.normal(0, 1 / math.sqrt(hidden_size), shape) for name, shape in shapes.items()}
     ids, targets = rng.integers(0, vocab_size, (2, T, 2))
-    masks = parameters.dropout_masks(config, T, 2, rng, dtype=np.float64)
+    masks = dropout_masks(config, T, 2, rng, dtype=np.float64)
 
     def loss() -> float:
         params[name][...] = start + moved * direction
