@@ -37,7 +37,7 @@ from midi_io.vocabulary import Vocabulary
 Array = npt.NDArray[Any]
 
 LEAST = 0.25  # of --minutes: for training, however long the rest takes
-PICTURES, TUNES = 12.0, 280  # what the report takes: seconds; songs of the train songs' length
+PICTURES, TUNES = 14.0, 280  # what the report takes: seconds; songs of the train songs' length
 
 
 @dataclass
