@@ -185,7 +185,7 @@ def tunes_beside_songs(
     """
     length = usual_length(songs)
     count = min(TUNES, TOKENS // length)
-    few = count // 4
+    few = count // 3
     train, held_out = (some_of(songs.of(part).songs, length, most) for part, most in (("train", few), ("valid", TUNES)))
     theirs = music_of(composer, train)
     choices = [replace(composer, sampling=replace(composer.sampling, sure=sure)) for sure in SURE]

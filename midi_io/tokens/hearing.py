@@ -10,10 +10,10 @@ to 75.  The tonic is that of statistics.tonic_of, for the notes so far.
 The echo.  A place j < n becomes the source of the echo if the 4 tokens up to j equal the 4 tokens up to n, and j stands
 a whole number of bars before n; it is the latest such place.  While all notes last equally long, a beat or more, as
 in frames, nothing tells the bar, and any whole number of beats will do.  As long as the song and its source agree, the
-source is followed.  Where they part, the echo goes on at the same distance in time, with half its run.  When less than
-4 tokens are left of that, 4 equal tokens are looked for, there or elsewhere.  Within a moment the echo is found again
-where the song leaves tokens out, says others of the same kind, or says more, as one instrument of a band does while the
-others repeat themselves.  A step looks at no more than CANDIDATES places, so a song of n tokens costs O(n).
+source is followed.  Where they part, the echo goes on at the same distance in time, with a run of 0 tokens, until 4
+tokens are equal again, there or elsewhere.  With drums half the run is left: of a band, one differs and the others go
+on.  Within a moment the echo is found again where the song leaves tokens out, says others of the same kind, or says
+more.  A step looks at no more than CANDIDATES places, so a song of n tokens costs O(n).
 """
 
 from __future__ import annotations
@@ -312,7 +312,7 @@ def _go_along(places: Array, song: Any, words: Array, n: int, step: int) -> None
     elif j < n and places[j]["id"] == places[n]["id"] and places[j]["time"] == before:
         song["source"], song["run"] = j, song["run"] + 1
     elif j < n and places[j]["time"] == before:
-        song["run"] //= 2
+        song["run"] = song["run"] // 2 if song["barred"] else 0
         k, limit = j + 1, min(n, j + CANDIDATES)
         while k < limit and places[k]["time"] == before and places[k]["id"] != places[n]["id"]:
             k += 1
@@ -327,7 +327,7 @@ def _go_along(places: Array, song: Any, words: Array, n: int, step: int) -> None
         while song["source"] + 1 < n and places[song["source"]]["time"] < before and looked < CANDIDATES:
             song["source"] += 1
             looked += 1
-        song["run"] //= 2
+        song["run"] = song["run"] // 2 if song["barred"] else 0
         song["looked"] += looked
 
 
