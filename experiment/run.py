@@ -37,7 +37,7 @@ from midi_io.vocabulary import Vocabulary
 Array = npt.NDArray[Any]
 
 LEAST = 0.25  # of --minutes: for training, however long the rest takes
-PICTURES, TUNES = 14.0, 280  # what the report takes: seconds; songs of the train songs' length
+PICTURES, TUNES = 18.0, 280  # what the report takes: seconds; songs of the train songs' length
 
 
 @dataclass
@@ -105,7 +105,7 @@ class Run:
     def report_work(self) -> float:
         """The report, in tokens of training that take as long: scoring, and tunes and page in one thread."""
         valid, test = (self.songs.of(name).songs.targets for name in ("valid", "test"))
-        of_a_tune = min(self.train_songs.targets / len(self.train_songs), LENGTH / 2)
+        of_a_tune = min(self.train_songs.targets / len(self.train_songs), LENGTH)
         return float(2 * valid + test + TUNES * self.settings["threads"] * of_a_tune)
 
     def set_aside(self, log: Log) -> None:

@@ -170,8 +170,8 @@ def usual_bpm(songs: RunSongs | None) -> float:
 
 
 def usual_length(songs: RunSongs | None) -> int:
-    """Tokens, after which a tune that has not ended by itself is cut: two usual train songs, from LENGTH to MOST."""
-    usual = 2 * np.median(np.diff(songs.of("train").songs.offsets)) if songs else 0
+    """Tokens, after which a tune that has not ended by itself is cut: a usual train song, from LENGTH to MOST."""
+    usual = np.median(np.diff(songs.of("train").songs.offsets)) if songs else 0
     return int(np.clip(usual, LENGTH, MOST))
 
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from midi_io.music.meter import PATTERNS
-from midi_io.notes import Note
+from midi_io.notes import Note, pitch_name
 from midi_io.tokens import encode, hearing
 from midi_io.tokens.context import KINDS, Context
 from midi_io.tokens.hearing import AGO, CANDIDATES, RUNS, SHORTEST
@@ -345,3 +345,24 @@ def test_a_song_ends_over_its_tonic() -> None:
     may_end = [bool(walk(int(i))[1]) for i in ids]
     assert may_end[-1]
     assert not may_end[known.tokens_of(ids).index("B4")]
+
+
+def test_a_tune_of_so_many_bars_does_not_pile_up_notes_at_its_end() -> None:
+    """Whoever always wants the next note above gets eight of them in the last moment, and then the end."""
+    tokens = (*SPECIALS, *(pitch_name(pitch) for pitch in range(40, 90)), "+1", ":1")
+    known = Vocabulary(tokens, "note")
+    along = Context(known).endings(Grammar(known).walk, 1)()
+    end, step, struck = tokens.index("<end>"), tokens.index("+1"), 0
+    along(tokens.index("<start>"))
+    for _ in range(3):
+        along(tokens.index("C4"))
+        along(step)
+    token = 3
+    while True:
+        mask = along(token)
+        struck += 1
+        if not mask[token + 1]:
+            break
+        token += 1
+    assert np.flatnonzero(mask).tolist() == [end]
+    assert struck == 8
