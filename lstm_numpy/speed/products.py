@@ -75,7 +75,8 @@ def _adder(rows: int, blocks: int) -> Callable[[Array, Array, Array], None]:
 
     def add(x: Array, W: Array, y: Array) -> None:
         """What the machine code does: this is for a debugger."""
-        y += np.hstack([x @ block for block in W])
+        for row, sums in zip(x, y, strict=True):  # one by one: then their bits do not depend on how many there are
+            sums += np.hstack([row @ block for block in W])
 
     @intrinsic
     def machine_code(context: Any, x: Any, W: Any, y: Any) -> Any:
