@@ -3,9 +3,13 @@
 An LSTM forgets.  So each step of a network is told, beside its token, a few integers that follow from the ids alone:
 
     clock    place     the place in the bar, in sixteenths, of each meter that is known (4/4, 3/4, 6/8, 9/8)
+             within    the place in the beat, exactly: in the smallest steps that sixteenths and the grid share
              bar       the bar's number in its phrase of eight bars, 0..7; an upbeat is the bar before the first
              phrase    how many phrases have gone by
              home      the token of the lowest note so far that is the tonic; 0 where there is none
+             top, low  the highest and the lowest line of the instrument that plays: the token that leads each, before
+                       this moment.  A note that is held leads until a higher (lower) one begins.  0: there is none.
+                       A chord token counts as its lowest note
     echo     echo      the token that followed an earlier passage which equals the last tokens; 0 where there is none
              run       how many tokens are equal, in classes (RUNS); 0 where there is no echo
              ago       how many bars ago the passage was, in classes (AGO); 0 where there is no echo

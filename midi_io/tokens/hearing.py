@@ -58,7 +58,7 @@ WORD = np.dtype(
         ("classes", "f8", (12,)),  # how many of its notes are a C, a C#, ...
     ]
 )
-# What leads a line: a note, and the highest (or lowest) one that was struck since, which may take its place.
+# A line: the note that leads it, and the highest (or lowest) note of the newest moment, which may take its place.
 LINE = np.dtype([(name, "i8") for name in ("pitch", "token", "until", "new_pitch", "new_token", "new_until", "when")])
 PLACE = np.dtype([("id", "i4"), ("before", "i4"), ("time", "i8")])  # before: the place of the same bucket before this
 SONG = np.dtype(
