@@ -53,11 +53,10 @@ def _copy_into_blocks(W: Array, blocks: Array) -> None:
         right = min(left + columns, N)
         if right - left < columns:
             blocks[b] = 0
-        for k in range(0, K, 16):  # so many at a time: W may be a transposed matrix, whose columns lie in cache lines
-            rows, to = W[k : k + 16, left:right], blocks[b, k : k + 16, left - first :]
-            for j in range(rows.shape[1]):
-                for n in range(rows.shape[0]):
-                    to[n, j] = rows[n, j]
+        for k in range(K):
+            row, to = W[k, left:right], blocks[b, k, left - first :]
+            for j in range(len(row)):
+                to[j] = row[j]
 
 
 @kernel
