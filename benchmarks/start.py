@@ -21,7 +21,7 @@ from pathlib import Path
 from statistics import median
 
 ROOT = Path(__file__).resolve().parents[1]
-PARTS = ("train.py", "generate.py", "lstm_numpy", "midi_io", "songs")
+PARTS = ("train.py", "generate.py", "experiment", "lstm_numpy", "midi_io", "songs")
 
 
 def main() -> None:
@@ -88,7 +88,7 @@ def read_only_copy(tree: Path) -> Path:
             shutil.copytree(ROOT / part, tree / part, ignore=shutil.ignore_patterns("__pycache__"))
         else:
             shutil.copy(ROOT / part, tree / part)
-    for package in ("lstm_numpy", "midi_io"):
+    for package in ("experiment", "lstm_numpy", "midi_io"):
         (tree / package / "__pycache__").touch()  # a file, where a folder would be: even root cannot write into it
     return tree
 
