@@ -65,26 +65,27 @@ def _first_column(b: int, columns: int, N: int) -> int:
     return max(min(b * columns, N - columns), 0)
 
 
-def _adder(rows: int, blocks: int) -> Callable[[Array, Array, Array], None]:
-    """y += x @ W, for x (rows, K), W (blocks, K, columns) and y (rows, blocks * columns).
+def _adder(rows: int, blocks: int) -> Callable[[Array, int, Array, int, Array, int, int], None]:
+    """A tile of y += x @ W: `rows` rows, from x[n] and y[m] on, and `blocks` blocks, from W[b] and y[:, first] on.
 
-    The machine code loads y into registers, adds x[n, k] * W[:, k] for each k, and stores y.  (Compiled from a loop in
-    Python, every sum would go to memory and back for each k.)
+    The machine code loads the tile of y into registers, adds x[n, k] * W[b, k] for each k, and stores it.  (Compiled
+    from a loop in Python, every sum would go to memory and back for each k.)
     """
 
-    def add(x: Array, W: Array, y: Array) -> None:
+    def add(x: Array, n: int, W: Array, b: int, y: Array, m: int, first: int) -> None:
         """What the machine code does: this is for a debugger."""
-        for row, sums in zip(x, y, strict=True):  # one by one: then their bits do not depend on how many there are
-            sums += np.hstack([row @ block for block in W])
+        for row in range(rows):  # one by one: then their bits do not depend on how many there are
+            sums = np.hstack([x[n + row] @ W[b + block] for block in range(blocks)])
+            y[m + row, first : first + len(sums)] += sums
 
     @intrinsic
-    def machine_code(context: Any, x: Any, W: Any, y: Any) -> Any:
+    def machine_code(context: Any, x: Any, n: Any, W: Any, b: Any, y: Any, m: Any, first: Any) -> Any:
         def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            x, W, y = (
-                context.make_array(kind)(context, builder, argument)
-                for kind, argument in zip(signature.args, arguments, strict=True)
+            (x, W, y), (n, b, m, first) = (
+                [context.make_array(signature.args[k])(context, builder, arguments[k]) for k in (0, 2, 4)],
+                [arguments[k] for k in (1, 3, 5, 6)],
             )
-            number = context.get_data_type(signature.args[2].dtype)
+            number = context.get_data_type(signature.args[4].dtype)
             size = context.get_abi_sizeof(number)
             count = _REGISTER // size
             register, place = ir.VectorType(number, count), ir.IntType(64)
@@ -99,34 +100,37 @@ def _adder(rows: int, blocks: int) -> Callable[[Array, Array, Array], None]:
                 start = builder.bitcast(array.data, ir.IntType(8).as_pointer())
                 return builder.bitcast(builder.gep(start, [reduce(builder.add, steps)]), kind.as_pointer())
 
-            columns = [(block, place(j * count)) for block in range(blocks) for j in range(_REGISTERS)]
+            def plus(number: Any, more: int) -> Any:
+                return builder.add(number, place(more))
+
+            columns = [(plus(b, block), place(j * count)) for block in range(blocks) for j in range(_REGISTERS)]
             targets = [
-                address(y, register, place(n), place((block * _REGISTERS + j) * count))
-                for n in range(rows) for block in range(blocks) for j in range(_REGISTERS)
+                address(y, register, plus(m, row), plus(first, j * count))
+                for row in range(rows) for j in range(blocks * _REGISTERS)
             ]  # fmt: skip
             sums = [tools.alloca_once(builder, register) for _ in targets]
             for target, total in zip(targets, sums, strict=True):
                 builder.store(builder.load(target, align=size), total)
             with tools.for_range(builder, builder.extract_value(x.shape, 1)) as loop:
                 weights = [
-                    builder.load(address(W, register, place(block), loop.index, column), align=size)
+                    builder.load(address(W, register, block, loop.index, column), align=size)
                     for block, column in columns
                 ]
-                for n in range(rows):
-                    one = builder.load(address(x, number, place(n), loop.index))
+                for row in range(rows):
+                    one = builder.load(address(x, number, plus(n, row), loop.index))
                     first = builder.insert_element(ir.Constant(register, ir.Undefined), one, ir.IntType(32)(0))
                     factor = builder.shuffle_vector(first, first, everywhere)
-                    for weight, total in zip(weights, sums[n * len(weights) :], strict=False):
+                    for weight, total in zip(weights, sums[row * len(weights) :], strict=False):
                         builder.store(builder.call(multiply_add, [factor, weight, builder.load(total)]), total)
             for target, total in zip(targets, sums, strict=True):
                 builder.store(builder.load(total), target, align=size)
             return context.get_dummy_value()
 
-        return types.void(x, W, y), build
+        return types.void(x, types.int64, W, types.int64, y, types.int64, types.int64), build
 
     @overload(add, strict=False)
-    def compiled(x: Any, W: Any, y: Any) -> Any:
-        return lambda x, W, y: machine_code(x, W, y)  # type: ignore[call-arg]
+    def compiled(x: Any, n: Any, W: Any, b: Any, y: Any, m: Any, first: Any) -> Any:
+        return lambda x, n, W, b, y, m, first: machine_code(x, n, W, b, y, m, first)  # type: ignore[call-arg]
 
     return add
 
@@ -150,13 +154,12 @@ def add_product(x: Array, W: Array, y: Array) -> None:
     for b in range(count):
         first = _first_column(b, columns, N)
         for n in range(0, tiled, _ROWS):
-            _add_tile(x[n : n + _ROWS], W[b : b + 1], y[n : n + _ROWS, first : first + columns])
+            _add_tile(x, n, W, b, y, n, first)
     for n in range(tiled, B):
         for b in range(0, whole, _WIDE):
-            _add_row(x[n : n + 1], W[b : b + _WIDE], y[n : n + 1, b * columns : (b + _WIDE) * columns])
+            _add_row(x, n, W, b, y, n, b * columns)
         for b in range(whole, count):
-            first = _first_column(b, columns, N)
-            _add_piece(x[n : n + 1], W[b : b + 1], y[n : n + 1, first : first + columns])
+            _add_piece(x, n, W, b, y, n, _first_column(b, columns, N))
 
 
 @kernel
@@ -181,17 +184,16 @@ def add_transposed_product(x: Array, z: Array, y: Array) -> None:
                 for j in range(_ROWS):
                     x_tiles[n, k, j] = x[start + k, n * _ROWS + j]
         for b in range(0, count, _WIDE):
-            some = min(_WIDE, count - b)
+            some, shown = min(_WIDE, count - b), blocks[:, :rows]
             for k in range(rows):
                 for i in range(some):
                     first = _first_column(b + i, columns, N)
                     for j in range(columns):
-                        blocks[i, k, j] = z[start + k, first + j]
+                        shown[i, k, j] = z[start + k, first + j]
             for i in range(some):
                 first = _first_column(b + i, columns, N)
-                right, block = first + columns, blocks[i : i + 1, :rows]
-                block[0, :, : (b + i) * columns - first] = 0  # these columns stand in the block before
+                shown[i, :, : (b + i) * columns - first] = 0  # these columns stand in the block before
                 for n in range(tiles):
-                    _add_tile(x_tiles[n, :rows].T, block, y[n * _ROWS : (n + 1) * _ROWS, first:right])
+                    _add_tile(x_tiles[n, :rows].T, 0, shown, i, y, n * _ROWS, first)
                 for n in range(tiles * _ROWS, M):
-                    _add_piece(x[start : start + rows, n : n + 1].T, block, y[n : n + 1, first:right])
+                    _add_piece(x[start : start + rows].T, n, shown, i, y, n, first)
