@@ -29,7 +29,7 @@ tools: Any = cgutils  # numba has no type hints for it
 _REGISTER = 64  # bytes: of AVX-512.  Where registers are smaller, the compiler takes several for one.
 _REGISTERS = 2  # side by side: the columns of a tile
 _ROWS = 8 if binding.get_host_cpu_features().get("avx512f") else 2  # of a tile: 16 sums fill half of all registers
-_DEPTH = 256  # time steps at a time in a sum over all of them, so that what a tile reads stays in the first cache
+_DEPTH = 512  # rows at a time in a sum over all time steps: what a tile reads stays in the second cache
 _WIDE = 4  # blocks at a time where x has one row: with fewer sums, each addition would wait for the one before
 
 
@@ -46,17 +46,21 @@ def in_blocks(W: Array, name: str, buffers: Buffers) -> Array:
 
 @kernel
 def _copy_into_blocks(W: Array, blocks: Array) -> None:
-    K, N = W.shape
-    columns = blocks.shape[2]
     for b in range(len(blocks)):
-        left, first = b * columns, _first_column(b, columns, N)
-        right = min(left + columns, N)
-        if right - left < columns:
-            blocks[b] = 0
-        for k in range(K):
-            row, to = W[k, left:right], blocks[b, k, left - first :]
-            for j in range(len(row)):
-                to[j] = row[j]
+        _copy_block(W, b, blocks[b])
+
+
+@kernel
+def _copy_block(W: Array, b: int, block: Array) -> None:
+    """The first K rows of block (..., columns) become block b of W (K, N), as in_blocks lays it out."""
+    (K, N), columns = W.shape, block.shape[1]
+    left, first = b * columns, _first_column(b, columns, N)
+    if left + columns > N:
+        block[:] = 0
+    for k in range(K):
+        row, to = W[k, left : left + columns], block[k, left - first :]
+        for j in range(len(row)):
+            to[j] = row[j]
 
 
 @kernel
@@ -75,7 +79,7 @@ def _adder(rows: int, blocks: int) -> Callable[[Array, int, Array, int, Array, i
     def add(x: Array, n: int, W: Array, b: int, y: Array, m: int, first: int) -> None:
         """What the machine code does: this is for a debugger."""
         for row in range(rows):  # one by one: then their bits do not depend on how many there are
-            sums = np.hstack([x[n + row] @ W[b + block] for block in range(blocks)])
+            sums = np.hstack([x[n + row] @ W[b + block, : x.shape[1]] for block in range(blocks)])
             y[m + row, first : first + len(sums)] += sums
 
     @intrinsic
@@ -166,7 +170,8 @@ def add_product(x: Array, W: Array, y: Array) -> None:
 def add_transposed_product(x: Array, z: Array, y: Array) -> None:
     """y += x.T @ z, for x (K, M), z (K, N) and y (M, N): the gradient of a matrix, where K is all steps of all songs.
 
-    Some rows of both at a time are copied: x into tiles, and z into blocks, a few at a time.
+    Some rows at a time, x is copied into tiles, and one block of z after the other, so that what is read again and
+    again lies side by side.
     """
     (K, M), N, columns = x.shape, z.shape[1], _REGISTERS * _REGISTER // y.itemsize
     if columns > N:
@@ -175,25 +180,19 @@ def add_transposed_product(x: Array, z: Array, y: Array) -> None:
         add_transposed_product(x, wide_z, wide_y)
         y += wide_y[:, :N]
         return
-    tiles, count, depth = M // _ROWS, -(-N // columns), min(K, _DEPTH)
-    x_tiles, blocks = np.empty((tiles, depth, _ROWS), y.dtype), np.empty((_WIDE, depth, columns), y.dtype)
+    depth = min(K, _DEPTH)
+    tiles, blocks = np.empty((M // _ROWS, depth, _ROWS), y.dtype), np.empty((1, depth, columns), y.dtype)
     for start in range(0, K, depth):
-        rows = min(depth, K - start)
-        for n in range(tiles):
+        x_rows, z_rows = x[start : start + depth], z[start : start + depth]
+        rows = len(x_rows)
+        for n in range(len(tiles)):
             for k in range(rows):
                 for j in range(_ROWS):
-                    x_tiles[n, k, j] = x[start + k, n * _ROWS + j]
-        for b in range(0, count, _WIDE):
-            some, shown = min(_WIDE, count - b), blocks[:, :rows]
-            for k in range(rows):
-                for i in range(some):
-                    first = _first_column(b + i, columns, N)
-                    for j in range(columns):
-                        shown[i, k, j] = z[start + k, first + j]
-            for i in range(some):
-                first = _first_column(b + i, columns, N)
-                shown[i, :, : (b + i) * columns - first] = 0  # these columns stand in the block before
-                for n in range(tiles):
-                    _add_tile(x_tiles[n, :rows].T, 0, shown, i, y, n * _ROWS, first)
-                for n in range(tiles * _ROWS, M):
-                    _add_piece(x[start : start + rows].T, n, shown, i, y, n, first)
+                    tiles[n, k, j] = x_rows[k, n * _ROWS + j]
+        for b in range(-(-N // columns)):
+            first = _first_column(b, columns, N)
+            _copy_block(z_rows, b, blocks[0])
+            for n in range(len(tiles)):
+                _add_tile(tiles[n, :rows].T, 0, blocks, 0, y, n * _ROWS, first)
+            for n in range(len(tiles) * _ROWS, M):
+                _add_piece(x_rows.T, n, blocks, 0, y, n, first)
