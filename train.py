@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Learn music from a folder of MIDI files: read the songs, train the LSTM, keep its figures, and write a tune.
 
-python train.py                             # the embedded tunes, about two minutes on two cores
+python train.py                             # the embedded tunes, about a minute on two cores
 python train.py --midi ~/my/midi --out runs/mine
 python train.py --resume --out runs/mine    # go on where it stopped
 """

@@ -31,8 +31,8 @@ CHANGES = (
     "--hidden 128",
     "--hidden 512",
     "--layers 2",
-    "--lr 2e-3",
-    "--lr 8e-3",
+    "--lr 4e-3",
+    "--lr 1.6e-2",
     "--tokens chord --window 50",
 )
 

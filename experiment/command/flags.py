@@ -17,7 +17,7 @@ PAPER = {  # "Music Generation Using LSTM Model" (Wanjari et al.); H is not in t
     "recurrent_dropout": "rnndrop", "window": 50, "predict": "next", "lr": 1e-4, "anneal": "none", "context": "none",
     "transpose": 0, "velocities": 127, "snap": False, "families": False,
 }  # fmt: skip
-EPOCHS, PATIENCE, NO_END = 30, 10, 10**9
+EPOCHS, PATIENCE, NO_END = 16, 10, 10**9
 ENDS = ("epochs", "patience")  # of a run, without --minutes
 MAY_CHANGE = (*ENDS, "minutes")  # flags that may differ with --resume
 
@@ -66,7 +66,7 @@ def flags(description: str | None = None) -> Parser:
     add("--window", type=whole(1, 2**16), default=64, metavar="T", help=f"time steps from one update to the next {is_set}")
     add("--batch", type=whole(1, 2**16), default=32, metavar="B", help=f"songs read side by side {is_set}")
     add("--predict", choices=["every", "next"], default="every", help=f"score every token; or only the one after each window, from a zero state, a window beginning at every token, as the paper does {is_set}")
-    add("--lr", type=above_zero, default=4e-3, metavar="X", help=f"RMSprop's learning rate {is_set}")
+    add("--lr", type=above_zero, default=8e-3, metavar="X", help=f"RMSprop's learning rate {is_set}")
     add("--anneal", choices=["cosine", "plateau", "none"], default="cosine", help=f"lower the learning rate over the run, or halve it when the valid loss has not fallen for 2 epochs {is_set}")
     add("--clip", type=above_zero, default=5.0, metavar="X", help=f"the largest norm that a gradient may have {is_set}")
     add("--patience", type=whole(1), metavar="N", help="stop when the valid loss has not fallen for N epochs (default: 10; with --minutes: no such end)")
