@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from tqdm import tqdm
 
-from experiment.folder import RunFolder
+from experiment.folder import RunError, RunFolder
 from experiment.history import EPOCH_COLUMNS, CsvLog, load_spread, save_spread, step_columns, with_epoch
 from experiment.state import Progress
 from lstm_numpy.evaluation import Evaluation
@@ -34,7 +34,12 @@ class Log:
         self.folder, self.progress = folder, progress
         self.history = CsvLog(folder.history, columns, progress.step)
         self.epochs = CsvLog(folder.epochs, EPOCH_COLUMNS, progress.epoch)
-        self.spread = load_spread(folder.distributions, progress.epoch) if progress.step else with_epoch({}, 0, params)
+        self.spread = with_epoch({}, 0, params)
+        if progress.step:
+            before = load_spread(folder.distributions, progress.epoch)
+            if before and before.keys() != self.spread.keys():
+                raise RunError(f"{folder.distributions}: is of another network; remove it to go on")
+            self.spread = before
         self.started = time.monotonic()
         self.begun = self.started - progress.seconds
         self.first: tuple[float, int] | None = None  # the seconds and tokens of the first step here, which compiles

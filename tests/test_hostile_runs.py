@@ -95,6 +95,12 @@ def test_a_model_of_another_network_is_refused(folder, capsys):
     assert "another network than last.npz" in refused(capsys, folder, "model.npz")
 
 
+def test_distributions_of_another_network_are_refused(folder, capsys):
+    arrays = read_arrays(folder / "distributions.npz")
+    np.savez(folder / "distributions.npz", **{name: rows for name, rows in arrays.items() if name != "dense.W"})
+    assert "another network" in refused(capsys, folder, "distributions.npz")
+
+
 def test_a_training_state_that_cannot_be_is_refused(folder, capsys):
     params, config, vocabulary, whole = load_checkpoint(folder / "last.npz")
     changed = [{name: value for name, value in whole.items() if name != lost} for lost in whole if lost != "argv"]

@@ -25,10 +25,8 @@ def test_a_folder_with_minutes_chooses_what_was_not_given(music, tmp_path, monke
     monkeypatch.setattr("train.sizes_for", lambda tokens, minutes: {**SIZES, "hidden": 20, "layers": 2, "batch": 3})
     folder = ["--midi", str(music), "--tokens", "chord", "--epochs", "2", "--batch", "4", "--out", "run"]
     assert train.main([*folder, "--minutes", "1e-6"]) == 0
-    line = (
-        "for this folder and these minutes: --hidden 20 --layers 2 --window 64 --batch 4 --dropout 0.25 --transpose 2\n"
-    )
-    assert line in capsys.readouterr().out
+    chosen = "--hidden 20 --layers 2 --window 64 --batch 4 --dropout 0.25 --transpose 2 --lr 0.008\n"
+    assert f"for this folder and these minutes: {chosen}" in capsys.readouterr().out
     saved = load_checkpoint(tmp_path / "run" / "last.npz")
     assert (saved.config.hidden_size, saved.config.layers) == (20, 2)
     assert train.main(["--resume", "--out", "run", "--minutes", "9", "--epochs", "2"]) == 0
