@@ -25,7 +25,7 @@ def flags() -> Parser:
     add("--force", action="store_true", help="write over files that this program did not write")
     add("--out", type=some_text, metavar="FILE.mid", help="default: RUN/tune.mid; with --count, tune-1.mid, tune-2.mid, ...")
     add("--count", type=whole(1, 10_000), default=1, metavar="N", help=f"tunes to write {is_set}")
-    add("--length", type=whole(1, 10**6), metavar="N", help="a tune that has not ended by itself ends after N new tokens (default: 3000, or more where songs are long)")
+    add("--length", type=whole(1, 10**6), metavar="N", help="a tune that has not ended by itself after N new tokens ends where it next can, or is cut after N/4 more (default: 3000, or more where songs are long)")
     add("--bars", type=whole(1, 10_000), metavar="N", help="end after N bars, an upbeat not counted")
     add("--seed", type=whole(0), default=1, metavar="N", help=f"the same seed writes the same file {is_set}")
 

@@ -194,7 +194,8 @@ def tunes_beside_songs(
 
         def write(composer: Composer, count: int) -> list[Tune]:
             rng = np.random.default_rng(seed)
-            return composer.write(np.array([START]), rng, count, length=length, told=shown.update)
+            tunes = composer.write(np.array([START]), rng, count, length=length, told=shown.update)
+            return [tune if tune.ended else tune._replace(ids=tune.ids[: length + 1]) for tune in tunes]
 
         apart = [unlike(compare(music_of(one, [tune.ids for tune in write(one, few)]), theirs)) for one in choices]
         composer = choices[int(np.argmin(apart))]
@@ -243,7 +244,7 @@ def copy_report(composer: Composer, songs: RunSongs, tunes: Sequence[Tune], open
 
 
 def _written(tunes: Sequence[Tune], opening: int) -> list[Array]:
-    return [tune.ids[opening:-1] if tune.ended else tune.ids[opening:] for tune in tunes]
+    return [tune.ids[opening : len(tune.ids) - (tune.ids[-1] == END)] for tune in tunes]
 
 
 def _copies(found: Sequence[CopyReport]) -> str:

@@ -37,7 +37,8 @@ from midi_io.writer import write_song
 
 PRIME_TOKENS = 50  # from a random place: the paper's window
 MARK = "written by lstm-numpy"  # in every tune: it tells our files from the user's
-LENGTH, MOST = 3000, 10_000  # tokens, after which a tune that has not ended by itself is cut: see usual_length
+LENGTH, MOST = 3000, 10_000  # tokens, after which a tune that has not ended by itself is ended: see usual_length
+ROOM = 4  # so long a part of them more, at most, until it can end
 SAMPLING = Sampling(temperature=0.85, top_p=0.97, sure=0.8, repeats=2)  # where a run has not chosen
 
 
@@ -102,8 +103,9 @@ class Composer:
         bars: int | None = None,
         told: Callable[[int], object] = lambda written: None,
     ) -> list[Tune]:
-        """`count` tunes that begin with the ids of prime, each of at most `length` tokens more, or of `bars` bars.
+        """`count` tunes that begin with the ids of prime, each until it ends by itself, or of `bars` bars.
 
+        One that has `length` tokens more ends where it next may, and is cut where that is too far.
         told(1) is called each time that SIDE_BY_SIDE of them are written.
         Raises RunError where the sampling makes no sense, or the network's output is not finite.
         """
@@ -119,13 +121,14 @@ class Composer:
     ) -> list[Tune]:
         options: dict[str, Any] = {
             "end": END, "banned": (START, UNKNOWN), "sampling": sampling,
-            "walk": self.context.endings(Grammar(self.vocabulary).walk, bars),
+            "walk": self.context.endings(Grammar(self.vocabulary).walk, bars, len(prime) + length),
             "context": self.context.begin if self.context.sizes else None,
         }  # fmt: skip
         try:
-            return generate(self.params, prime, length, rng, count, **options)
+            tunes = generate(self.params, prime, length + length // ROOM, rng, count, **options)
         except ValueError as error:
             raise RunError(str(error)) from None
+        return [tune._replace(ended=tune.ended and len(tune.ids) <= len(prime) + length) for tune in tunes]
 
 
 @dataclass(frozen=True)
@@ -170,7 +173,7 @@ def usual_bpm(songs: RunSongs | None) -> float:
 
 
 def usual_length(songs: RunSongs | None) -> int:
-    """Tokens, after which a tune that has not ended by itself is cut: a usual train song, from LENGTH to MOST."""
+    """Tokens, after which a tune that has not ended by itself is ended: a usual train song, from LENGTH to MOST."""
     usual = np.median(np.diff(songs.of("train").songs.offsets)) if songs else 0
     return int(np.clip(usual, LENGTH, MOST))
 
@@ -202,9 +205,9 @@ def compose(
         notes, meter = (notes, opening.meter) if opening.meter else on_bars(notes)
         songs.append(Song(notes, path.stem, bpm, meter))
         write_song(songs[-1], path, melody_apart=True, comment=MARK)
+        end = "ended by itself" if tune.ended else f"{'ended' if tune.ids[-1] == END else 'cut'} after --length"
         print(
-            f"{one_line(str(path))}: {len(tune.ids)} tokens, {beats:g} beats, "
-            f"{'ended by itself' if tune.ended else 'cut at --length'}; "
+            f"{one_line(str(path))}: {len(tune.ids)} tokens, {beats:g} beats, {end}; "
             f"entropy {tune.entropy:.2f} nats, longest loop {tune.longest_loop} tokens"
         )
         for line in out_of_range(notes) if program is not None else []:

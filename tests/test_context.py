@@ -347,6 +347,21 @@ def test_a_song_ends_over_its_tonic() -> None:
     assert not may_end[known.tokens_of(ids).index("B4")]
 
 
+def test_after_a_number_of_tokens_a_song_ends_where_it_next_may() -> None:
+    notes = [Note(pitch, float(k), 1.0) for k, pitch in enumerate([60, 64, 67, 60] * 6)]
+    known = Vocabulary.build(dict.fromkeys(encode(notes), 1))
+    ids = known.ids(["<start>", *encode(notes)]).tolist()
+    whenever, late = (Context(known).endings(Grammar(known).walk, None, tokens)() for tokens in (None, len(ids) // 2))
+    for heard, token in enumerate(ids, start=1):
+        may, must = whenever(token), late(token)
+        if may[1] and heard > len(ids) // 2:
+            assert np.flatnonzero(must).tolist() == [1]
+            break
+        np.testing.assert_array_equal(may, must)
+    else:
+        raise AssertionError("it never ends")
+
+
 def test_a_tune_of_so_many_bars_does_not_pile_up_notes_at_its_end() -> None:
     """Whoever always wants the next note above gets eight of them in the last moment, and then the end."""
     tokens = (*SPECIALS, *(pitch_name(pitch) for pitch in range(40, 90)), "+1", ":1")

@@ -95,30 +95,32 @@ class Context:
 
         return step
 
-    def endings(self, walk: Walk, bars: int | None = None) -> Walk:
+    def endings(self, walk: Walk, bars: int | None = None, tokens: int | None = None) -> Walk:
         """A walk (see Grammar.walk) on which a song ends over its tonic, and after a number of bars where one is given.
 
         The end may follow where the bass that sounds is the tonic of the notes so far.  With `bars`, time does not go
         beyond so many bars, and the end follows only where the last of them is full, or full without the upbeat, which
         is no bar itself.  There the end may follow over any bass, and after CROWD tokens of this last moment it does.
-        Where nothing else could follow, the end may.  Raises ValueError for less than one bar.
+        Where nothing else could follow, the end may.  After a number of `tokens`, a song ends where it next may.
+        Raises ValueError for less than one bar.
         """
         if bars is not None and bars < 1:
             raise ValueError(f"a song has one bar or more, not {bars}")
         advance, silent = self._words["advance"], self._words["notes"] == 0
 
         def begin() -> Callable[[int], Array]:
-            allowed, songs, crowd = walk(), self._blank(1, 1)[2], 0
+            allowed, songs, crowd, heard = walk(), self._blank(1, 1)[2], 0, 0
 
             def ending(token: int) -> Array:
-                nonlocal crowd
-                mask, crowd = allowed(token), 0 if advance[token] else crowd + 1
+                nonlocal crowd, heard
+                mask, crowd, heard = allowed(token), 0 if advance[token] else crowd + 1, heard + 1
                 hearing.hear(songs, self._words, token, self._unit)
                 at_home, full, left = hearing.cadence(songs, self._unit, bars or 0)
                 narrowed = mask & (advance <= left - silent) if bars else mask.copy()
                 over = bars is not None and not (narrowed & (advance > 0)).any()
                 narrowed[self._end] &= full and (at_home or over)
-                if over and crowd >= CROWD and mask[self._end]:
+                late = tokens is not None and heard > tokens and narrowed[self._end]
+                if late or (over and crowd >= CROWD and mask[self._end]):
                     narrowed[:] = False
                 if not narrowed.any():
                     narrowed[self._end] = mask[self._end]
