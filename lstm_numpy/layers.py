@@ -93,7 +93,8 @@ def dense_forward(y: Array, W: Array, b: Array, logits: Array) -> None:
 @kernel
 def _dense_forward(y: Array, W: Array, b: Array, logits: Array) -> None:
     for n in range(len(logits)):
-        logits[n] = b
+        for v in range(len(b)):
+            logits[n, v] = b[v]
     add_product(y, W, logits)
 
 

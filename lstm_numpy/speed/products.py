@@ -143,6 +143,14 @@ _add_tile, _add_row, _add_piece = _adder(_ROWS, 1), _adder(1, _WIDE), _adder(1, 
 
 
 @kernel
+def _add(x: Array, y: Array) -> None:
+    """y += x, as far as the narrower of the two goes."""
+    for n in range(len(y)):
+        for k in range(min(x.shape[1], y.shape[1])):
+            y[n, k] += x[n, k]
+
+
+@kernel
 def add_product(x: Array, W: Array, y: Array) -> None:
     """y += x @ W, for x (B, K) and y (B, N), and W as in_blocks lays it out.
 
@@ -152,7 +160,7 @@ def add_product(x: Array, W: Array, y: Array) -> None:
     if columns > N:
         wide = np.zeros((B, columns), y.dtype)
         add_product(x, W, wide)
-        y += wide[:, :N]
+        _add(wide, y)
         return
     tiled, whole = B - B % _ROWS, N // columns // _WIDE * _WIDE
     for b in range(count):
@@ -176,9 +184,9 @@ def add_transposed_product(x: Array, z: Array, y: Array) -> None:
     (K, M), N, columns = x.shape, z.shape[1], _REGISTERS * _REGISTER // y.itemsize
     if columns > N:
         wide_z, wide_y = np.zeros((K, columns), y.dtype), np.zeros((M, columns), y.dtype)
-        wide_z[:, :N] = z
+        _add(z, wide_z)
         add_transposed_product(x, wide_z, wide_y)
-        y += wide_y[:, :N]
+        _add(wide_y, y)
         return
     depth = min(K, _DEPTH)
     tiles, blocks = np.empty((M // _ROWS, depth, _ROWS), y.dtype), np.empty((1, depth, columns), y.dtype)
