@@ -363,7 +363,7 @@ def test_after_a_number_of_tokens_a_song_ends_where_it_next_may() -> None:
 
 
 def test_a_tune_of_so_many_bars_does_not_pile_up_notes_at_its_end() -> None:
-    """Whoever always wants the next note above gets eight of them in the last moment, and then the end."""
+    """Who always wants the next note above gets as many of them in the last moment as before it, and then the end."""
     tokens = (*SPECIALS, *(pitch_name(pitch) for pitch in range(40, 90)), "+1", ":1")
     known = Vocabulary(tokens, "note")
     along = Context(known).endings(Grammar(known).walk, 1)()
@@ -371,6 +371,7 @@ def test_a_tune_of_so_many_bars_does_not_pile_up_notes_at_its_end() -> None:
     along(tokens.index("<start>"))
     for _ in range(3):
         along(tokens.index("C4"))
+        along(tokens.index("E4"))
         along(step)
     token = 3
     while True:
@@ -380,4 +381,4 @@ def test_a_tune_of_so_many_bars_does_not_pile_up_notes_at_its_end() -> None:
             break
         token += 1
     assert np.flatnonzero(mask).tolist() == [end]
-    assert struck == 8
+    assert struck == 2

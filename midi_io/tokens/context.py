@@ -37,7 +37,6 @@ Array: TypeAlias = npt.NDArray[Any]
 Step: TypeAlias = Callable[[Array, Array], Array]
 Walk: TypeAlias = Callable[[], Callable[[int], Array]]
 
-CROWD = 8  # tokens: a chord, with its lengths
 KINDS = ("none", "clock", "echo", "both")
 
 
@@ -100,27 +99,28 @@ class Context:
 
         The end may follow where the bass that sounds is the tonic of the notes so far.  With `bars`, time does not go
         beyond so many bars, and the end follows only where the last of them is full, or full without the upbeat, which
-        is no bar itself.  There the end may follow over any bass, and after CROWD tokens of this last moment it does.
-        Where nothing else could follow, the end may.  After a number of `tokens`, a song ends where it next may.
-        Raises ValueError for less than one bar.
+        is no bar itself.  There the end may follow over any bass, and it does when this last moment has as many tokens as
+        the one before.  Where nothing else could follow, the end may.  After a number of `tokens`, a song ends where it
+        next may.  Raises ValueError for less than one bar.
         """
         if bars is not None and bars < 1:
             raise ValueError(f"a song has one bar or more, not {bars}")
         advance, silent = self._words["advance"], self._words["notes"] == 0
 
         def begin() -> Callable[[int], Array]:
-            allowed, songs, crowd, heard = walk(), self._blank(1, 1)[2], 0, 0
+            allowed, songs, heard, now, before = walk(), self._blank(1, 1)[2], 0, 0, 1
 
             def ending(token: int) -> Array:
-                nonlocal crowd, heard
-                mask, crowd, heard = allowed(token), 0 if advance[token] else crowd + 1, heard + 1
+                nonlocal heard, now, before  # tokens: of the song, of this moment, of the moment before
+                mask, heard = allowed(token), heard + 1
+                now, before = (0, max(now, 1)) if advance[token] else (now + 1, before)
                 hearing.hear(songs, self._words, token, self._unit)
                 at_home, full, left = hearing.cadence(songs, self._unit, bars or 0)
                 narrowed = mask & (advance <= left - silent) if bars else mask.copy()
                 over = bars is not None and not (narrowed & (advance > 0)).any()
                 narrowed[self._end] &= full and (at_home or over)
                 late = tokens is not None and heard > tokens and narrowed[self._end]
-                if late or (over and crowd >= CROWD and mask[self._end]):
+                if late or (over and now >= before and mask[self._end]):
                     narrowed[:] = False
                 if not narrowed.any():
                     narrowed[self._end] = mask[self._end]
