@@ -362,14 +362,22 @@ def test_after_a_number_of_tokens_a_song_ends_where_it_next_may() -> None:
         raise AssertionError("it never ends")
 
 
+def test_a_tune_whose_bars_are_full_has_ended() -> None:
+    known = Vocabulary((*SPECIALS, "C4", "D4", "+1", ":1"), "note")
+    along = Context(known).endings(Grammar(known).walk, 1)()
+    may = [along(int(i)) for i in known.ids(["<start>", *["D4", "+1"] * 4])]
+    assert all(mask[3:].any() for mask in may[:-1])
+    assert np.flatnonzero(may[-1]).tolist() == [1]
+
+
 def test_a_tune_of_so_many_bars_does_not_pile_up_notes_at_its_end() -> None:
     """Who always wants the next note above gets as many of them in the last moment as before it, and then the end."""
-    tokens = (*SPECIALS, *(pitch_name(pitch) for pitch in range(40, 90)), "+1", ":1")
+    tokens = (*SPECIALS, *(pitch_name(pitch) for pitch in range(40, 90)), "+3/4", ":1")
     known = Vocabulary(tokens, "note")
     along = Context(known).endings(Grammar(known).walk, 1)()
-    end, step, struck = tokens.index("<end>"), tokens.index("+1"), 0
+    end, step, struck = tokens.index("<end>"), tokens.index("+3/4"), 0
     along(tokens.index("<start>"))
-    for _ in range(3):
+    for _ in range(5):  # then a quarter of a beat is left, and no step is so short
         along(tokens.index("C4"))
         along(tokens.index("E4"))
         along(step)

@@ -97,15 +97,16 @@ class Context:
     def endings(self, walk: Walk, bars: int | None = None, tokens: int | None = None) -> Walk:
         """A walk (see Grammar.walk) on which a song ends over its tonic, and after a number of bars where one is given.
 
-        The end may follow where the bass that sounds is the tonic of the notes so far.  With `bars`, time does not go
-        beyond so many bars, and the end follows only where the last of them is full, or full without the upbeat, which
-        is no bar itself.  There the end may follow over any bass, and it does when this last moment has as many tokens as
-        the one before.  Where nothing else could follow, the end may.  After a number of `tokens`, a song ends where it
-        next may.  Raises ValueError for less than one bar.
+        The end may follow where the bass that sounds is the tonic of the notes so far.  With `bars`, it may follow only
+        where the last of so many bars is full, or full without the upbeat, which is no bar itself.  Time does not go
+        beyond them, and a song whose time has come to their end has ended.  Where no step in time is short enough, the
+        end may follow over any bass, and it does when this moment has as many tokens as the one before.  Where nothing
+        else could follow, the end may.  After a number of `tokens`, a song ends where it next may.  Raises ValueError
+        for less than one bar.
         """
         if bars is not None and bars < 1:
             raise ValueError(f"a song has one bar or more, not {bars}")
-        advance, silent = self._words["advance"], self._words["notes"] == 0
+        advance = self._words["advance"]
 
         def begin() -> Callable[[int], Array]:
             allowed, songs, heard, now, before = walk(), self._blank(1, 1)[2], 0, 0, 1
@@ -116,12 +117,14 @@ class Context:
                 now, before = (0, max(now, 1)) if advance[token] else (now + 1, before)
                 hearing.hear(songs, self._words, token, self._unit)
                 at_home, full, left = hearing.cadence(songs, self._unit, bars or 0)
-                narrowed = mask & (advance <= left - silent) if bars else mask.copy()
-                over = bars is not None and not (narrowed & (advance > 0)).any()
-                narrowed[self._end] &= full and (at_home or over)
+                narrowed = mask & (advance <= left) if bars else mask.copy()
+                stuck = bars is not None and not (narrowed & (advance > 0)).any()
+                narrowed[self._end] &= full and (at_home or stuck)
                 late = tokens is not None and heard > tokens and narrowed[self._end]
-                if late or (over and now >= before and mask[self._end]):
+                over = bars is not None and left <= 0
+                if late or over or (stuck and now >= before and mask[self._end]):
                     narrowed[:] = False
+                    narrowed[self._end] = True
                 if not narrowed.any():
                     narrowed[self._end] = mask[self._end]
                 return narrowed if narrowed.any() else mask
