@@ -27,7 +27,7 @@ def test_every_equation_has_one_number_and_the_code_cites_it() -> None:
 @pytest.mark.math
 @pytest.mark.pinned
 def test_the_change_that_it_suggests_shows_what_it_says(tmp_path: Path) -> None:
-    change = Bug("kernels.py", "f * c_prev[n, k] + i * g", "f * c_prev[n, k] + i * g / 2", "", "")
+    change = Bug("kernels.py", "f * c_prev[n, k] + i * g", "f * c_prev[n, k] + i * g / 2", "")
     with planted(change, tmp_path) as checks:
         lines = list(checks.CHECKS["1 layer"]())
     wrong = [line for line in lines if not line.right]

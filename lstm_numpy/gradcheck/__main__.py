@@ -136,9 +136,10 @@ def check_with_bug(number: int) -> int:
 
 def answer(number: int) -> int:
     bug = BUGS[number - 1]
+    lines = (Path(__file__).parents[1] / bug.file).read_text(encoding="utf-8").splitlines()
+    right = next((line.strip() for line in lines if bug.right in line), bug.right)
     print(f"Bug {number}, in lstm_numpy/{bug.file}: {bug.why}\n")
-    print("  right:", *(line.strip() for line in bug.right.splitlines()))
-    print("  wrong:", *(line.strip() for line in bug.wrong.splitlines()))
+    print(f"  right: {right}\n  wrong: {right.replace(bug.right, bug.wrong)}")
     return 0
 
 
