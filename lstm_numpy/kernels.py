@@ -12,12 +12,9 @@ import math
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from lstm_numpy.speed.buffers import Array
 from lstm_numpy.speed.compiled import kernel
-
-Array = npt.NDArray[Any]
-
 
 # The two curves of the gates, for a row of numbers.
 

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from lstm_numpy import kernels
-from lstm_numpy.speed.buffers import Buffers
+from lstm_numpy.speed.buffers import Array, Buffers
 from lstm_numpy.speed.compiled import kernel
 from lstm_numpy.speed.products import add_product, add_transposed_product, in_blocks
-
-Array = npt.NDArray[Any]
-
 
 # The input.  A few-hot row has a 1 for the token, and a 1 for the value of each feature.  A 1 times Wx is a row of Wx,
 # so nothing few-hot is ever built: x holds the places of the ones.  The rows of Wx stand in one array for the tokens,

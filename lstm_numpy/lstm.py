@@ -14,17 +14,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from lstm_numpy import kernels
-from lstm_numpy.speed.buffers import Buffers
+from lstm_numpy.speed.buffers import Array, Buffers
 from lstm_numpy.speed.compiled import kernel
 from lstm_numpy.speed.products import add_product, add_transposed_product, in_blocks
-
-Array = npt.NDArray[Any]
 
 GATES = "ifog"  # the order in which the gates stand in a row of 4H numbers
 

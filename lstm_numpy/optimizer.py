@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from lstm_numpy import kernels
-
-Array = npt.NDArray[Any]
+from lstm_numpy.speed.buffers import Array
 
 
 def clip_by_global_norm(grads: Mapping[str, Array], limit: float) -> float:

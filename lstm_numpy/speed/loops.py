@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-import numpy.typing as npt
 
+from lstm_numpy.speed.buffers import Array
 from lstm_numpy.speed.compiled import kernel
-
-Array = npt.NDArray[Any]
-
 
 # Writing songs.  A row is one song: its V logits, or V numbers in proportion to its probabilities.
 

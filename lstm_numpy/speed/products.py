@@ -14,16 +14,13 @@ from functools import reduce
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from llvmlite import binding, ir
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic, overload
 
-from lstm_numpy.speed.buffers import Buffers
+from lstm_numpy.speed.buffers import Array, Buffers
 from lstm_numpy.speed.compiled import kernel
-
-Array = npt.NDArray[Any]
 
 tools: Any = cgutils  # numba has no type hints for it
 _REGISTER = 64  # bytes: of AVX-512.  Where registers are smaller, the compiler takes several for one.

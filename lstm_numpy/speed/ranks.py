@@ -12,12 +12,9 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from lstm_numpy.speed.buffers import Buffers
+from lstm_numpy.speed.buffers import Array, Buffers
 from lstm_numpy.speed.machine import mpi_rank
-
-Array = npt.NDArray[Any]
 
 _SPIN, _YIELD, _NAP = 0.0002, 0.01, 0.001  # seconds: how long to look again and again; then between two looks
 
