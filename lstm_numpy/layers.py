@@ -9,7 +9,6 @@ import numpy as np
 
 from lstm_numpy import kernels
 from lstm_numpy.speed.buffers import Array, Buffers
-from lstm_numpy.speed.compiled import kernel
 from lstm_numpy.speed.products import add_product, add_transposed_product, in_blocks
 
 # The input.  A few-hot row has a 1 for the token, and a 1 for the value of each feature.  A 1 times Wx is a row of Wx,
@@ -83,36 +82,21 @@ def dropout_backward(dy: Array, mask: Array, buffers: Buffers) -> Array:
 
 def dense_forward(y: Array, W: Array, b: Array, logits: Array) -> None:
     """logits = y @ W + b: (..., H), (H, V) as in_blocks lays it out, and (V,) to (..., V).  (8)"""
-    _dense_forward(y.reshape(-1, y.shape[-1]), W, b, logits.reshape(-1, logits.shape[-1]))
-
-
-@kernel
-def _dense_forward(y: Array, W: Array, b: Array, logits: Array) -> None:
-    for n in range(len(logits)):
-        for v in range(len(b)):
-            logits[n, v] = b[v]
-    add_product(y, W, logits)
+    logits[...] = b
+    add_product(y.reshape(-1, y.shape[-1]), W, logits.reshape(-1, logits.shape[-1]))
 
 
 def dense_backward(dlogits: Array, y: Array, W: Array, buffers: Buffers) -> tuple[Array, Array, Array]:
     """dy (T, B, H), dW (H, V) and db (V,).  (19)"""
     T, B, H = y.shape
-    flat = dlogits.reshape(T * B, -1)
+    flat_dlogits = dlogits.reshape(T * B, -1)
     dy = buffers.empty("dy", (T, B, H), W.dtype)
     dW, db = buffers.empty("dW", W.shape, W.dtype), buffers.empty("db", (W.shape[1],), W.dtype)
-    WT = in_blocks(W.T, "WT", buffers)
-    _dense_backward(flat, y.reshape(T * B, H), WT, dy.reshape(T * B, H), dW, db)
+    dy[:], dW[:] = 0, 0
+    add_product(flat_dlogits, in_blocks(W.T, "WT", buffers), dy.reshape(T * B, H))  # dy = dlogits @ W.T
+    add_transposed_product(y.reshape(T * B, H), flat_dlogits, dW)  # dW = y.T @ dlogits
+    kernels.sum_of_rows(flat_dlogits, db)  # db = sum of dlogits over t and b
     return dy, dW, db
-
-
-@kernel
-def _dense_backward(dlogits: Array, y: Array, WT: Array, dy: Array, dW: Array, db: Array) -> None:
-    # dy = dlogits @ W.T; dW = y.T @ dlogits; db = sum of dlogits over t and b   (19)
-    dy[:] = 0
-    add_product(dlogits, WT, dy)
-    dW[:] = 0
-    add_transposed_product(y, dlogits, dW)
-    kernels.sum_of_rows(dlogits, db)
 
 
 # The loss: softmax and cross-entropy.

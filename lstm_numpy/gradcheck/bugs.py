@@ -80,7 +80,7 @@ BUGS = (
         "what is not scored, the padding behind a song, teaches the network all the same (10)"),
     Bug("layers.py", "1 / max(scored, 1)", "1 / (T * B)",
         "the mean is over the scored targets, not over all places of the batch (10)"),
-    Bug("layers.py", "sum_of_rows(dlogits, db)", "sum_of_rows(dlogits / len(dlogits), db)",
+    Bug("layers.py", "sum_of_rows(flat_dlogits, db)", "sum_of_rows(flat_dlogits / (T * B), db)",
         "a mean for a sum, in the bias of the dense layer (19)"),
     Bug("model.py", 'dy, grads[f"{name}.Wx"] =', '_, grads[f"{name}.Wx"] =',
         "the gradient of a layer's input is thrown away, and the layer below is given the one meant for this layer"),
