@@ -89,31 +89,24 @@ def _plain(array: Array) -> Array:
 
 def read_whole(path: str | Path, most: int) -> bytes:
     """The bytes of a file.  Raises OSError, and ValueError for more than `most` bytes, a folder, a pipe ..."""
-    _size(path, most)
-    return Path(path).read_bytes()
-
-
-def _size(path: str | Path, most: int) -> int:
     found = Path(path).stat()
     if not stat.S_ISREG(found.st_mode):
         raise ValueError("not a file")
     if found.st_size > most:
         raise ValueError(f"larger than {most:,} bytes")
-    return found.st_size
+    return Path(path).read_bytes()
 
 
 def read_arrays(path: str | Path) -> dict[str, Array]:
     """All arrays of an array file, by name.  Raises OSError, ValueError, and what zipfile and NumPy raise."""
-    size = _size(path, MOST_BYTES)
-    if not zipfile.is_zipfile(path):
+    content = read_whole(path, MOST_BYTES)
+    if not zipfile.is_zipfile(io.BytesIO(content)):
         raise ValueError("not a file of this program, or cut short")
-    with zipfile.ZipFile(path) as archive:
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
         members, arrays = archive.infolist(), dict[str, Array]()
-        if any(m.compress_type for m in members) or sum(m.file_size for m in members) > size:
+        if any(m.compress_type for m in members) or sum(m.file_size for m in members) > len(content):
             raise ValueError("its arrays are compressed, which this program never does, or its directory is damaged")
         for member in members:
-            with archive.open(member) as content:
-                array = np.lib.format.read_array(content, allow_pickle=False)
-                content.read()  # to the end: zipfile compares the checksum there
+            array = np.lib.format.read_array(io.BytesIO(archive.read(member)), allow_pickle=False)
             arrays[member.filename.removesuffix(".npy")] = _plain(array)
         return arrays

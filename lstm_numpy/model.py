@@ -55,9 +55,9 @@ class Stack:
         self.trace: dict[str, Any] = {}  # every intermediate of the last run by name
         self.layers: list[Layer] = []
         self._laid_out: Arrays = {}
+        ones, zeros = np.ones((B, H), dtype), np.zeros((B, H), dtype)
         for name in layer_names(params):
             cell, room, Ws = cell_of(name), buffers.within(name), tuple(input_weights(params, name).values())
-            ones, zeros = room.full("ones", 1, (B, H), dtype), room.full("zeros", 0, (B, H), dtype)
             weights = cell.weights(*(params[f"{name}.{field}"] for field in cell.weights._fields))
             cell_masks = cell.masks(*(masks.get(f"{name}.{field}", ones) for field in cell.masks._fields))
             first = state[name] if state else cell.state(*(zeros for _ in cell.state._fields))
@@ -67,15 +67,13 @@ class Stack:
             self.layers.append(Layer(name, cell, Ws, xWx, weights, cell_masks, mask, trace, trace.h[1:], steps, room))
         self.not_yet = np.empty(0, dtype)
 
-    def run(self, x: Array) -> Array:
-        """All time steps, from x to logits (T, B, V).  x is what few_hot gives, or numbers (T, B, D)."""
-        return self._run(x, slice(None), 0, self.T, self.logits)
+    def run(self, x: Array, t: int | None = None) -> Array:
+        """All time steps, from x to logits (T, B, V).  x is what few_hot gives, or numbers (T, B, D).
 
-    def run_step(self, x: Array, t: int) -> Array:
-        """Time step t: from its x, without the axis T, to logits (B, V), valid until the next step."""
-        return self._run(x, t, t, t + 1, self.logits[0])
-
-    def _run(self, x: Array, rows: slice | int, first: int, last: int, logits: Array) -> Array:
+        With t, time step t alone: from its x, without the axis T, to logits (B, V), valid until the next step.
+        """
+        rows, logits = (slice(None), self.logits) if t is None else (t, self.logits[0])
+        first, last = (0, self.T) if t is None else (t, t + 1)
         for layer in self.layers:
             Wx = partial(self._Wx, layer)
             x = layers.input_forward(x, layer.Ws, self.V, layer.xWx[rows], Wx)  # xWx = x @ Wx                     (6)
@@ -144,7 +142,7 @@ class Stepper:
                     row[:] = last_row
             self._t = 0
         self._t += 1
-        return self._stack.run_step(few_hot(ids, context), self._t - 1)
+        return self._stack.run(few_hot(ids, context), self._t - 1)
 
     @property
     def state(self) -> State:
@@ -234,7 +232,7 @@ def loss_and_gradients(
     (nats, grads, traces), last = _in_parts(part, params, ids, targets, state, masks, context, workspace)
     total = grads[0]
     if workspace:  # the gradient of the batch is the sum over its parts, each divided by all that is scored
-        nats, total = workspace.every(nats), workspace.sum(grads)
+        nats, total = workspace.ranks.in_order(nats), workspace.sum(grads)
     return sum(nats) / max(scored, 1), {name: total[name] for name in params}, last, Trace(traces)
 
 

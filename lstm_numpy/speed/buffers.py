@@ -37,14 +37,6 @@ class Buffers:
             array = self._arrays[name] = _empty(shape, np.dtype(dtype))
         return array
 
-    def full(self, name: str, value: float, shape: tuple[int, ...], dtype: npt.DTypeLike) -> Array:
-        """An array of one value, which nobody writes to: filled once."""
-        array = self._arrays.get(name)
-        if array is None or array.shape != shape or array.dtype != dtype:
-            array = self.empty(name, shape, dtype)
-            array[:] = value
-        return array
-
 
 def _empty(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
     """np.empty, but the array begins where a cache line does, so that no SIMD register is filled from two lines."""

@@ -42,7 +42,6 @@ class Workspace:
         edges = [B * k // self.parts for k in range(self.parts + 1)]
         own = edges[firsts[self.ranks.rank] : firsts[self.ranks.rank + 1] + 1]
         self.lanes, self.B, self.whole_B = slice(own[0], own[-1]), own[-1] - own[0], B
-        self._first = firsts[self.ranks.rank]
         self.threads, self._edges = len(own) - 1, [edge - own[0] for edge in own]
         self.masks, self._sums = Buffers(), Buffers()
         self._add = self.ranks.sum_of_parts if ordered else self.ranks.allreduce
@@ -61,12 +60,6 @@ class Workspace:
         finally:
             wait(others)
         return [first, *(other.result() for other in others)]
-
-    def every(self, numbers: Sequence[float]) -> list[float]:
-        """A number of each part of the whole batch, in their order; `numbers` are those of this rank's parts."""
-        every = np.zeros(self.parts)
-        every[self._first : self._first + self.threads] = numbers
-        return list(self.ranks.sum(every).tolist())
 
     def sum(self, parts: Sequence[Mapping[str, Array]]) -> dict[str, Array]:
         """The gradient of the whole batch: the sum over its parts, of which these are this rank's."""
