@@ -35,27 +35,15 @@ _CHOICES = (*(np.linspace(0.02, 0.98, 17) * n for n in (1, 2, 3)), np.r_[0, np.g
 _ENOUGH = 50_000  # held-back targets to tune on
 
 
-class _Level(NamedTuple):
-    """Counts of n-grams, each written as one number in base V, sorted; so an n-gram's context is its number // V."""
+def _look_up(grams: Array, counts: Array, wanted: Array, V: int) -> Array:
+    """(5, targets): c(h, w), c(h), and how many different w stand once, twice and more often after h; 0 if never seen.
 
-    V: int
-    grams: Array
-    counts: Array
-    contexts: Array
-    sums: Array  # (4, contexts): c(h), then how many different w stand once, twice and more often after h
-
-    @classmethod
-    def of(cls, grams: Array, V: int) -> _Level:
-        grams, counts = np.unique(grams, return_counts=True)
-        contexts, first = np.unique(grams // V, return_index=True)
-        kinds = [counts, counts == 1, counts == 2, counts >= 3]
-        sums = np.stack([np.add.reduceat(kind, first, dtype=np.int64) for kind in kinds])
-        return cls(V, grams, counts, contexts, sums)
-
-    def look_up(self, grams: Array) -> Array:
-        """(5, targets): c(h, w), and the four sums of h; 0 for what was never seen."""
-        times = _found(self.counts, self.grams, grams)
-        return np.vstack([times, _found(self.sums, self.contexts, grams // self.V)])
+    grams are n-grams, sorted, and each is one number in base V; so an n-gram's context is its number // V.
+    """
+    contexts, first = np.unique(grams // V, return_index=True)
+    kinds = [counts, counts == 1, counts == 2, counts >= 3]
+    sums = np.stack([np.add.reduceat(kind, first, dtype=np.int64) for kind in kinds])
+    return np.vstack([_found(counts, grams, wanted), _found(sums, contexts, wanted // V)])
 
 
 def _found(values: Array, table: Array, wanted: Array) -> Array:
@@ -123,7 +111,7 @@ class NGrams:
         grams = _grams(songs, self.V)
 
         def on_top(name: str, lower: Array) -> Array:
-            seen = self._levels[name].look_up(grams[name[0]])
+            seen = _look_up(*self._levels[name], grams[name[0]], self.V)
             if name not in self.smoothing:
                 self.smoothing[name] = _tuned(seen, lower)
             return _probabilities(seen, self.smoothing[name], lower)
@@ -138,11 +126,10 @@ class NGrams:
         }
 
 
-def _levels(songs: Songs, V: int) -> dict[str, _Level]:
-    """n-grams by how often they stand ("3", ...), and by how many different ids stand before them ("2 kinds", ...)."""
-    grams = _grams(songs, V)
-    levels = {name: _Level.of(one, V) for name, one in grams.items()}
-    return levels | {f"{n} kinds": _Level.of(levels[f"{n + 1}"].grams % V**n, V) for n in (1, 2)}
+def _levels(songs: Songs, V: int) -> dict[str, tuple[Array, Array]]:
+    """n-grams, sorted, and how often they stand ("3", ...), or how many different ids stand before them ("2 kinds")."""
+    levels = {name: np.unique(grams, return_counts=True) for name, grams in _grams(songs, V).items()}
+    return levels | {f"{n} kinds": np.unique(levels[f"{n + 1}"][0] % V**n, return_counts=True) for n in (1, 2)}
 
 
 def _grams(songs: Songs, V: int) -> dict[str, Array]:

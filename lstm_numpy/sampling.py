@@ -47,14 +47,8 @@ class Sampling:
     repeats: int = 4
 
     def __post_init__(self) -> None:
-        if not self.temperature >= 0:
-            raise ValueError(f"temperature is 0 or more, not {self.temperature}")
-        if self.top_k < 0:
-            raise ValueError(f"top_k is a number of tokens, or 0 for all, not {self.top_k}")
-        if not 0 < self.top_p <= 1:
-            raise ValueError(f"top_p is a probability above 0, up to 1, not {self.top_p}")
-        if not 0 < self.sure <= 1:
-            raise ValueError(f"sure is a probability above 0, up to 1, not {self.sure}")
+        if not (self.temperature >= 0 and self.top_k >= 0 and 0 < self.top_p <= 1 and 0 < self.sure <= 1):
+            raise ValueError(f"temperature and top_k are 0 or more, top_p and sure above 0 and 1 at most; not {self}")
         if self.repeats < 0 or self.repeats == 1:
             raise ValueError(f"repeats is 2 or more, or 0 to allow any loop, not {self.repeats}")
 

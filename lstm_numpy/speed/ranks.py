@@ -108,15 +108,12 @@ class Ranks(Alone):
         for other in others:
             first += other
         _wait(self.comm.Iallgather(first, row))
-        return _by_name(row, own[0])
+        ends = np.cumsum([array.size for array in own[0].values()])
+        pieces = zip(own[0].items(), ends, strict=True)
+        return {name: row[end - array.size : end].reshape(array.shape) for (name, array), end in pieces}
 
     def allreduce(self, own: Sequence[Mapping[str, Array]], counts: Sequence[int], room: Buffers) -> dict[str, Array]:
-        total = super().sum_of_parts(own, counts, room)
-        arrays = [array.reshape(-1) for array in total.values()]
-        row, added = (room.empty(name, (sum(map(len, arrays)),), arrays[0].dtype) for name in ("row", "added"))
-        np.concatenate(arrays, out=row)
-        _wait(self.comm.Iallreduce(row, added))
-        return _by_name(added, total)
+        return {name: self.sum(array) for name, array in super().sum_of_parts(own, counts, room).items()}
 
     def abort(self, status: int) -> None:
         self.comm.Abort(status)
@@ -131,13 +128,6 @@ def _wait(request: Any) -> None:
             time.sleep(_NAP)
         elif waited > _SPIN:
             os.sched_yield()
-
-
-def _by_name(row: Array, like: Mapping[str, Array]) -> dict[str, Array]:
-    """The pieces of a row, with the names and shapes of `like`: views."""
-    ends = np.cumsum([array.size for array in like.values()])
-    pieces = zip(like.items(), ends, strict=True)
-    return {name: row[end - array.size : end].reshape(array.shape) for (name, array), end in pieces}
 
 
 @cache
