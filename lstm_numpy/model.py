@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from functools import partial
+from functools import cache, partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -31,6 +31,7 @@ class Layer(NamedTuple):
     name: str
     cell: Cell
     Ws: tuple[Array, ...]  # Wx (D, gates * H), and for features Wx1, Wx2, ... (size, gates * H)
+    Wx: Callable[[], Array]  # Ws[0] as in_blocks lays it out, when it is first asked for: ids do without
     xWx: Array  # (T, B, gates * H)  # noqa: N815
     weights: Any  # the cell's weights and masks
     masks: Any
@@ -54,7 +55,6 @@ class Stack:
         self.logits = buffers.empty("logits", (T, B, self.V), dtype)
         self.trace: dict[str, Any] = {}  # every intermediate of the last run by name
         self.layers: list[Layer] = []
-        self._laid_out: Arrays = {}
         ones, zeros = np.ones((B, H), dtype), np.zeros((B, H), dtype)
         for name in layer_names(params):
             cell, room, Ws = cell_of(name), buffers.within(name), tuple(input_weights(params, name).values())
@@ -64,7 +64,8 @@ class Stack:
             xWx = room.empty("xWx", (T, B, len(cell.gates) * H), dtype)
             trace, steps = cell.steps(xWx, weights, first, cell_masks, room)
             mask = masks.get(f"{name}.output")
-            self.layers.append(Layer(name, cell, Ws, xWx, weights, cell_masks, mask, trace, trace.h[1:], steps, room))
+            Wx, h = cache(partial(in_blocks, Ws[0], "Wx", room)), trace.h[1:]
+            self.layers.append(Layer(name, cell, Ws, Wx, xWx, weights, cell_masks, mask, trace, h, steps, room))
         self.not_yet = np.empty(0, dtype)
 
     def run(self, x: Array, t: int | None = None) -> Array:
@@ -75,8 +76,7 @@ class Stack:
         rows, logits = (slice(None), self.logits) if t is None else (t, self.logits[0])
         first, last = (0, self.T) if t is None else (t, t + 1)
         for layer in self.layers:
-            Wx = partial(self._Wx, layer)
-            x = layers.input_forward(x, layer.Ws, self.V, layer.xWx[rows], Wx)  # xWx = x @ Wx                     (6)
+            x = layers.input_forward(x, layer.Ws, self.V, layer.xWx[rows], layer.Wx)  # xWx = x @ Wx               (6)
             self.trace[f"{layer.name}.input"], self.trace[layer.name] = InputTrace(x, self.not_yet), layer.trace
             layer.steps(first, last)  # (1) to (5)
             x = layer.h[rows]
@@ -85,12 +85,6 @@ class Stack:
         self.trace["dense.input"] = InputTrace(x, self.not_yet)
         layers.dense_forward(x, self.W_in_blocks, self.b, logits)  # logits = y @ W + b                            (8)
         return logits
-
-    def _Wx(self, layer: Layer) -> Array:  # noqa: N802
-        """A layer's Wx as in_blocks lays it out, when it is first asked for: ids do without."""
-        if layer.name not in self._laid_out:
-            self._laid_out[layer.name] = in_blocks(layer.Ws[0], "Wx", layer.buffers)
-        return self._laid_out[layer.name]
 
     def backward(self, dlogits: Array) -> Arrays:
         """The gradients of all parameters, by name, after `run`; fills the d... of `trace`."""

@@ -26,12 +26,6 @@ def softmax(logits: Array) -> Array:
     return np.asarray(exponentials / exponentials.sum(axis=-1, keepdims=True))
 
 
-def log_softmax(logits: Array) -> Array:
-    """log(softmax(logits)), without taking the logarithm of a number that has become 0."""
-    shifted = logits - logits.max(axis=-1, keepdims=True)
-    return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True)))
-
-
 def lstm_forward(x: Array, Wx: Array, Wh: Array, b: Array, h0: Array, c0: Array) -> tuple[Array, ...]:
     """From x (T, B, D) and the state h0, c0 (B, H) to h, c (T+1, B, H) and the gates i, f, o, g (T, B, H)."""
     (T, B, _), H = x.shape, len(Wh)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from lstm_numpy import kernels
-from lstm_numpy.plain import log_softmax, sigmoid, softmax
+from lstm_numpy.plain import sigmoid, softmax
 
 pytestmark = pytest.mark.math
 
@@ -25,23 +25,20 @@ def test_sigmoid_of_huge_numbers_is_0_or_1_without_a_warning() -> None:
 def test_softmax_is_a_distribution_in_each_row() -> None:
     logits = np.array([[0, math.log(3)], [math.log(9), 0]])
     np.testing.assert_allclose(softmax(logits), [[1 / 4, 3 / 4], [9 / 10, 1 / 10]], rtol=1e-15)
-    np.testing.assert_allclose(log_softmax(logits), np.log([[1 / 4, 3 / 4], [9 / 10, 1 / 10]]), rtol=1e-15)
 
 
 def test_softmax_of_many_axes_is_taken_along_the_last() -> None:
     logits = np.random.default_rng(0).normal(size=(2, 3, 4))
     np.testing.assert_allclose(softmax(logits).sum(axis=-1), np.ones((2, 3)), rtol=1e-14)
-    np.testing.assert_allclose(np.exp(log_softmax(logits)), softmax(logits), rtol=1e-14)
 
 
-def test_softmax_of_huge_logits_neither_overflows_nor_loses_the_logarithm() -> None:
+def test_softmax_of_huge_logits_does_not_overflow() -> None:
     for shift in (-1e4, 0.0, 1e4):
         logits = np.array([0.0, -2000.0]) + shift
         np.testing.assert_array_equal(softmax(logits), [1, 0])
-        np.testing.assert_array_equal(log_softmax(logits), [0, -2000])
 
 
-@pytest.mark.parametrize("function", [sigmoid, softmax, log_softmax])
+@pytest.mark.parametrize("function", [sigmoid, softmax])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_the_dtype_stays(function, dtype) -> None:
     assert function(np.ones((2, 3), dtype)).dtype == dtype

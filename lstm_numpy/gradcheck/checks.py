@@ -17,10 +17,9 @@ from lstm_numpy import model, parameters
 from lstm_numpy.dropout import dropout_masks
 from lstm_numpy.gradcheck.numeric import H, Line, beside_kinks, compare, compare_gradient, numeric_gradient
 from lstm_numpy.lstm import RecurrentMasks
-from lstm_numpy.model import Stepper
 from lstm_numpy.optimizer import RMSprop, clip_by_global_norm
 from lstm_numpy.parameters import CELLS, Array, Arrays, ModelConfig, State, cell_of
-from lstm_numpy.plain import log_softmax
+from lstm_numpy.plain import softmax
 from lstm_numpy.speed.buffers import Buffers
 from lstm_numpy.speed.workspace import Workspace
 
@@ -76,7 +75,7 @@ def build(case: Case, T: int = T) -> Network:
 def mean_nats(logits: Array, targets: Array) -> float:
     """The loss: the mean of -ln p(target) over the targets that are scored (0 where none is)."""
     scored = targets >= 0
-    return float(-log_softmax(logits)[scored, targets[scored]].sum() / max(scored.sum(), 1))
+    return float(-np.log(softmax(logits)[scored, targets[scored]]).sum() / max(scored.sum(), 1))
 
 
 def stack_loss(params: Mapping[str, Array], x: Array, state: State | None, masks: Arrays, targets: Array) -> float:
@@ -94,9 +93,7 @@ def network_lines(case: Case) -> Iterator[Line]:
     )  # fmt: skip
     logits = trace["loss"].logits
 
-    def loss_above(layers: Mapping[str, Array], x: Array) -> float:
-        return stack_loss(layers, x, state, masks, targets)
-
+    loss_above = partial(stack_loss, state=state, masks=masks, targets=targets)
     yield compare("loss", loss, mean_nats(logits, targets))
     yield compare_gradient(
         "loss.dlogits", trace["loss"].dlogits, lambda: mean_nats(logits, targets), logits, "step sequence token"
@@ -155,12 +152,12 @@ def window_lines() -> Iterator[Line]:
 
 
 def writing_lines() -> Iterator[Line]:
-    """Songs are written one step at a time: what Stepper gives, against forward, for longer than it keeps steps."""
-    long = Stepper.ROWS + 2
+    """Songs are written one step at a time: what a Stepper gives, against forward, for longer than it keeps steps."""
+    long = model.Stepper.ROWS + 2
     for case in (Case(), Case({"layers": 2}, carried=True), Case({"input": "scalar"}), Case({"context": (3, 2)})):
         config, params, ids, _, state, _, context = build(case, long)
         logits, last, _ = model.forward(params, ids, state, context=context)
-        stepper = Stepper(params, ids.shape[1], state, Buffers())
+        stepper = model.Stepper(params, ids.shape[1], state, Buffers())
         steps = [stepper(ids[t], None if context is None else context[t]).copy() for t in range(long)]
         name = f"{config.layers} layers, {config.input}{', features' if context is not None else ''}"
         yield compare(f"logits, {name}", np.stack(steps), logits, "step sequence token")

@@ -16,7 +16,7 @@ import numpy as np
 from lstm_numpy.speed.buffers import Array, Buffers
 from lstm_numpy.speed.machine import mpi_rank
 
-_SPIN, _YIELD, _NAP = 0.0002, 0.01, 0.001  # seconds: how long to look again and again; then between two looks
+_YIELD, _NAP = 0.01, 0.001  # seconds: how long to look again and again; then between two looks
 
 
 class Alone:
@@ -37,13 +37,11 @@ class Alone:
         """The items of all ranks, on every rank: first those of rank 0."""
         return list(own)
 
-    def sum_of_parts(
-        self, own: Sequence[Mapping[str, Array]], counts: Sequence[int], room: Buffers
-    ) -> dict[str, Array]:
+    def sum_of_parts(self, own: Sequence[Mapping[str, Array]], counts: Sequence[int]) -> dict[str, Array]:
         """The sum of the gradients of all parts, by name: first plus second, plus third, ... whoever has them.
 
         own: of the parts of this rank, arrays of the same names, shapes and dtype everywhere.  counts: how many parts
-        each rank has.  The result may lie in own or in room, until it is called again.
+        each rank has.  The result is valid until the next call.
         """
         total = dict(own[0])
         for part in own[1:]:
@@ -51,9 +49,9 @@ class Alone:
                 total[name] += array
         return total
 
-    def allreduce(self, own: Sequence[Mapping[str, Array]], counts: Sequence[int], room: Buffers) -> dict[str, Array]:
+    def allreduce(self, own: Sequence[Mapping[str, Array]], counts: Sequence[int]) -> dict[str, Array]:
         """The same sum in an order that MPI chooses: the sum over each rank's parts, then over the ranks."""
-        return self.sum_of_parts(own, counts, room)
+        return self.sum_of_parts(own, counts)
 
     def abort(self, status: int) -> None:
         """End all ranks, whatever they do."""
@@ -70,7 +68,7 @@ class Ranks(Alone):
 
         if MPI.COMM_WORLD.rank != mpi_rank():
             raise RuntimeError("mpiexec and mpi4py are not of the same MPI")
-        self.comm = MPI.COMM_WORLD
+        self.comm, self._room = MPI.COMM_WORLD, Buffers()
         self.rank, self.size = self.comm.rank, self.comm.size
         self.on_this_machine = self.comm.Split_type(MPI.COMM_TYPE_SHARED).size
 
@@ -88,18 +86,16 @@ class Ranks(Alone):
         _wait(self.comm.Ibarrier())
         return [item for items in self.comm.allgather(list(own)) for item in items]
 
-    def sum_of_parts(
-        self, own: Sequence[Mapping[str, Array]], counts: Sequence[int], room: Buffers
-    ) -> dict[str, Array]:
+    def sum_of_parts(self, own: Sequence[Mapping[str, Array]], counts: Sequence[int]) -> dict[str, Array]:
         # All gradients of a part are one row of N numbers.  Rank r gets the r-th slice of every row, and adds the rows
         # in their order; then each rank gets all slices of the sum.  Each number travels as often as in an Allreduce
         # of one part a rank, and the order of the sum does not depend on who has which part.
         N, dtype = sum(array.size for array in own[0].values()), next(iter(own[0].values())).dtype
         n = -(-N // self.size)  # of a slice; the last one is padded
-        row = room.empty("row", (self.size * n,), dtype)
+        row = self._room.empty("row", (self.size * n,), dtype)
         row[N:] = 0
         shape = self.size, max(counts), n
-        sent, received = room.empty("sent", shape, dtype), room.empty("received", shape, dtype)
+        sent, received = self._room.empty("sent", shape, dtype), self._room.empty("received", shape, dtype)
         for k, part in enumerate(own):
             np.concatenate([array.reshape(-1) for array in part.values()], out=row[:N])
             sent[:, k] = row.reshape(self.size, n)
@@ -112,8 +108,8 @@ class Ranks(Alone):
         pieces = zip(own[0].items(), ends, strict=True)
         return {name: row[end - array.size : end].reshape(array.shape) for (name, array), end in pieces}
 
-    def allreduce(self, own: Sequence[Mapping[str, Array]], counts: Sequence[int], room: Buffers) -> dict[str, Array]:
-        return {name: self.sum(array) for name, array in super().sum_of_parts(own, counts, room).items()}
+    def allreduce(self, own: Sequence[Mapping[str, Array]], counts: Sequence[int]) -> dict[str, Array]:
+        return {name: self.sum(array) for name, array in super().sum_of_parts(own, counts).items()}
 
     def abort(self, status: int) -> None:
         self.comm.Abort(status)
@@ -123,10 +119,9 @@ def _wait(request: Any) -> None:
     """Until it is done, without taking the processor from a rank or a thread that has work."""
     begun = time.monotonic()
     while not request.Test():
-        waited = time.monotonic() - begun
-        if waited > _YIELD:
+        if time.monotonic() - begun > _YIELD:
             time.sleep(_NAP)
-        elif waited > _SPIN:
+        else:
             os.sched_yield()
 
 

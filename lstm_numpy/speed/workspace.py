@@ -20,14 +20,12 @@ class Workspace:
     """Buffers, and threads, for loss_and_gradients of one network with ids of shape (T, B).
 
     The sequences of a batch do not depend on each other, so each thread takes an equal part of them through the whole
-    network, forward and backward, with buffers of its own.  The gradient of the batch is the sum
-    over its parts, taken in a fixed order: the same number of threads gives the same bits.  What a call returns
-    (gradients and trace) lives in these buffers until the next call.
+    network, forward and backward, with buffers of its own.  What a call returns (gradients and trace) lives in these
+    buffers until the next call.
 
     With ranks, `threads` parts are cut from the `B` sequences of the whole batch, and shared by the ranks.  Then this
     one is for `lanes` of it, the sequences of this rank, and loss_and_gradients is called with these on every rank at
-    the same time.  The same number of parts gives the same bits, whoever computes them; but not if they are not added
-    in their order (ordered=False).
+    the same time.  The same number of parts gives the same bits, if they are added in their order (ordered=True).
     """
 
     def __init__(
@@ -43,7 +41,7 @@ class Workspace:
         own = edges[firsts[self.ranks.rank] : firsts[self.ranks.rank + 1] + 1]
         self.lanes, self.B, self.whole_B = slice(own[0], own[-1]), own[-1] - own[0], B
         self.threads, self._edges = len(own) - 1, [edge - own[0] for edge in own]
-        self.masks, self._sums = Buffers(), Buffers()
+        self.masks = Buffers()
         self._add = self.ranks.sum_of_parts if ordered else self.ranks.allreduce
         self._buffers = [Buffers() for _ in range(self.threads)]
         self._others = ThreadPoolExecutor(max(1, self.threads - 1), "lstm")  # a thread begins with its first part
@@ -63,7 +61,7 @@ class Workspace:
 
     def sum(self, parts: Sequence[Mapping[str, Array]]) -> dict[str, Array]:
         """The gradient of the whole batch: the sum over its parts, of which these are this rank's."""
-        return self._add(parts, self.counts, self._sums)
+        return self._add(parts, self.counts)
 
 
 class Trace(Mapping[str, Any]):
@@ -79,7 +77,8 @@ class Trace(Mapping[str, Any]):
         pieces = self.parts(name)
         if len(pieces) == 1:
             return pieces[0]
-        return type(pieces[0])(*(_side_by_side(field) for field in zip(*pieces, strict=True)))
+        fields = zip(*pieces, strict=True)
+        return type(pieces[0])(*(np.concatenate(field, axis=1) if field[0].ndim > 1 else field[0] for field in fields))
 
     def parts(self, name: str) -> list[Any]:
         """What trace[name] puts side by side, as it lies in memory: one for each thread."""
@@ -90,7 +89,3 @@ class Trace(Mapping[str, Any]):
 
     def __len__(self) -> int:
         return len(self._parts[0])
-
-
-def _side_by_side(field: tuple[Any, ...]) -> Any:
-    return np.concatenate(field, axis=1) if field[0].ndim > 1 else field[0]
