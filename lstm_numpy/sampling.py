@@ -127,12 +127,9 @@ def generate(
             break
         logits = stepper(chosen, features(chosen, writing) if features else None)
 
-    ended = np.ones(count, dtype=bool)
-    ended[writing] = False
     mean_entropies = entropy_sums / np.maximum(lengths - n, 1)
     return [
-        Tune(ids[k, : lengths[k]].copy(), bool(ended[k]), float(mean_entropies[k]), int(longest[k]))
-        for k in range(count)
+        Tune(ids[k, : lengths[k]].copy(), k not in writing, float(mean_entropies[k]), int(longest[k])) for k in every
     ]
 
 

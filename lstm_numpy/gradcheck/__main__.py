@@ -7,7 +7,6 @@ a mistake from what it prints.  With --bug N it checks a copy of this package wi
 from __future__ import annotations
 
 import argparse
-import math
 import os
 import signal
 import subprocess
@@ -67,7 +66,7 @@ def check(*, quick: bool = False) -> int:
     kinks = sum(line.kinks for _, line in lines)
     if kinks:
         print(f"{kinks} entries stand near a kink of the loss, and were checked on one side of it (docs/lstm.md, 7).")
-    title, worst = max(wrong or lines, key=lambda entry: badness(entry[1]))
+    title, worst = max(wrong or lines, key=lambda entry: entry[1].error)
     if not wrong:
         print(f"All {len(lines)} are right.  Largest error: {worst.error:.1e}, {worst.name} ({title}).")
         return 0
@@ -80,7 +79,7 @@ def check(*, quick: bool = False) -> int:
 def worth_showing(lines: Sequence[Line]) -> list[Line]:
     """Of a layer's dz that are right the worst one; all other lines."""
     right = [line for line in lines if ".dz[" in line.name and line.right]
-    worst = {line.name.partition(".")[0]: line for line in sorted(right, key=badness)}
+    worst = {line.name.partition(".")[0]: line for line in sorted(right, key=lambda line: line.error)}
     return [line for line in lines if line not in right or line in worst.values()]
 
 
@@ -88,11 +87,6 @@ def table_row(line: Line) -> str:
     verdict = "WRONG" if not line.right else "kink" if line.kinks else "ok"
     numbers = f"{line.error:7.0e}  {line.by_hand:18.11g} {line.numeric:18.11g}"
     return f"  {line.name:28} {numbers}  {verdict:5}  {line.where}".rstrip()
-
-
-def badness(line: Line) -> tuple[bool, float]:
-    """The error; what is not a number is worse than any."""
-    return math.isnan(line.error), line.error
 
 
 def watch() -> NoReturn:

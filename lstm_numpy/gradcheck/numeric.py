@@ -9,6 +9,7 @@ to about ten digits in float64.  This knows nothing of backpropagation: it needs
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -28,7 +29,7 @@ class Line(NamedTuple):
     """One line of the checker's table: an array by hand, beside the same array found in another way."""
 
     name: str
-    error: float  # largest |by hand - numeric| / largest |entry| of the array
+    error: float  # largest |by hand - numeric| / largest |entry| of the array; infinite where one is not a number
     where: str  # the entry where it is
     by_hand: float
     numeric: float
@@ -36,7 +37,7 @@ class Line(NamedTuple):
 
     @property
     def right(self) -> bool:
-        return self.error < (TOLERANCE_AT_A_KINK if self.kinks else TOLERANCE)  # NaN is not right either
+        return self.error < (TOLERANCE_AT_A_KINK if self.kinks else TOLERANCE)
 
 
 def losses_at(loss: Callable[[], float], x: Array, entry: tuple[int, ...], step: float) -> list[float]:
@@ -97,6 +98,7 @@ def compare(
     worst = np.unravel_index(difference.argmax(), difference.shape)
     largest = largest or float(max(np.abs(a).max(), np.abs(b).max()))
     error = float(difference[worst]) / largest if difference[worst] else 0.0
+    error = math.inf if math.isnan(error) else error
     cell = CELLS.get(name.partition(".")[0].rstrip("0123456789"))  # that an array such as "lstm1.Wh" belongs to
     gates = cell.gates if cell else GATES
     words = [
