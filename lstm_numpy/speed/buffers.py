@@ -31,16 +31,14 @@ class Buffers:
         return self._rooms[room]
 
     def empty(self, name: str, shape: tuple[int, ...], dtype: npt.DTypeLike) -> Array:
-        """An array with unspecified content, as np.empty gives it."""
+        """An array with unspecified content, as np.empty gives it.
+
+        It begins where a cache line does, so that no SIMD register is filled from two lines.
+        """
         array = self._arrays.get(name)
         if array is None or array.shape != shape or array.dtype != dtype:
-            array = self._arrays[name] = _empty(shape, np.dtype(dtype))
+            count = math.prod(shape) * np.dtype(dtype).itemsize
+            room = np.empty(count + _CACHE_LINE, np.uint8)
+            start = -room.ctypes.data % _CACHE_LINE
+            array = self._arrays[name] = room[start : start + count].view(dtype).reshape(shape)
         return array
-
-
-def _empty(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
-    """np.empty, but the array begins where a cache line does, so that no SIMD register is filled from two lines."""
-    count = math.prod(shape) * dtype.itemsize
-    room = np.empty(count + _CACHE_LINE, np.uint8)
-    start = -room.ctypes.data % _CACHE_LINE
-    return room[start : start + count].view(dtype).reshape(shape)
