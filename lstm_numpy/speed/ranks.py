@@ -51,7 +51,7 @@ class Alone:
 
     def allreduce(self, own: Sequence[Mapping[str, Array]], counts: Sequence[int]) -> dict[str, Array]:
         """The same sum in an order that MPI chooses: the sum over each rank's parts, then over the ranks."""
-        return {name: self.sum(array) for name, array in Alone.sum_of_parts(self, own, counts).items()}
+        return self.sum_of_parts(own, counts)
 
     def abort(self, status: int) -> None:
         """End all ranks, whatever they do."""
@@ -107,6 +107,13 @@ class Ranks(Alone):
         ends = np.cumsum([array.size for array in own[0].values()])
         pieces = zip(own[0].items(), ends, strict=True)
         return {name: row[end - array.size : end].reshape(array.shape) for (name, array), end in pieces}
+
+    def allreduce(self, own: Sequence[Mapping[str, Array]], counts: Sequence[int]) -> dict[str, Array]:
+        total = super().sum_of_parts(own, counts)
+        found = {name: np.empty_like(array) for name, array in total.items()}
+        for request in [self.comm.Iallreduce(total[name], found[name]) for name in total]:  # all at the same time
+            _wait(request)
+        return found
 
     def abort(self, status: int) -> None:
         self.comm.Abort(status)
