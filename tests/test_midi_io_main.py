@@ -102,7 +102,7 @@ def test_a_text_that_is_no_song_is_explained_in_one_line(content, fault, tmp_pat
         (["tokens", "song.mid", "--grid", "some"], "'some' is not a whole number"),
         (["tokens", "song.mid", "--tokens", "words"], "words"),
         (["midi", "no-such.txt", "again.mid"], "no-such.txt: does not exist"),
-        (["midi", ".", "again.mid"], ".: cannot be opened (Is a directory)"),
+        (["midi", ".", "again.mid"], ".: is not a regular file"),
         (["midi", "tokens.txt", "no-such/again.mid"], "no-such/again.mid"),
         (["midi", "tokens.txt", "again.mid", "--bpm", "nan"], "nan"),
         (["midi", "tokens.txt", "again.mid", "--bpm", "0"], "again.mid"),

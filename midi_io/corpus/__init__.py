@@ -1,6 +1,6 @@
 """From folders of MIDI files to songs of ids, read by several processes, and kept in a cache for the next run.
 
-The files are cut into batches of about a second's work.  Workers read them, and each writes its result into the cache,
+The files are cut into batches.  Workers read them, and each writes its result into the cache,
 so a run that was killed goes on after the batches that it finished.  Two runs may share a cache, and anything in it may
 be deleted at any time.
 """
@@ -17,6 +17,7 @@ from contextlib import closing, suppress
 from dataclasses import dataclass
 from functools import cache as cached
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
@@ -36,7 +37,7 @@ __all__ = ["Corpus", "CorpusError", "CorpusSong", "Skipped", "read_corpus", "wri
 
 SHORTEST_SONG = 8  # tokens: less is a test tone or a jingle
 SAMPLE = 32  # files, which tell how songs like these are played
-BATCH_FILES, BATCH_BYTES = 128, 1_000_000  # at most
+BATCH_FILES = 32  # on average
 WORTH_PROCESSES = 3_000_000  # bytes: less is read here before other processes have started
 MAX_ENTRY = 32_000_000  # bytes of a batch in the cache
 NOT_KEPT = {"missing", "unreadable"}  # faults that may be gone next time
@@ -155,22 +156,11 @@ class _Options(NamedTuple):
 _Batch: TypeAlias = tuple[list[Any], Ids]  # [tokens, songs without ids, their lengths, skipped]; the ids of all songs
 
 
-def _cut(files: Iterable[FoundFile]) -> Iterator[list[FoundFile]]:
+def _cut(files: Sequence[FoundFile]) -> list[Sequence[FoundFile]]:
     """Cut a list of files into batches, at places that follow from the names: a new file changes one batch only."""
-    batch: list[FoundFile] = []
-    for file in files:
-        batch.append(file)
-        full = len(batch) == BATCH_FILES or sum(file.size for file in batch) >= BATCH_BYTES
-        if full or _mixed(file)[0] % 64 == 0:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
-
-
-def _mixed(file: FoundFile) -> tuple[int, str]:
-    """What follows from a file's name, and has nothing to do with the alphabet."""
-    return zlib.crc32(os.fsencode(Path(file.path).name)), file.path
+    names = [os.fsencode("/".join(Path(file.path).parts[-2:])) for file in files]
+    ends = [n for n, name in enumerate(names, 1) if zlib.crc32(name) % BATCH_FILES == 0]
+    return [files[begin:end] for begin, end in pairwise([0, *ends, len(files)]) if begin < end]
 
 
 def _merge(
@@ -235,7 +225,7 @@ def _chosen(data: bytes, options: _Options) -> tuple[Song, list[Note]]:
 
 def in_fair_order(files: Iterable[FoundFile]) -> list[FoundFile]:
     """The files shuffled, always in the same way: the first N are a sample of them all, and not of the letter A."""
-    return sorted(files, key=_mixed)
+    return sorted(files, key=lambda file: (zlib.crc32(os.fsencode(Path(file.path).name)), file.path))
 
 
 def _sample(files: Iterable[FoundFile], options: _Options) -> Iterator[list[Note]]:
