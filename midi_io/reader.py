@@ -71,7 +71,7 @@ def parse_song(data: bytes) -> Song:
 
 
 def _song(data: bytes) -> Song:
-    division, tracks, high = _split(data)
+    beat, tracks, high = _split(data)
     found: list[tuple[int, int, bool, int, int, int]] = []  # start, pitch, drum, program, duration, velocity: in ticks
     tempos: dict[int, int] = {}  # tick: microseconds per beat
     meters: dict[int, tuple[int, int]] = {}  # tick: numerator, denominator
@@ -99,7 +99,6 @@ def _song(data: bytes) -> Song:
                 title = title or _text(content)
     found.sort()
     bpm = round(60e6 / tempos[min(tempos)], 3) if tempos else 120.0
-    beat = _ticks_per_beat(division, bpm)
     if any(start + duration > MAX_BEATS * beat for start, _, _, _, duration, _ in found):
         raise MidiError(f"lasts more than {MAX_BEATS:,} beats")
     notes = [
@@ -107,17 +106,6 @@ def _song(data: bytes) -> Song:
         for start, pitch, drum, program, duration, velocity in found
     ]
     return Song(notes, title, bpm, meters[min(meters)] if meters else (4, 4), high)
-
-
-def _ticks_per_beat(division: int, bpm: float) -> float:
-    """With its high bit set, the division counts parts of a film's frame; bpm makes beats of them."""
-    if division < 0x8000:
-        return division
-    frames_per_second = {24: 24.0, 25: 25.0, 29: 30 / 1.001, 30: 30.0}.get(256 - (division >> 8))
-    parts = division & 0xFF
-    if not frames_per_second or not parts:
-        raise MidiError(f"has an impossible time code (division {division:04X})")
-    return frames_per_second * parts * 60 / bpm
 
 
 def _text(content: bytes) -> str:
@@ -130,7 +118,7 @@ def _text(content: bytes) -> str:
 
 
 def _split(data: bytes) -> tuple[int, list[list[Event]], int]:
-    """The division of the beat, the events of each track, and how many messages had data bytes above 127.
+    """The ticks of a beat, the events of each track, and how many messages had data bytes above 127.
 
     There are as many tracks as the header says, or as the file has; other chunks are passed over.
     Players ignore the high bit of a data byte.  In a controller, program, pressure or bend this is done here, too, in a
@@ -142,9 +130,9 @@ def _split(data: bytes) -> tuple[int, list[list[Event]], int]:
         raise MidiError("is not a MIDI file (no MThd)", "not MIDI") if data else MidiError("is empty", "empty")
     if len(data) < at + 14:
         raise MidiError(*_CUT_SHORT)
-    size, format_, count, division = struct.unpack_from(">LHHH", data, at + 4)
-    if size < 6 or format_ > 2 or division == 0:
-        raise MidiError(f"has an impossible header (length {size}, format {format_}, {division} ticks per beat)")
+    size, format_, count, beat = struct.unpack_from(">LHHH", data, at + 4)
+    if size < 6 or format_ > 2 or not 0 < beat < 0x8000:  # with its high bit set it counts a film's frames, not beats
+        raise MidiError(f"has an impossible header (length {size}, format {format_}, {beat} ticks per beat)")
     position = at + 8 + size
     tracks: list[list[Event]] = []
     high: list[int] = []
@@ -169,7 +157,7 @@ def _split(data: bytes) -> tuple[int, list[list[Event]], int]:
         raise MidiError("has no track" if count else "has a header that counts no tracks", "no tracks")
     if position > len(data):
         raise MidiError(*_CUT_SHORT)
-    return division, tracks, len(high)
+    return beat, tracks, len(high)
 
 
 def _track(data: bytes, position: int, end: int, high: list[int]) -> tuple[list[Event], int, bool]:

