@@ -25,10 +25,8 @@ Event: TypeAlias = tuple[int, int, bytes]  # tick; status of a channel message, 
 
 NOTE_OFF, NOTE_ON, PROGRAM = 0x80, 0x90, 0xC0  # the channel messages that matter
 TITLE, END_OF_TRACK, TEMPO, METER = 0x03, 0x2F, 0x51, 0x58  # the meta events that matter
-_SYSTEM_DATA = {0xF1: 1, 0xF2: 2, 0xF3: 1, 0xF6: 0, 0xF8: 0, 0xFA: 0, 0xFB: 0, 0xFC: 0, 0xFE: 0}  # status: data bytes
 
 _NUMBER = rb"[\x80-\xff]{0,3}[\x00-\x7f]"  # of variable length: seven bits a byte, four bytes at most
-_NUMBER_AT = re.compile(_NUMBER)
 _CUT_SHORT = "is cut short", "cut short"  # what is wrong, and its kind
 _CHUNK_NAME_AT = re.compile(rb"[ -~]{4}")
 _MESSAGE = rb"[\x80-\x9f][\x00-\x7f]{2}|[\xa0-\xbf\xe0-\xef][\x00-\xff]{2}|[\xc0-\xdf][\x00-\xff]"  # of a channel
@@ -39,6 +37,10 @@ _RUNNING = {  # its data alone, after a status of the same kind
     **dict.fromkeys((0xC0, 0xD0), rb"|[\x00-\x7f]"),
 }
 _MESSAGE_AT = {kind: re.compile(b"(%b)(%b%b)" % (_NUMBER, _MESSAGE, data)) for kind, data in _RUNNING.items()}
+# A meta event (its type, its length), a system exclusive (its length), or another message of the system.
+_OTHER = rb"\xff([\x00-\xff])(%b)|[\xf0\xf7](%b)|[\xf1\xf3][\x00-\xff]|\xf2[\x00-\xff]{2}|[\xf6\xf8\xfa-\xfc\xfe]"
+_OTHER_AT = re.compile(b"(%b)(?:%b)" % (_NUMBER, _OTHER % (_NUMBER, _NUMBER)))
+_LONGEST_HEAD = 10  # bytes of such an event, before its content
 
 
 def read_notes(path: StrPath) -> list[Note]:
@@ -186,55 +188,28 @@ def _track(data: bytes, position: int, end: int, high: list[int]) -> tuple[list[
             if status < 0xA0 or status & 0xF0 == PROGRAM:
                 events.append((tick, status, message))
             continue
-        passed, position = _number(data, position, limit)
-        tick += passed
-        if data[position : position + 1] in (b"\xf0", b"\xf7"):
+        if not (found := _OTHER_AT.match(data, position, limit)):
+            if limit < position + _LONGEST_HEAD:
+                raise MidiError(*_CUT_SHORT)
+            raise MidiError(f"is damaged at byte {position:,}")
+        delta, meta, length, exclusive = found.groups()
+        tick += _value(delta)
+        position = found.end() + _value(length or exclusive or b"\0")
+        if position > limit:
+            raise MidiError(*_CUT_SHORT)
+        if exclusive:
             status = 0
-        kind, content, position = _other_event(data, position, limit, status > 0)
+        kind = meta[0] if meta else -1
         if kind == END_OF_TRACK:
             return events, end if believed and not data.startswith(b"MTrk", position) else position, position == end
         if kind in (TITLE, TEMPO, METER):
-            events.append((tick, kind, content))
+            events.append((tick, kind, data[found.end() : position]))
     if not believed:
         raise MidiError(*_CUT_SHORT)
     return events, end, True
-
-
-def _other_event(data: bytes, position: int, limit: int, runs: bool) -> tuple[int, bytes, int]:
-    """The event at `position` that is no channel message: its meta type (-1: none), its content, where it ends."""
-    header = data[position : min(position + 2, limit)]
-    if not header or header == b"\xff":
-        raise MidiError(*_CUT_SHORT)
-    status = header[0]
-    kind, start = (header[1], position + 2) if status == 0xFF else (-1, position + 1)
-    if status in (0xFF, 0xF0, 0xF7):
-        length, start = _number(data, start, limit)
-        end = start + length
-    elif status in _SYSTEM_DATA:
-        end = start + _SYSTEM_DATA[status]
-    elif status > 0xF0:
-        raise MidiError(f"has an undefined status ({status:02X}) at byte {position:,}")
-    elif status < 0x80 and not runs:
-        raise MidiError(f"has data without a status at byte {position:,}")
-    elif position + 2 >= limit:  # a channel message, so that only its data can be the reason why it did not match
-        raise MidiError(*_CUT_SHORT)
-    else:
-        raise MidiError(f"has a data byte above 127 after byte {position:,}")
-    if end > limit:
-        raise MidiError(*_CUT_SHORT)
-    return kind, data[start:end], end
 
 
 @lru_cache(maxsize=1 << 12)
 def _value(number: bytes) -> int:
     """The value of a variable-length number."""
     return sum((byte & 0x7F) << 7 * place for place, byte in enumerate(reversed(number)))
-
-
-def _number(data: bytes, position: int, limit: int) -> tuple[int, int]:
-    """The variable-length number at `position`, and where it ends."""
-    if number := _NUMBER_AT.match(data, position, limit):
-        return _value(number[0]), number.end()
-    if limit < position + 4:
-        raise MidiError(*_CUT_SHORT)
-    raise MidiError(f"has a number of more than four bytes at byte {position:,}")

@@ -286,7 +286,8 @@ def test_one_bar_ten_thousand_times_costs_linear_time() -> None:
     for ids in (np.array([0, *[3, 8, 4, 8, 5, 8, 4, 8] * 1_250, 1]), noise, np.full(5_000, 3)):
         places, newest, songs_ = hearing.blank(1, len(ids))
         rows = np.zeros((len(ids), len(hearing.COLUMNS)), np.int64)
-        hearing.read_song(places[0], newest[0], songs_, context._words, context._unit, ids, rows)
+        numbers = np.zeros(len(ids), np.int64)
+        hearing.read_ids(places, newest, songs_, context._words, context._unit, ids, numbers, rows)
         assert songs_[0]["looked"] <= 2 * CANDIDATES * len(ids)
     assert songs_[0]["looked"] > 0
 

@@ -75,8 +75,8 @@ class Context:
         if self.sizes:
             for begin, end in zip(offsets[:-1].tolist(), offsets[1:].tolist(), strict=True):
                 places, newest, songs = self._blank(1, end - begin)
-                ids = flat[begin:end].astype(np.int64)
-                hearing.read_song(places[0], newest[0], songs, self._words, self._unit, ids, rows[begin:end])
+                ids, numbers = flat[begin:end].astype(np.int64), np.zeros(end - begin, np.int64)
+                hearing.read_ids(places, newest, songs, self._words, self._unit, ids, numbers, rows[begin:end])
         return rows[:, self._columns].astype(np.min_scalar_type(max((1, *self.sizes)) - 1))
 
     def begin(self, count: int, total: int) -> Step:
@@ -109,14 +109,14 @@ class Context:
         advance = self._words["advance"]
 
         def begin() -> Callable[[int], Array]:
-            allowed, songs, heard, now, before = walk(), self._blank(1, 1)[2], 0, 0, 1
+            allowed, song, heard, now, before = walk(), self._blank(1, 1)[2][0], 0, 0, 1
 
             def ending(token: int) -> Array:
                 nonlocal heard, now, before  # tokens: of the song, of this moment, of the moment before
                 mask, heard = allowed(token), heard + 1
                 now, before = (0, max(now, 1)) if advance[token] else (now + 1, before)
-                hearing.hear(songs, self._words, token, self._unit)
-                at_home, full, left = hearing.cadence(songs, self._unit, bars or 0)
+                hearing.play(song, self._words[token], token, self._unit)
+                at_home, full, left = hearing.cadence(song, self._unit, bars or 0)
                 narrowed = mask & (advance <= left) if bars else mask.copy()
                 stuck = bars is not None and not (narrowed & (advance > 0)).any()
                 narrowed[self._end] &= full and (at_home or stuck)

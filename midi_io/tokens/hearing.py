@@ -112,15 +112,9 @@ def read_ids(
 
 
 @_kernel
-def read_song(places: Array, newest: Array, songs: Array, words: Array, unit: int, ids: Array, rows: Array) -> None:
-    for k in range(len(ids)):
-        _read(places, newest, songs[0], words, unit, ids[k], rows[k])
-
-
-@_kernel
 def _read(places: Array, newest: Array, song: Any, words: Array, unit: int, token: int, row: Array) -> None:
     """Read one more id of a song, and fill its row of features, in the order of COLUMNS."""
-    _play(song, words[token], token, unit)
+    play(song, words[token], token, unit)
     n = song["read"]
     places[n]["id"], places[n]["time"] = token, song["now"]
     song["read"] = n + 1
@@ -171,14 +165,8 @@ def _first_bar_line(song: Any, unit: int) -> Any:
 
 
 @_kernel
-def hear(songs: Array, words: Array, token: int, unit: int) -> None:
-    _play(songs[0], words[token], token, unit)
-
-
-@_kernel
-def cadence(songs: Array, unit: int, bars: int) -> tuple[bool, bool, int]:
+def cadence(song: Any, unit: int, bars: int) -> tuple[bool, bool, int]:
     """Whether the bass is the tonic, whether the last of some bars is full, and the time that is left of them."""
-    song = songs[0]
     at_home = song["tonic"] < 0 or song["under"] % 12 == song["tonic"]
     first = _first_bar_line(song, unit)
     stop = first + bars * _LENGTHS[song["meter"]] * unit // PLACES
@@ -187,7 +175,7 @@ def cadence(songs: Array, unit: int, bars: int) -> tuple[bool, bool, int]:
 
 
 @_kernel
-def _play(song: Any, word: Any, token: int, unit: int) -> None:
+def play(song: Any, word: Any, token: int, unit: int) -> None:
     """Move on in time, and let a moment that is over say where the strong places are."""
     if word["sets"] == PROGRAM:
         song["program"] = word["value"]
