@@ -1,6 +1,6 @@
 """What a musician would count in a piece, and a table that sets generated pieces beside others.
 
-Drums count for a piece's length and for nothing else.  The melody is what begins with no higher note sounding.
+In a whole piece drums count for its length alone.  The melody is what begins with no higher note sounding.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from midi_io.music.instruments import FAMILIES
 from midi_io.music.meter import PATTERNS, PLACES, find_meter, on_strong_beats
 from midi_io.notes import Note, melody
 
@@ -50,6 +51,14 @@ ROWS = {  # name: what it is in words, and how its mean and standard deviation a
     "in_key": ("notes in the key", "{:.1%} ± {:.1%}"),
     "begins_at_home": ("first chord stands on the tonic", "{:.0%}"),
     "ends_at_home": ("last bass note is the tonic", "{:.0%}"),
+}
+
+MOST = 4  # families of instruments that are shown beside the drums
+BAND_ROWS = {  # the same of each
+    "share": ("share of the notes", "{:.0%} ± {:.0%}"),
+    "pitch": ("mean pitch", "{:.0f} ± {:.0f}"),
+    "on_eighths": ("begins on an eighth", "{:.0%} ± {:.0%}"),
+    "bars_repeated": ("bars heard before", "{:.0%} ± {:.0%}"),
 }
 
 
@@ -143,6 +152,41 @@ def _first_bass(notes: Sequence[Note]) -> int:
     together = Counter(note.start for note in notes)
     first = next((start for start, count in together.items() if count > 1), notes[0].start)
     return min(note.pitch for note in notes if note.start == first)
+
+
+def band_rows(pieces: Iterable[Sequence[Note]]) -> dict[str, tuple[str, str]]:
+    """More ROWS: for the drums, and for the MOST families of instruments that play most notes; {} for one alone."""
+    played = Counter(_family(note) for piece in pieces for note in piece)
+    names = sorted(played, key=lambda name: (name != "drums", -played[name]))[: MOST + ("drums" in played)]
+    return {
+        f"{name}_{key}": (f"{name}: {words}", form)
+        for name in names
+        for key, (words, form) in BAND_ROWS.items()
+        if len(played) > 1 and (name, key) != ("drums", "pitch")
+    }
+
+
+def band_figures(notes: Iterable[Note]) -> dict[str, float]:
+    """The figures of one piece by the names of band_rows; all that a family which does not play has is a share of 0.
+
+    Bars are find_meter's, which hears the pitched notes.
+    """
+    notes = sorted(notes, key=lambda note: (note.start, note.pitch))
+    meter, first = find_meter(notes)
+    found = {f"{name}_share": 0.0 for name in (*FAMILIES, "drums")}
+    of_family: dict[str, list[Note]] = {}
+    for note in notes:
+        of_family.setdefault(_family(note), []).append(note)
+    for name, own in of_family.items():
+        found[f"{name}_share"] = len(own) / len(notes)
+        found[f"{name}_pitch"] = _mean([note.pitch for note in own])
+        found[f"{name}_on_eighths"] = _mean([abs(2 * n.start - round(2 * n.start)) <= 1e-3 for n in own])
+        found[f"{name}_bars_repeated"] = bars_heard_before(own, first, len(PATTERNS[meter]) / PLACES)
+    return found
+
+
+def _family(note: Note) -> str:
+    return "drums" if note.drum else tuple(FAMILIES)[note.program // 8]
 
 
 class Comparison(NamedTuple):
