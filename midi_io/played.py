@@ -45,18 +45,12 @@ class Played(NamedTuple):
 
     def flags(self) -> list[str]:
         """The flags of train.py that ask for this, and for nothing else."""
-        switches = [
-            f"--{'' if value else 'no-'}{name}" for name, value in self._asdict().items() if name != "velocities"
-        ]
+        switches = [f"--{'' if asked else 'no-'}{name}" for name, asked in zip(self._fields[1:], self[1:], strict=True)]
         return ["--velocities", str(self.velocities), *switches]
 
-    def asked(self, velocities: int | None, snap: bool | None, families: bool | None) -> Played:
-        """This, and in it what is not None."""
-        return Played(
-            self.velocities if velocities is None else velocities,
-            self.snap if snap is None else snap,
-            self.families if families is None else families,
-        )
+    def asked(self, *values: int | None) -> Played:
+        """This, and in it those of the three values that are not None."""
+        return Played._make(own if value is None else value for own, value in zip(self, values, strict=True))
 
 
 AS_WRITTEN = Played()

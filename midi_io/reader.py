@@ -111,12 +111,8 @@ def _song(data: bytes) -> Song:
 
 
 def _text(content: bytes) -> str:
-    """A title in one line: UTF-8, or Latin-1 where the bytes are not valid UTF-8."""
-    try:
-        text = content.decode("utf-8")
-    except UnicodeDecodeError:
-        text = content.decode("latin-1")
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    """A title in one line.  Bytes that are no UTF-8 become question marks."""
+    return " ".join("".join(c if c.isprintable() else " " for c in content.decode("utf-8", "replace")).split())
 
 
 def _split(data: bytes) -> tuple[int, list[list[Event]], int]:

@@ -317,7 +317,7 @@ def test_each_instrument_is_told_its_own_highest_and_lowest_note() -> None:
 
 
 def test_wrong_use_is_told() -> None:
-    with pytest.raises(ValueError, match="no context 'all'"):
+    with pytest.raises(KeyError, match="all"):
         Context(vocabulary("note"), "all")
     with pytest.raises(ValueError, match="one bar or more"):
         Context(vocabulary("note")).endings(Grammar(vocabulary("note")).walk, 0)

@@ -222,14 +222,9 @@ def unlike(compared: Mapping[str, Comparison]) -> float:
     return float(np.minimum(apart, 3).mean()) if apart else 0.0
 
 
-def table(
-    compared: Mapping[str, Comparison],
-    written: str = "generated",
-    others: str = "held out",
-    rows: Mapping[str, tuple[str, str]] = ROWS,
-) -> str:
+def table(compared: Mapping[str, Comparison], rows: Mapping[str, tuple[str, str]] = ROWS) -> str:
     """The comparison as text: mean ± deviation (of yes or no the mean), a word where they differ, what a dash means."""
-    lines = [f"{'music':40}{written:>14}{others:>16}"]
+    lines = [f"{'music':40}{'generated':>14}{'held out':>16}"]
     for name, one in compared.items():
         words, form = rows[name]
         cells = [form.format(*spread) if spread else "-" for spread in one[:2]]

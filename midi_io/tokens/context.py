@@ -37,7 +37,9 @@ Array: TypeAlias = npt.NDArray[Any]
 Step: TypeAlias = Callable[[Array, Array], Array]
 Walk: TypeAlias = Callable[[], Callable[[int], Array]]
 
-KINDS = ("none", "clock", "echo", "both")
+KINDS = {  # the columns of each
+    "none": slice(0), "clock": slice(hearing.CLOCK), "echo": slice(hearing.CLOCK, None), "both": slice(None),
+}  # fmt: skip
 
 
 class Context:
@@ -48,17 +50,14 @@ class Context:
     names, sizes: of the features, in the order of the columns; a feature's values are 0..size - 1.
     id_columns: the columns that hold ids of tokens, and move with a transposition.
 
-    Raises TokenError for a token that is none of the vocabulary's scheme, ValueError if there is no such kind.
+    Raises TokenError for a token that is none of the vocabulary's scheme, KeyError if there is no such kind.
     """
 
     def __init__(self, vocabulary: Vocabulary, kind: str = "both", meter: tuple[int, int] | None = None) -> None:
-        if kind not in KINDS:
-            raise ValueError(f"no context {kind!r}: choose one of {', '.join(KINDS)}")
-        clock, V = hearing.CLOCK, len(vocabulary)
+        V = len(vocabulary)
         beat, runs, ago = math.lcm(vocabulary.grid, PLACES), len(hearing.RUNS) + 1, len(hearing.AGO) + 1
         sizes: tuple[int, ...] = (hearing.METER_PLACES, beat, PHRASE, hearing.PHRASES, V, V, V, V, runs, ago)
-        columns = {"none": slice(0), "clock": slice(clock), "echo": slice(clock, None), "both": slice(None)}
-        self.kind, self._columns = kind, columns[kind]
+        self.kind, self._columns = kind, KINDS[kind]
         self.names, self.sizes = hearing.COLUMNS[self._columns], sizes[self._columns]
         self.id_columns = tuple(k for k, name in enumerate(self.names) if name in ("home", "top", "low", "echo"))
         self._words, self._unit = _words(vocabulary)
