@@ -106,42 +106,38 @@ class Vocabulary:
         return {token: number for number, token in enumerate(self.tokens)}
 
 
-class Grammar:
+def may_follow(vocabulary: Vocabulary) -> Callable[[], Callable[[int], Mask]]:
     """Which tokens of a vocabulary may follow, so that whatever a network samples is a song.
 
+    may_follow(vocabulary)() begins a song: a function that is called with each id in turn, from `<start>` on, and
+    returns what may come next: a mask, (V,) bool, read-only.  Several songs and threads may go side by side.
+
     Every encoded song obeys the rules of its scheme, so a mask takes nothing from music.  `<start>` and `<unk>` never
-    follow.  What an `<unk>` stood for is not known, so everything may follow it.  Several threads may walk at once.
+    follow.  What an `<unk>` stood for is not known, so everything may follow it.
     Raises TokenError if the vocabulary holds a token that is none of its scheme's.
     """
+    words, scheme = vocabulary.words, SCHEMES[vocabulary.scheme]
 
-    def __init__(self, vocabulary: Vocabulary) -> None:
-        words, scheme = vocabulary.words, SCHEMES[vocabulary.scheme]
+    @cache
+    def after(state: Hashable, token_id: int) -> Hashable:
+        return scheme.after(state, words[token_id])
 
-        @cache
-        def after(state: Hashable, token_id: int) -> tuple[Hashable, Mask]:
-            state = scheme.after(state, words[token_id])
-            return state, mask(state)
+    @cache
+    def mask(state: Hashable) -> Mask:
+        found = np.array(scheme.allowed(state, words), bool)
+        if not found.any():  # the song has ended, or the vocabulary is too small to go on
+            found = np.array([word.kind == END for word in words])
+        found.setflags(write=False)
+        return found
 
-        @cache
-        def mask(state: Hashable) -> Mask:
-            found = np.array(scheme.allowed(state, words), bool)
-            if not found.any():  # the song has ended, or the vocabulary is too small to go on
-                found = np.array([word.kind == END for word in words])
-            found.setflags(write=False)
-            return found
-
-        self._start, self._after = scheme.start, after
-
-    def walk(self) -> Callable[[int], Mask]:
-        """A function for one song: called with each id in turn, from `<start>` on, it returns what may come next.
-
-        That is a mask, (V,) bool, read-only.
-        """
-        state = self._start
+    def begin() -> Callable[[int], Mask]:
+        state = scheme.start
 
         def allowed(token_id: int) -> Mask:
             nonlocal state
-            state, mask = self._after(state, token_id)
-            return mask
+            state = after(state, token_id)
+            return mask(state)
 
         return allowed
+
+    return begin

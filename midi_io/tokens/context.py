@@ -94,7 +94,7 @@ class Context:
         return step
 
     def endings(self, walk: Walk, bars: int | None = None, tokens: int | None = None) -> Walk:
-        """A walk (see Grammar.walk) on which a song ends over its tonic, and after a number of bars where one is given.
+        """A walk (see may_follow) on which a song ends over its tonic, and after a number of bars where one is given.
 
         The end may follow where the bass that sounds is the tonic of the notes so far.  With `bars`, it may follow only
         where the last of so many bars is full, or full without the upbeat, which is no bar itself.  Time does not go
