@@ -98,7 +98,7 @@ def _song(data: bytes) -> Song:
             elif kind == METER and length == 4 and content[0] and content[1] <= 6:
                 meters[tick] = content[0], 2 ** content[1]
             elif kind == TITLE and number == 0:
-                title = title or _text(content)
+                title = title or printable(content.decode("utf-8", "replace"))
     found.sort()
     bpm = round(60e6 / tempos[min(tempos)], 3) if tempos else 120.0
     if any(start + duration > MAX_BEATS * beat for start, _, _, _, duration, _ in found):
@@ -108,11 +108,6 @@ def _song(data: bytes) -> Song:
         for start, pitch, drum, program, duration, velocity in found
     ]
     return Song(notes, title, bpm, meters[min(meters)] if meters else (4, 4), high)
-
-
-def _text(content: bytes) -> str:
-    """A title in one line.  Bytes that are no UTF-8 become question marks."""
-    return " ".join("".join(c if c.isprintable() else " " for c in content.decode("utf-8", "replace")).split())
 
 
 def _split(data: bytes) -> tuple[int, list[list[Event]], int]:

@@ -361,7 +361,7 @@ def test_the_cache_notices_changed_options_and_a_changed_program(folder, tmp_pat
         assert content(read(folder, cache=tmp_path / "cache", **options)) == content(read(folder, **options))
         assert len(reads) == 12
         reads.clear()
-    monkeypatch.setattr("midi_io.corpus._program", lambda: b"another")
+    monkeypatch.setattr("midi_io.corpus.PROGRAM", b"another")
     read(folder, cache=tmp_path / "cache")
     assert len(reads) == 6
 

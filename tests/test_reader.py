@@ -103,7 +103,7 @@ def test_a_file_that_names_no_tempo_meter_or_title_gets_the_standards_defaults()
         (b"Ode to Joy", "Ode to Joy"),
         ("Für Elise".encode("latin-1"), "F\ufffdr Elise"),
         ("Für Elise".encode(), "Für Elise"),
-        (b"\x1b[31mred\x00\nlines\x7f ", "[31mred lines"),
+        (b"\x1b[31mred\nlines", "\\x1b[31mred\\nlines"),
     ],
 )
 def test_the_title_is_the_first_tracks_name_in_one_safe_line(text, title):

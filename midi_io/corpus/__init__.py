@@ -15,7 +15,6 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
-from functools import cache as cached
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -40,6 +39,8 @@ SAMPLE = 32  # files, which tell how songs like these are played
 BATCH_FILES = 32  # on average
 WORTH_PROCESSES = 3_000_000  # bytes: less is read here before other processes have started
 MAX_ENTRY = 32_000_000  # bytes of a batch in the cache
+SOURCES = sorted(Path(__file__).parents[1].rglob("*.py"))
+PROGRAM = hashlib.sha256(b"".join([source.read_bytes() for source in SOURCES])).digest()  # of this package
 NOT_KEPT = {"missing", "unreadable"}  # faults that may be gone next time
 
 
@@ -257,11 +258,4 @@ def _read_or_load(job: tuple[Sequence[FoundFile], Path | None], options: _Option
 def _entry(files: Sequence[FoundFile], options: _Options) -> str:
     """The name in a cache of what these files hold: it follows from them, the options and the text of this package."""
     stamps = os.fsencode("\n".join([f"{options}", *(f"{file.path} {file.stamp}" for file in files)]))
-    return f"{hashlib.sha256(_program() + stamps).hexdigest()}.batch"
-
-
-@cached
-def _program() -> bytes:
-    """The SHA-256 of this package."""
-    sources = sorted(Path(__file__).parents[1].rglob("*.py"))
-    return hashlib.sha256(b"".join([source.read_bytes() for source in sources])).digest()
+    return f"{hashlib.sha256(PROGRAM + stamps).hexdigest()}.batch"

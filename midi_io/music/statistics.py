@@ -67,9 +67,9 @@ def figures(notes: Iterable[Note], *, whole: bool = True) -> dict[str, float]:
 
     Bars and strong beats are those of find_meter.  A move goes from one melody note to the next.  "Heard before" means
     the same pitches in the same rhythm.  The key is the diatonic scale (of twelve) that holds most notes; the modes,
-    natural minor among them, have the same notes.  tonic_of finds the tonic.  begins_at_home looks at the lowest note
-    of the first chord, ends_at_home at the lowest note that sounds when the last one begins.  pitch_entropy and in_key
-    are pitch_class_entropy and scale_consistency of MusPy (Dong et al. 2020).
+    natural minor among them, have the same notes.  The tonic is tonic_of's.  begins_at_home looks at the lowest note of
+    the first chord (or of the first notes), ends_at_home at the lowest note that sounds when the last one begins.
+    pitch_entropy and in_key are pitch_class_entropy and scale_consistency of MusPy (Dong et al. 2020).
     whole: False for a piece that was cut: then it has no length and no end.
     """
     everything = sorted(notes, key=lambda note: (note.start, note.pitch))
@@ -80,11 +80,17 @@ def figures(notes: Iterable[Note], *, whole: bool = True) -> dict[str, float]:
     top, _ = melody(pitched)
     moves = np.array([abs(after.pitch - note.pitch) for note, after in pairwise(top)])
     steps = [(note.pitch, round(after.start - note.start, 6)) for note, after in pairwise(top)]
-    bars, bars_repeated = _bars(pitched, top)
+    meter, first = find_meter(pitched)
+    bar = len(PATTERNS[meter]) / PLACES
+    end = max(note.start + note.duration for note in pitched)
+    bars = math.ceil((end - first) / bar - 1e-6) - math.ceil((pitched[0].start - first) / bar - 1e-6)
     counts = np.bincount([note.pitch % 12 for note in pitched], minlength=12)
     p = counts[counts > 0] / counts.sum()
     tonic, _ = tonic_of(pitched)
-    last = max(note.start for note in pitched)
+    struck = Counter(note.start for note in pitched)
+    chord = next((start for start, count in struck.items() if count > 1), pitched[0].start)
+    bass = min(note.pitch for note in pitched if note.start == chord)
+    last = pitched[-1].start
     sounding = [note.pitch for note in pitched if note.start == last or note.start + note.duration > last + 1e-6]
     found = {
         "beats": beats, "bars": bars, "whole_phrases": bars % PHRASE == 0,
@@ -95,10 +101,10 @@ def figures(notes: Iterable[Note], *, whole: bool = True) -> dict[str, float]:
         "interval": _mean(moves), "same": _mean(moves == 0),
         "steps": _mean((moves == 1) | (moves == 2)), "leaps": _mean(moves >= 5),
         "repeated": _heard_before([tuple(steps[k : k + RUN]) for k in range(len(steps) - RUN + 1)]),
-        "bars_repeated": bars_repeated,
+        "bars_repeated": _bars_heard_before(top, first, bar),
         "pitch_entropy": max(0.0, -float(p @ np.log2(p))),
         "in_key": max(sum(counts[(home + above) % 12] for above in MAJOR) for home in range(12)) / len(pitched),
-        "begins_at_home": _first_bass(pitched) % 12 == tonic, "ends_at_home": min(sounding) % 12 == tonic,
+        "begins_at_home": bass % 12 == tonic, "ends_at_home": min(sounding) % 12 == tonic,
     }  # fmt: skip
     if not whole:
         found |= dict.fromkeys(("beats", "bars", "whole_phrases", "ends_at_home"), math.nan)
@@ -129,29 +135,13 @@ def _heard_before(passages: Sequence[Hashable]) -> float:
     return 1 - len(set(passages)) / len(passages) if passages else math.nan
 
 
-def _bars(notes: Sequence[Note], top: Sequence[Note]) -> tuple[int, float]:
-    """How many bars some notes last, an upbeat not counted; the share of the melody's bars that were heard before."""
-    meter, first = find_meter(notes)
-    bar = len(PATTERNS[meter]) / PLACES
-    begin, end = min(note.start for note in notes), max(note.start + note.duration for note in notes)
-    bars = math.ceil((end - first) / bar - 1e-6) - math.ceil((begin - first) / bar - 1e-6)
-    return bars, bars_heard_before(top, first, bar)
-
-
-def bars_heard_before(notes: Iterable[Note], first: float, bar: float) -> float:
+def _bars_heard_before(notes: Iterable[Note], first: float, bar: float) -> float:
     """The share of the bars with notes that repeat an earlier one; a bar lasts `bar` beats, one begins at `first`."""
     heard: dict[int, list[tuple[int, float]]] = {}
     for note in notes:
         number = math.floor((note.start - first) / bar + 1e-6)
         heard.setdefault(number, []).append((note.pitch, round(note.start - first - number * bar, 6)))
     return _heard_before([tuple(bar_notes) for bar_notes in heard.values()])
-
-
-def _first_bass(notes: Sequence[Note]) -> int:
-    """The lowest note of the first chord; of the first notes, where there is no chord."""
-    together = Counter(note.start for note in notes)
-    first = next((start for start, count in together.items() if count > 1), notes[0].start)
-    return min(note.pitch for note in notes if note.start == first)
 
 
 def band_rows(pieces: Iterable[Sequence[Note]]) -> dict[str, tuple[str, str]]:
@@ -181,7 +171,7 @@ def band_figures(notes: Iterable[Note]) -> dict[str, float]:
         found[f"{name}_share"] = len(own) / len(notes)
         found[f"{name}_pitch"] = _mean([note.pitch for note in own])
         found[f"{name}_on_eighths"] = _mean([abs(2 * n.start - round(2 * n.start)) <= 1e-3 for n in own])
-        found[f"{name}_bars_repeated"] = bars_heard_before(own, first, len(PATTERNS[meter]) / PLACES)
+        found[f"{name}_bars_repeated"] = _bars_heard_before(own, first, len(PATTERNS[meter]) / PLACES)
     return found
 
 
