@@ -96,7 +96,7 @@ def test_a_text_that_is_no_song_is_explained_in_one_line(content, fault, tmp_pat
         (["midi", ".", "again.mid"], ".: is not a regular file"),
         (["midi", "tokens.txt", "no-such/again.mid"], "no-such/again.mid"),
         (["midi", "tokens.txt", "again.mid", "--bpm", "nan"], "nan"),
-        (["midi", "tokens.txt", "again.mid", "--bpm", "0"], "again.mid"),
+        (["midi", "tokens.txt", "again.mid", "--bpm", "0"], "0.0 beats per minute cannot be written"),
     ],
 )
 def test_wrong_use_gets_one_line_and_status_2(arguments, part, song, monkeypatch, capsys):

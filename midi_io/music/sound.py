@@ -61,7 +61,7 @@ OTHER_DRUMS = 0.0, 0.0, 0.6, 0.07  # closed hi-hat, shakers, wood
 def render(notes: Iterable[Note], rate: int = 44100, bpm: float = 120.0) -> Array:
     """(samples,) float32 of a mix of all notes, between -0.9 and 0.9; the same notes give the same samples.
 
-    rate: samples a second.  A song is cut after 15 minutes; pitches above half the rate are not heard.
+    rate: samples a second, 25,088 or more for the highest pitch.  A song is cut after 15 minutes.
     """
     strokes = []
     for note in notes:
@@ -87,8 +87,6 @@ def tone(pitch: int, program: int, length: int, rate: int) -> Array:
     frequency = 440 * 2 ** ((pitch - 69) / 12)
     release = round(RELEASE * rate)
     seconds = np.arange(length + release) / rate
-    if frequency >= rate / 2:
-        return np.zeros(len(seconds), np.float32)
     loudness = np.minimum(1, seconds / timbre.attack) * np.exp(-seconds / (timbre.decay * (262 / frequency) ** 0.5))
     loudness[length:] *= np.linspace(1, 0, release)
     wobble = (2 ** (timbre.vibrato / 12) - 1) / (2 * np.pi * 5.5) * np.sin(2 * np.pi * 5.5 * seconds)
