@@ -70,13 +70,11 @@ class Context:
 
     def of_songs(self, flat: Array, offsets: Array) -> Array:
         """(N, F) in the smallest unsigned type, for songs end to end: song k is flat[offsets[k] : offsets[k + 1]]."""
-        rows = np.zeros((len(flat), len(hearing.COLUMNS)), np.int64)
-        if self.sizes:
-            for begin, end in zip(offsets[:-1].tolist(), offsets[1:].tolist(), strict=True):
-                places, newest, songs = self._blank(1, end - begin)
-                ids, numbers = flat[begin:end].astype(np.int64), np.zeros(end - begin, np.int64)
-                hearing.read_ids(places, newest, songs, self._words, self._unit, ids, numbers, rows[begin:end])
-        return rows[:, self._columns].astype(np.min_scalar_type(max((1, *self.sizes)) - 1))
+        rows = np.zeros((len(flat), len(self.sizes)), np.min_scalar_type(max((1, *self.sizes)) - 1))
+        for begin, end in zip(offsets[:-1].tolist(), offsets[1:].tolist(), strict=True):
+            ids = flat[begin:end].astype(np.int64)
+            rows[begin:end] = self.begin(1, len(ids))(ids, np.zeros_like(ids))
+        return rows
 
     def begin(self, count: int, total: int) -> Step:
         """Begin `count` songs of at most `total` ids.  The answer goes along with them:
@@ -84,12 +82,11 @@ class Context:
         step(ids (n,), songs (n,)) -> (n, F) ints: told the next id of each of some songs, from the first id on.
         """
         places, newest, songs = self._blank(count, total)
-        words, unit, columns = self._words, self._unit, self._columns
 
         def step(ids: Array, numbers: Array) -> Array:
             rows = np.empty((len(ids), len(hearing.COLUMNS)), np.int64)
-            hearing.read_ids(places, newest, songs, words, unit, ids, numbers, rows)
-            return rows[:, columns]
+            hearing.read_ids(places, newest, songs, self._words, self._unit, ids, numbers, rows)
+            return rows[:, self._columns]
 
         return step
 
