@@ -93,21 +93,19 @@ def off_the_beat(starts: Array) -> float:
 
 def suits(songs: Sequence[Sequence[Note]]) -> tuple[Played, str]:
     """What to keep of songs like these, and why, in words; AS_WRITTEN for music that is written rather than played."""
-    starts = [np.array([note.start for note in in_place(notes)]) for notes in songs if notes]
-    if not starts:
-        return AS_WRITTEN, ""
-    velocities = len({note.velocity for notes in songs for note in notes})
-    programs = len({note.program for notes in songs for note in notes if not note.drum})
-    lengths = [abs(note.duration - _simple(note.duration)) for notes in songs for note in notes if not note.drum]
-    uneven = sum(length > FINE for length in lengths) / max(len(lengths), 1)
-    lost = sum(off_the_beat(onsets) > AT_RANDOM for onsets in starts)
-    drums = any(note.drum for notes in songs for note in notes)
+    every = [note for notes in songs for note in notes]
+    pitched = [note for note in every if not note.drum]
+    velocities, programs = len({note.velocity for note in every}), len({note.program for note in pitched})
+    uneven = sum(abs(note.duration - _simple(note.duration)) > FINE for note in pitched) / max(len(pitched), 1)
+    placed = [np.array([note.start for note in in_place(notes)]) for notes in songs if notes]
+    lost = sum(off_the_beat(starts) > AT_RANDOM for starts in placed)
+    drums = len(pitched) < len(every)
     found = {
         f"{velocities} velocities": velocities > MANY_VELOCITIES,
         f"{uneven:.0%} of the lengths uneven": uneven > OFTEN,
         "drums": drums,
         f"{programs} instruments": programs > MANY_PROGRAMS,
-        f"{lost} of {len(starts)} songs do not follow the beat of their files": lost > 0,
+        f"{lost} of {len(placed)} songs do not follow the beat of their files": lost > 0,
     }
     levels = LEVELS if velocities > MANY_VELOCITIES else EVERY
     played = Played(levels, uneven > OFTEN or drums, programs > MANY_PROGRAMS)
