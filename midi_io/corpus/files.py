@@ -124,5 +124,4 @@ def _lines(path: StrPath, what: str) -> list[str]:
         text = os.fsdecode(read_bytes(path, MAX_LIST))  # names of files need not be UTF-8
     except MidiError as error:
         raise CorpusError(f"{printable(path)}: this {what} {error}") from None
-    lines = [line.rstrip("\r") for line in text.split("\n")]
-    return [line for line in lines if line.strip() and not line.startswith("#")]
+    return [line for line in text.splitlines() if line.strip() and not line.startswith("#")]

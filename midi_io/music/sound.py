@@ -108,14 +108,12 @@ def drum_sound(pitch: int, rate: int) -> Array:
 
 
 def write_wav(samples: Array, path: StrPath, rate: int = 44100) -> None:
-    """Write (samples,) or (samples, channels) between -1 and 1 as a .wav file of 16 bits, whole or not at all.
+    """Write (samples,) between -1 and 1 as a .wav file of 16 bits, whole or not at all.
 
     Raises MidiError if it cannot be written.
     """
     file = io.BytesIO()
     with wave.open(file, "wb") as sound:
-        sound.setnchannels(1 if samples.ndim == 1 else samples.shape[1])
-        sound.setsampwidth(2)
-        sound.setframerate(rate)
+        sound.setparams((1, 2, rate, 0, "NONE", "not compressed"))
         sound.writeframes(np.round(np.clip(samples, -1, 1) * 32767).astype("<i2").tobytes())
     write_whole(path, file.getvalue())
