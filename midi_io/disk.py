@@ -1,11 +1,15 @@
-"""Files read and written safely, and the errors that say in one line what is wrong with one."""
+"""Files read and written safely, the errors that say in one line what is wrong with one, and the names of two types."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any, TypeAlias
 
-StrPath = str | os.PathLike[str]
+import numpy.typing as npt
+
+StrPath: TypeAlias = str | os.PathLike[str]
+Array: TypeAlias = npt.NDArray[Any]
 
 
 class MidiIoError(Exception):

@@ -13,14 +13,12 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from statistics import median_low
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
+from midi_io.disk import Array
 from midi_io.notes import Note
-
-Array = npt.NDArray[np.float64]
 
 EVERY, PLAIN, SPREAD = 127, 80, 96  # velocities: all of them, the median, from the softest level to the loudest
 PLACES = np.array([0, 3, 4, 6, 8, 9, 12]) / 12  # of a beat, where a note may begin: sixteenths and triplets
@@ -127,7 +125,7 @@ def _levelled(notes: Sequence[Note], levels: int) -> list[Note]:
     return [note._replace(velocity=level(note)) for note in notes]
 
 
-def _nearest(starts: npt.NDArray[Any]) -> Array:
+def _nearest(starts: Array) -> Array:
     """For each start the nearest place where a note may begin."""
     beat = np.floor(starts)
     apart = np.abs((starts - beat)[:, None] - PLACES)

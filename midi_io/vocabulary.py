@@ -6,20 +6,16 @@ from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from statistics import fmean
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from midi_io.disk import Array
 from midi_io.notes import Note
 from midi_io.played import AS_WRITTEN, Played, simplified
 from midi_io.tokens import SCHEMES, decode, encode, parse, transpose_token
 from midi_io.tokens.words import END, SPECIALS, UNK, Word
 
 UNK_ID = SPECIALS.index(UNK)
-
-Ids = npt.NDArray[np.unsignedinteger[Any]]
-Mask = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -52,12 +48,12 @@ class Vocabulary:
     def __len__(self) -> int:
         return len(self.tokens)
 
-    def ids(self, tokens: Iterable[str]) -> Ids:
+    def ids(self, tokens: Iterable[str]) -> Array:
         """(n,) ids in the smallest unsigned type that holds them; a token that is not known has the id of `<unk>`."""
         numbers = [self._id_of.get(token, UNK_ID) for token in tokens]
         return np.array(numbers, dtype=np.min_scalar_type(len(self) - 1))
 
-    def tokens_of(self, ids: Iterable[int] | Ids) -> list[str]:
+    def tokens_of(self, ids: Iterable[int] | Array) -> list[str]:
         """The tokens of some ids.  Raises IndexError for an id beyond the vocabulary."""
         return [self.tokens[number] for number in ids]
 
@@ -65,7 +61,7 @@ class Vocabulary:
         """The tokens of a song, spelled like these, known or not; no `<start>` and `<end>` among them."""
         return encode(simplified(notes, self.played), self.scheme, self.grid)
 
-    def decode(self, ids: Iterable[int] | Ids) -> list[Note]:
+    def decode(self, ids: Iterable[int] | Array) -> list[Note]:
         """The notes that ids stand for: those before `<end>`.  Raises IndexError for an id beyond the vocabulary."""
         return decode(self.tokens_of(ids), self.scheme, self.grid)
 
@@ -93,7 +89,7 @@ class Vocabulary:
 
         return self.tokens[min(alike, key=distance, default=UNK_ID)]
 
-    def transposition_table(self, shifts: Sequence[int]) -> npt.NDArray[np.int32]:
+    def transposition_table(self, shifts: Sequence[int]) -> Array:
         """(len(shifts), V): in row k the id of every token `shifts[k]` semitones higher, -1 where there is none.
 
         What has no pitch (the special tokens, rests, drums ...) stays as it is.
@@ -106,7 +102,7 @@ class Vocabulary:
         return {token: number for number, token in enumerate(self.tokens)}
 
 
-def may_follow(vocabulary: Vocabulary) -> Callable[[], Callable[[int], Mask]]:
+def may_follow(vocabulary: Vocabulary) -> Callable[[], Callable[[int], Array]]:
     """Which tokens of a vocabulary may follow, so that whatever a network samples is a song.
 
     may_follow(vocabulary)() begins a song: a function that is called with each id in turn, from `<start>` on, and
@@ -123,17 +119,17 @@ def may_follow(vocabulary: Vocabulary) -> Callable[[], Callable[[int], Mask]]:
         return scheme.after(state, words[token_id])
 
     @cache
-    def mask(state: Hashable) -> Mask:
+    def mask(state: Hashable) -> Array:
         found = np.array(scheme.allowed(state, words), bool)
         if not found.any():  # the song has ended, or the vocabulary is too small to go on
             found = np.array([word.kind == END for word in words])
         found.setflags(write=False)
         return found
 
-    def begin() -> Callable[[int], Mask]:
+    def begin() -> Callable[[int], Array]:
         state = scheme.start
 
-        def allowed(token_id: int) -> Mask:
+        def allowed(token_id: int) -> Array:
             nonlocal state
             state = after(state, token_id)
             return mask(state)

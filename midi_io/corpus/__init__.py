@@ -21,12 +21,11 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 from tqdm import tqdm
 
 from midi_io.corpus.files import CorpusError, FoundFile, Skipped, choose_by_genre, choose_by_list, find_files
 from midi_io.corpus.workers import Executor, in_processes
-from midi_io.disk import MidiError, StrPath, printable, read_bytes, write_whole
+from midi_io.disk import Array, MidiError, StrPath, printable, read_bytes, write_whole
 from midi_io.notes import Note, Song
 from midi_io.played import AS_WRITTEN, Played, simplified, suits
 from midi_io.reader import MAX_BYTES, parse_song
@@ -44,9 +43,6 @@ PROGRAM = hashlib.sha256(b"".join([source.read_bytes() for source in SOURCES])).
 NOT_KEPT = {"missing", "unreadable"}  # faults that may be gone next time
 
 
-Ids: TypeAlias = npt.NDArray[np.unsignedinteger[Any]]
-
-
 class CorpusSong(NamedTuple):
     """One song: its file, the tempo that the file gives, and its ids in the tokens of its Corpus."""
 
@@ -55,7 +51,7 @@ class CorpusSong(NamedTuple):
     content: str  # SHA-256 of the tokens: the same for the same music in another file
     bpm: float
     high_bytes: int  # data bytes above 127, of which 7 bits were read
-    ids: Ids
+    ids: Array
 
 
 @dataclass(frozen=True)
@@ -154,7 +150,7 @@ class _Options(NamedTuple):
     played: Played = AS_WRITTEN
 
 
-_Batch: TypeAlias = tuple[list[Any], Ids]  # [tokens, songs without ids, their lengths, skipped]; the ids of all songs
+_Batch: TypeAlias = tuple[list[Any], Array]  # [tokens, songs without ids, their lengths, skipped]; the ids of all songs
 
 
 def _cut(files: Sequence[FoundFile]) -> list[Sequence[FoundFile]]:

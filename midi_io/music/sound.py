@@ -14,15 +14,12 @@ import io
 import wave
 from collections.abc import Iterable
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-from midi_io.disk import StrPath, write_whole
+from midi_io.disk import Array, StrPath, write_whole
 from midi_io.notes import Note
-
-Array = npt.NDArray[Any]
 
 MAX_SECONDS = 900.0  # longer songs are cut
 RELEASE = 0.08  # seconds in which a note dies away after its end

@@ -9,11 +9,11 @@ import math
 from collections import Counter
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
+from midi_io.disk import Array
 from midi_io.music.instruments import FAMILIES
 from midi_io.music.meter import PATTERNS, PLACES, find_meter, on_strong_beats
 from midi_io.notes import Note, melody
@@ -126,7 +126,7 @@ def tonic_of(notes: Iterable[Note]) -> tuple[int, bool]:
     return tonic, bool(minor)
 
 
-def _mean(values: Sequence[float] | npt.NDArray[Any]) -> float:
+def _mean(values: Sequence[float] | Array) -> float:
     return float(sum(values) / len(values)) if len(values) else math.nan
 
 

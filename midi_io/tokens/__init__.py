@@ -53,7 +53,8 @@ def parse(token: str, scheme: str) -> Word:
     try:
         return Word(token) if token in SPECIALS else spelling.parse(token)
     except ValueError:
-        raise TokenError(token, spelling) from None
+        shown = ascii(token if len(token) <= 40 else token[:37] + "...")
+        raise TokenError(f"{shown} is no token of scheme {scheme!r} (such as {spelling.example})") from None
 
 
 def transpose_token(token: str, semitones: int, scheme: str) -> str | None:

@@ -25,15 +25,14 @@ from collections.abc import Callable
 from typing import Any, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
+from midi_io.disk import Array
 from midi_io.music.meter import PATTERNS, PLACES
 from midi_io.music.statistics import PHRASE
 from midi_io.tokens import SCHEMES, hearing
 from midi_io.tokens.words import END, SPECIALS
 from midi_io.vocabulary import Vocabulary
 
-Array: TypeAlias = npt.NDArray[Any]
 Step: TypeAlias = Callable[[Array, Array], Array]
 Walk: TypeAlias = Callable[[], Callable[[int], Array]]
 

@@ -19,17 +19,16 @@ more.  A step looks at no more than CANDIDATES places, so a song of n tokens cos
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeVar
 
 import numba
 import numpy as np
-import numpy.typing as npt
 
+from midi_io.disk import Array
 from midi_io.music.meter import CHORD, LONG, PATTERNS, PLACES, RARE
 from midi_io.music.statistics import KEYS, PHRASE
 from midi_io.tokens.note import PLAIN_DURATION
 
-Array: TypeAlias = npt.NDArray[Any]
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 PHRASES = 8  # that are told apart; the last class is "so many and more"

@@ -49,10 +49,6 @@ class Scheme(NamedTuple):
 class TokenError(MidiIoError, ValueError):
     """A text that is no token of its scheme."""
 
-    def __init__(self, token: str, scheme: Scheme) -> None:
-        shown = ascii(token if len(token) <= 40 else token[:37] + "...")
-        super().__init__(f"{shown} is no token of scheme {scheme.name!r} (such as {scheme.example})")
-
 
 @lru_cache(maxsize=1 << 14)
 def spell_beats(positions: int, grid: int) -> str:
