@@ -4,8 +4,6 @@ python -m midi_io tokens SONG.mid > TOKENS.txt
 python -m midi_io midi TOKENS.txt AGAIN.mid
 """
 
-from __future__ import annotations
-
 import argparse
 import os
 import sys

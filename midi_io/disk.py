@@ -1,7 +1,5 @@
 """Files read and written safely, the errors that say in one line what is wrong with one, and the names of two types."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 from typing import Any, TypeAlias

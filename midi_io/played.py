@@ -8,8 +8,6 @@
 Simplifying once more changes nothing.  What is lost, and what it gains, is measured in docs/spellings.md.
 """
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from statistics import median_low
@@ -46,7 +44,7 @@ class Played(NamedTuple):
         switches = [f"--{'' if asked else 'no-'}{name}" for name, asked in zip(self._fields[1:], self[1:], strict=True)]
         return ["--velocities", str(self.velocities), *switches]
 
-    def asked(self, *values: int | None) -> Played:
+    def asked(self, *values: int | None) -> "Played":
         """This, and in it those of the three values that are not None."""
         return Played._make(own if value is None else value for own, value in zip(self, values, strict=True))
 

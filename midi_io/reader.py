@@ -6,8 +6,6 @@ digits (it takes minutes).  Here a regular expression finds the channel messages
 passed over.  That is safer, and three times as fast.
 """
 
-from __future__ import annotations
-
 import re
 import struct
 from collections import defaultdict, deque

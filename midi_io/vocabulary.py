@@ -1,7 +1,5 @@
 """The tokens that a network knows, by number; what replaces those that it does not know; and which may follow."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
@@ -40,7 +38,7 @@ class Vocabulary:
     def build(
         cls, counts: Mapping[str, int], min_count: int = 1,
         scheme: str = "note", grid: int = 12, played: Played = AS_WRITTEN,
-    ) -> Vocabulary:  # fmt: skip
+    ) -> "Vocabulary":  # fmt: skip
         """The tokens that occur at least `min_count` times, by falling count, then alphabetically."""
         frequent = [token for token, count in counts.items() if count >= min_count and token not in SPECIALS]
         return cls(SPECIALS + tuple(sorted(frequent, key=lambda token: (-counts[token], token))), scheme, grid, played)

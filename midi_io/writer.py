@@ -1,7 +1,5 @@
 """From a song to a MIDI file of format 1: a track for tempo, meter and title, then a track for each instrument."""
 
-from __future__ import annotations
-
 import io
 import math
 from collections.abc import Iterable

@@ -5,8 +5,6 @@ so a run that was killed goes on after the batches that it finished.  Two runs m
 be deleted at any time.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os
@@ -161,7 +159,7 @@ def _cut(files: Sequence[FoundFile]) -> list[Sequence[FoundFile]]:
 
 
 def _merge(
-    batches: Iterable[_Batch], skipped: list[Skipped], max_songs: int | None, bar: tqdm[Any]
+    batches: Iterable[_Batch], skipped: list[Skipped], max_songs: int | None, bar: "tqdm[Any]"
 ) -> tuple[list[CorpusSong], list[str]]:
     """Songs with one list of tokens.  Of files with the same music the first is kept; skipped gets the others."""
     index: dict[str, int] = {}

@@ -1,7 +1,5 @@
 """What a network is trained on: songs split into train, valid and test, as ids of one vocabulary in one long row."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace

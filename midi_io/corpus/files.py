@@ -1,7 +1,5 @@
 """Finds the MIDI files in folders, and chooses among them by genre or by a list of names."""
 
-from __future__ import annotations
-
 import os
 import re
 from collections.abc import Collection, Iterable, Sequence

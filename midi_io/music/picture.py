@@ -1,7 +1,5 @@
 """Notes as a picture: a piano roll, in rows of bars like the systems of a score."""
 
-from __future__ import annotations
-
 import io
 import logging
 import math
@@ -107,7 +105,7 @@ def _rows(notes: Sequence[Note]) -> dict[tuple[bool, int], int]:
 
 
 def _draw_system(
-    axes: Axes, parts: Sequence[Part], rows: dict[tuple[bool, int], int], bar: int, bars: int, beats: float
+    axes: "Axes", parts: Sequence[Part], rows: dict[tuple[bool, int], int], bar: int, bars: int, beats: float
 ) -> None:
     """Bars `bar` to `bar + bars`."""
     from matplotlib.collections import PolyCollection

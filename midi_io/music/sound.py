@@ -8,8 +8,6 @@ so one line makes dull and bright tones, and an r that falls sounds like a pluck
 the loudness rises and falls.  Drums are noise, and tones that fall.
 """
 
-from __future__ import annotations
-
 import io
 import wave
 from collections.abc import Iterable

@@ -3,8 +3,6 @@
 In a whole piece drums count for its length alone.  The melody is what begins with no higher note sounding.
 """
 
-from __future__ import annotations
-
 import math
 from collections import Counter
 from collections.abc import Hashable, Iterable, Mapping, Sequence

@@ -5,8 +5,6 @@ chord    what is struck together and the beats until the next event are one word
 paper    what is struck together is one word; no durations
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable
 from functools import lru_cache

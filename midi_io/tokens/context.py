@@ -18,8 +18,6 @@ Row n is what the network is told while it reads ids[n], before it predicts ids[
 on nothing else: whole songs are read by the very step that goes along with a song while it is written (hearing.py).
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from typing import Any, TypeAlias

@@ -16,8 +16,6 @@ on.  Within a moment the echo is found again where the song leaves tokens out, s
 more.  A step looks at no more than CANDIDATES places, so a song of n tokens costs O(n).
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any, TypeVar
 

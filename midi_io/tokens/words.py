@@ -1,7 +1,5 @@
 """What a token scheme is, and the words that its tokens stand for."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from fractions import Fraction
