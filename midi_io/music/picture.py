@@ -8,14 +8,11 @@ import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from midi_io.disk import StrPath, printable, write_whole
 from midi_io.music.instruments import INSTRUMENTS
 from midi_io.notes import Note, melody, pitch_name
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 SYSTEMS, BARS, MOST_BARS = 6, 17, 32  # of a picture at most; of a system (16 and an upbeat); of one in a long song
 # Okabe and Ito's colours, which the colour-blind can tell apart; the first two are melody and chords
@@ -105,7 +102,7 @@ def _rows(notes: Sequence[Note]) -> dict[tuple[bool, int], int]:
 
 
 def _draw_system(
-    axes: "Axes", parts: Sequence[Part], rows: dict[tuple[bool, int], int], bar: int, bars: int, beats: float
+    axes: Any, parts: Sequence[Part], rows: dict[tuple[bool, int], int], bar: int, bars: int, beats: float
 ) -> None:
     """Bars `bar` to `bar + bars`."""
     from matplotlib.collections import PolyCollection
