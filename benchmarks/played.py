@@ -59,7 +59,7 @@ from midi_io.played import AS_WRITTEN, FAMILY, Played, in_place, simplified
 from midi_io.reader import read_song
 from midi_io.tokens import decode, encode
 from midi_io.tokens.context import Context
-from midi_io.vocabulary import Grammar, Vocabulary
+from midi_io.vocabulary import Vocabulary, may_follow
 
 try:
     import miditok
@@ -276,7 +276,7 @@ def row(spelling: Spelling, train: list[Notes], valid: list[Notes], seconds: flo
     rng = np.random.default_rng(1)
     tunes = generate(
         params, [0], LENGTH, rng, TUNES, end=1, banned=(0, 2), sampling=SAMPLING,
-        walk=Grammar(known).walk if is_ours else None, context=context.begin if context and context.sizes else None,
+        walk=may_follow(known) if is_ours else None, context=context.begin if context and context.sizes else None,
     )  # fmt: skip
     written = [spelling.decode(known.tokens_of(tune.ids[1:])) for tune in tunes]
     return [

@@ -20,8 +20,7 @@ from lstm_numpy.baselines import CopyReport, NGrams, copied
 from lstm_numpy.batches import END, START, UNKNOWN, Songs
 from lstm_numpy.evaluation import Evaluation
 from lstm_numpy.sampling import SIDE_BY_SIDE, Tune, longest_loop
-from midi_io.music.band import band_figures, band_rows
-from midi_io.music.statistics import ROWS, compare, figures, table, unlike
+from midi_io.music.statistics import ROWS, band_figures, band_rows, compare, figures, table, unlike
 from midi_io.tokens.context import Context
 from midi_io.tokens.hearing import RUNS
 from midi_io.vocabulary import Vocabulary

@@ -32,7 +32,7 @@ from midi_io.reader import MAX_BYTES, read_song
 from midi_io.tokens import encode
 from midi_io.tokens.context import Context
 from midi_io.tokens.words import Word
-from midi_io.vocabulary import Grammar, Vocabulary
+from midi_io.vocabulary import Vocabulary, may_follow
 from midi_io.writer import write_song
 
 PRIME_TOKENS = 50  # from a random place: the paper's window
@@ -121,7 +121,7 @@ class Composer:
     ) -> list[Tune]:
         options: dict[str, Any] = {
             "end": END, "banned": (START, UNKNOWN), "sampling": sampling,
-            "walk": self.context.endings(Grammar(self.vocabulary).walk, bars, len(prime) + length),
+            "walk": self.context.endings(may_follow(self.vocabulary), bars, len(prime) + length),
             "context": self.context.begin if self.context.sizes else None,
         }  # fmt: skip
         try:

@@ -4,18 +4,14 @@ python -m midi_io tokens SONG.mid > TOKENS.txt
 python -m midi_io midi TOKENS.txt AGAIN.mid
 """
 
-from __future__ import annotations
-
 import argparse
 import os
 import sys
-from collections.abc import Callable
 from typing import NoReturn
 
 from midi_io.disk import MidiError, MidiIoError, printable, read_bytes
-from midi_io.played import EVERY, Played, simplified
 from midi_io.reader import read_notes
-from midi_io.tokens import SCHEMES, decode, encode, parse
+from midi_io.tokens import SCHEMES, decode, encode
 from midi_io.writer import write_notes
 
 MAX_TEXT = 50_000_000  # bytes
@@ -32,8 +28,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         if options.command == "tokens":
-            notes = simplified(read_notes(options.song), Played(options.velocities, options.snap, options.families))
-            print(*encode(notes, options.tokens, options.grid), sep="\n", flush=True)
+            print(*encode(read_notes(options.song), options.tokens, options.grid), sep="\n", flush=True)
         else:
             write_tokens(options.text, options.song, options.tokens, options.grid, options.bpm)
     except BrokenPipeError:  # the reader, `head` perhaps, has ended
@@ -48,17 +43,10 @@ def main(arguments: list[str] | None = None) -> int:
 
 def write_tokens(text: str, song: str, scheme: str, grid: int, bpm: float) -> None:
     """Write a text of tokens, with white space between them, as a MIDI file.  Raises MidiError."""
-    tokens: list[str] = []
-    place = text
     try:
-        for number, line in enumerate(read_bytes(text, MAX_TEXT).decode("utf-8", errors="replace").splitlines(), 1):
-            place = f"{text}: line {number}"
-            for token in line.split():
-                parse(token, scheme)
-                tokens.append(token)
+        notes = decode(read_bytes(text, MAX_TEXT).decode("utf-8", errors="replace").split(), scheme, grid)
     except MidiIoError as error:
-        raise MidiError(f"{place}: {error}") from None
-    notes = decode(tokens, scheme, grid)
+        raise MidiError(f"{text}: {error}") from None
     if not notes:
         raise MidiError(f"{text}: no token in it is a note")
     write_notes(notes, song, bpm=bpm)
@@ -75,21 +63,15 @@ def _parser() -> argparse.ArgumentParser:
     for command in (tokens, midi):
         add = command.add_argument
         add("--tokens", choices=SCHEMES, default="note", help="how the song is spelled (default: %(default)s)")
-        add("--grid", type=_whole_to(960, 1), default=12, help="positions in a beat (default: %(default)s)")
-    tokens.add_argument("--velocities", type=_whole_to(EVERY), default=EVERY, metavar="N", help="levels (default: all)")
-    tokens.add_argument("--snap", action="store_true", help="sixteenths, triplets and simple lengths alone")
-    tokens.add_argument("--families", action="store_true", help="take the instruments of a family for one")
+        add("--grid", type=_grid, default=12, help="positions in a beat (default: %(default)s)")
     midi.add_argument("--bpm", type=float, default=120.0, help="beats per minute (default: %(default)g)")
     return parser
 
 
-def _whole_to(highest: int, lowest: int = 0) -> Callable[[str], int]:
-    def whole(text: str) -> int:
-        if not (text.isdecimal() and lowest <= int(text) <= highest):
-            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from {lowest} to {highest}")
-        return int(text)
-
-    return whole
+def _grid(text: str) -> int:
+    if not (text.isdecimal() and 1 <= int(text) <= 960):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 to 960")
+    return int(text)
 
 
 if __name__ == "__main__":

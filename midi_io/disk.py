@@ -1,13 +1,13 @@
-"""Files read and written safely, and the errors that say in one line what is wrong with one."""
+"""Files read and written safely, the errors that say in one line what is wrong with one, and the names of two types."""
 
-from __future__ import annotations
-
-import io
 import os
-import stat
 from pathlib import Path
+from typing import Any, TypeAlias
 
-StrPath = str | os.PathLike[str]
+import numpy.typing as npt
+
+StrPath: TypeAlias = str | os.PathLike[str]
+Array: TypeAlias = npt.NDArray[Any]
 
 
 class MidiIoError(Exception):
@@ -28,28 +28,23 @@ def printable(text: StrPath) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
-def fault(error: Exception) -> str:
-    """What the system says of an error: "Permission denied"."""
-    return getattr(error, "strerror", None) or str(error)
-
-
 def read_bytes(path: StrPath, max_bytes: int) -> bytes:
-    """The content of a regular file.  A pipe or a device is refused without waiting for it.
+    """The content of a regular file.  A pipe or a device is not opened.
 
     Raises MidiError (without the file's name) if it is no regular file, cannot be opened or is larger than `max_bytes`.
     """
+    path = Path(path)
     try:
-        with io.BufferedReader(io.FileIO(path, opener=_open_without_waiting)) as file:
-            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                raise MidiError("is not a regular file", "not a file")
-            data = file.read(max_bytes + 1)
+        size = path.stat().st_size
+        if not path.is_file():
+            raise MidiError("is not a regular file", "not a file")
+        if size > max_bytes:
+            raise MidiError(f"has more than {max_bytes:,} bytes", "too large")
+        return path.read_bytes()
     except FileNotFoundError:
         raise MidiError("does not exist", "missing") from None
     except (OSError, ValueError) as error:
-        raise MidiError(f"cannot be opened ({fault(error)})", "unreadable") from None
-    if len(data) > max_bytes:
-        raise MidiError(f"has more than {max_bytes:,} bytes", "too large")
-    return data
+        raise MidiError(f"cannot be opened ({getattr(error, 'strerror', error)})", "unreadable") from None
 
 
 def write_whole(path: StrPath, data: bytes) -> None:
@@ -68,8 +63,5 @@ def write_whole(path: StrPath, data: bytes) -> None:
         finally:
             unfinished.unlink(missing_ok=True)
     except (OSError, ValueError) as error:
-        raise MidiError(f"{printable(path)}: cannot be written ({fault(error)})", "not writable") from None
-
-
-def _open_without_waiting(path: str, flags: int) -> int:
-    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+        fault = getattr(error, "strerror", error)
+        raise MidiError(f"{printable(path)}: cannot be written ({fault})", "not writable") from None

@@ -1,7 +1,5 @@
 """Notes and songs, before they become tokens.  Time is counted in beats (quarter notes)."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass

@@ -8,19 +8,15 @@
 Simplifying once more changes nothing.  What is lost, and what it gains, is measured in docs/spellings.md.
 """
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from statistics import median_low
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
+from midi_io.disk import Array
 from midi_io.notes import Note
-
-Array = npt.NDArray[np.float64]
 
 EVERY, PLAIN, SPREAD = 127, 80, 96  # velocities: all of them, the median, from the softest level to the loudest
 PLACES = np.array([0, 3, 4, 6, 8, 9, 12]) / 12  # of a beat, where a note may begin: sixteenths and triplets
@@ -45,18 +41,12 @@ class Played(NamedTuple):
 
     def flags(self) -> list[str]:
         """The flags of train.py that ask for this, and for nothing else."""
-        switches = [
-            f"--{'' if value else 'no-'}{name}" for name, value in self._asdict().items() if name != "velocities"
-        ]
+        switches = [f"--{'' if asked else 'no-'}{name}" for name, asked in zip(self._fields[1:], self[1:], strict=True)]
         return ["--velocities", str(self.velocities), *switches]
 
-    def asked(self, velocities: int | None, snap: bool | None, families: bool | None) -> Played:
-        """This, and in it what is not None."""
-        return Played(
-            self.velocities if velocities is None else velocities,
-            self.snap if snap is None else snap,
-            self.families if families is None else families,
-        )
+    def asked(self, *values: int | None) -> "Played":
+        """This, and in it those of the three values that are not None."""
+        return Played._make(own if value is None else value for own, value in zip(self, values, strict=True))
 
 
 AS_WRITTEN = Played()
@@ -99,21 +89,19 @@ def off_the_beat(starts: Array) -> float:
 
 def suits(songs: Sequence[Sequence[Note]]) -> tuple[Played, str]:
     """What to keep of songs like these, and why, in words; AS_WRITTEN for music that is written rather than played."""
-    starts = [np.array([note.start for note in in_place(notes)]) for notes in songs if notes]
-    if not starts:
-        return AS_WRITTEN, ""
-    velocities = len({note.velocity for notes in songs for note in notes})
-    programs = len({note.program for notes in songs for note in notes if not note.drum})
-    lengths = [abs(note.duration - _simple(note.duration)) for notes in songs for note in notes if not note.drum]
-    uneven = sum(length > FINE for length in lengths) / max(len(lengths), 1)
-    lost = sum(off_the_beat(onsets) > AT_RANDOM for onsets in starts)
-    drums = any(note.drum for notes in songs for note in notes)
+    every = [note for notes in songs for note in notes]
+    pitched = [note for note in every if not note.drum]
+    velocities, programs = len({note.velocity for note in every}), len({note.program for note in pitched})
+    uneven = sum(abs(note.duration - _simple(note.duration)) > FINE for note in pitched) / max(len(pitched), 1)
+    placed = [np.array([note.start for note in in_place(notes)]) for notes in songs if notes]
+    lost = sum(off_the_beat(starts) > AT_RANDOM for starts in placed)
+    drums = len(pitched) < len(every)
     found = {
         f"{velocities} velocities": velocities > MANY_VELOCITIES,
         f"{uneven:.0%} of the lengths uneven": uneven > OFTEN,
         "drums": drums,
         f"{programs} instruments": programs > MANY_PROGRAMS,
-        f"{lost} of {len(starts)} songs do not follow the beat of their files": lost > 0,
+        f"{lost} of {len(placed)} songs do not follow the beat of their files": lost > 0,
     }
     levels = LEVELS if velocities > MANY_VELOCITIES else EVERY
     played = Played(levels, uneven > OFTEN or drums, programs > MANY_PROGRAMS)
@@ -135,7 +123,7 @@ def _levelled(notes: Sequence[Note], levels: int) -> list[Note]:
     return [note._replace(velocity=level(note)) for note in notes]
 
 
-def _nearest(starts: npt.NDArray[Any]) -> Array:
+def _nearest(starts: Array) -> Array:
     """For each start the nearest place where a note may begin."""
     beat = np.floor(starts)
     apart = np.abs((starts - beat)[:, None] - PLACES)

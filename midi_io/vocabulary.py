@@ -1,25 +1,19 @@
 """The tokens that a network knows, by number; what replaces those that it does not know; and which may follow."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from statistics import fmean
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from midi_io.disk import Array
 from midi_io.notes import Note
 from midi_io.played import AS_WRITTEN, Played, simplified
 from midi_io.tokens import SCHEMES, decode, encode, parse, transpose_token
 from midi_io.tokens.words import END, SPECIALS, UNK, Word
 
 UNK_ID = SPECIALS.index(UNK)
-
-Ids = npt.NDArray[np.unsignedinteger[Any]]
-Mask = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -44,7 +38,7 @@ class Vocabulary:
     def build(
         cls, counts: Mapping[str, int], min_count: int = 1,
         scheme: str = "note", grid: int = 12, played: Played = AS_WRITTEN,
-    ) -> Vocabulary:  # fmt: skip
+    ) -> "Vocabulary":  # fmt: skip
         """The tokens that occur at least `min_count` times, by falling count, then alphabetically."""
         frequent = [token for token, count in counts.items() if count >= min_count and token not in SPECIALS]
         return cls(SPECIALS + tuple(sorted(frequent, key=lambda token: (-counts[token], token))), scheme, grid, played)
@@ -52,12 +46,12 @@ class Vocabulary:
     def __len__(self) -> int:
         return len(self.tokens)
 
-    def ids(self, tokens: Iterable[str]) -> Ids:
+    def ids(self, tokens: Iterable[str]) -> Array:
         """(n,) ids in the smallest unsigned type that holds them; a token that is not known has the id of `<unk>`."""
         numbers = [self._id_of.get(token, UNK_ID) for token in tokens]
         return np.array(numbers, dtype=np.min_scalar_type(len(self) - 1))
 
-    def tokens_of(self, ids: Iterable[int] | Ids) -> list[str]:
+    def tokens_of(self, ids: Iterable[int] | Array) -> list[str]:
         """The tokens of some ids.  Raises IndexError for an id beyond the vocabulary."""
         return [self.tokens[number] for number in ids]
 
@@ -65,7 +59,7 @@ class Vocabulary:
         """The tokens of a song, spelled like these, known or not; no `<start>` and `<end>` among them."""
         return encode(simplified(notes, self.played), self.scheme, self.grid)
 
-    def decode(self, ids: Iterable[int] | Ids) -> list[Note]:
+    def decode(self, ids: Iterable[int] | Array) -> list[Note]:
         """The notes that ids stand for: those before `<end>`.  Raises IndexError for an id beyond the vocabulary."""
         return decode(self.tokens_of(ids), self.scheme, self.grid)
 
@@ -93,7 +87,7 @@ class Vocabulary:
 
         return self.tokens[min(alike, key=distance, default=UNK_ID)]
 
-    def transposition_table(self, shifts: Sequence[int]) -> npt.NDArray[np.int32]:
+    def transposition_table(self, shifts: Sequence[int]) -> Array:
         """(len(shifts), V): in row k the id of every token `shifts[k]` semitones higher, -1 where there is none.
 
         What has no pitch (the special tokens, rests, drums ...) stays as it is.
@@ -106,42 +100,38 @@ class Vocabulary:
         return {token: number for number, token in enumerate(self.tokens)}
 
 
-class Grammar:
+def may_follow(vocabulary: Vocabulary) -> Callable[[], Callable[[int], Array]]:
     """Which tokens of a vocabulary may follow, so that whatever a network samples is a song.
 
+    may_follow(vocabulary)() begins a song: a function that is called with each id in turn, from `<start>` on, and
+    returns what may come next: a mask, (V,) bool, read-only.  Several songs and threads may go side by side.
+
     Every encoded song obeys the rules of its scheme, so a mask takes nothing from music.  `<start>` and `<unk>` never
-    follow.  What an `<unk>` stood for is not known, so everything may follow it.  Several threads may walk at once.
+    follow.  What an `<unk>` stood for is not known, so everything may follow it.
     Raises TokenError if the vocabulary holds a token that is none of its scheme's.
     """
+    words, scheme = vocabulary.words, SCHEMES[vocabulary.scheme]
 
-    def __init__(self, vocabulary: Vocabulary) -> None:
-        words, scheme = vocabulary.words, SCHEMES[vocabulary.scheme]
+    @cache
+    def after(state: Hashable, token_id: int) -> Hashable:
+        return scheme.after(state, words[token_id])
 
-        @cache
-        def after(state: Hashable, token_id: int) -> tuple[Hashable, Mask]:
-            state = scheme.after(state, words[token_id])
-            return state, mask(state)
+    @cache
+    def mask(state: Hashable) -> Array:
+        found = np.array(scheme.allowed(state, words), bool)
+        if not found.any():  # the song has ended, or the vocabulary is too small to go on
+            found = np.array([word.kind == END for word in words])
+        found.setflags(write=False)
+        return found
 
-        @cache
-        def mask(state: Hashable) -> Mask:
-            found = np.array(scheme.allowed(state, words), bool)
-            if not found.any():  # the song has ended, or the vocabulary is too small to go on
-                found = np.array([word.kind == END for word in words])
-            found.setflags(write=False)
-            return found
+    def begin() -> Callable[[int], Array]:
+        state = scheme.start
 
-        self._start, self._after = scheme.start, after
-
-    def walk(self) -> Callable[[int], Mask]:
-        """A function for one song: called with each id in turn, from `<start>` on, it returns what may come next.
-
-        That is a mask, (V,) bool, read-only.
-        """
-        state = self._start
-
-        def allowed(token_id: int) -> Mask:
+        def allowed(token_id: int) -> Array:
             nonlocal state
-            state, mask = self._after(state, token_id)
-            return mask
+            state = after(state, token_id)
+            return mask(state)
 
         return allowed
+
+    return begin

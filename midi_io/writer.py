@@ -1,7 +1,5 @@
 """From a song to a MIDI file of format 1: a track for tempo, meter and title, then a track for each instrument."""
 
-from __future__ import annotations
-
 import io
 import math
 from collections.abc import Iterable
@@ -10,7 +8,7 @@ from itertools import cycle
 
 import mido
 
-from midi_io.disk import MidiError, StrPath, printable, write_whole
+from midi_io.disk import MidiError, StrPath, write_whole
 from midi_io.notes import Note, Song, melody
 from midi_io.reader import DRUM_CHANNEL
 
@@ -35,15 +33,11 @@ def write_song(song: Song, path: StrPath, *, melody_apart: bool = False, comment
     each, so that a player can mute them, or give them other instruments.  comment: ASCII text for the file.
     Raises MidiError, one line, if the path cannot be written or MIDI cannot hold a note.
     """
-    try:
-        data = song_bytes(song, melody_apart=melody_apart, comment=comment)
-    except MidiError as error:
-        raise MidiError(f"{printable(path)}: {error}", error.reason) from None
-    write_whole(path, data)
+    write_whole(path, song_bytes(song, melody_apart=melody_apart, comment=comment))
 
 
 def song_bytes(song: Song, *, melody_apart: bool = False, comment: str = "") -> bytes:
-    """The bytes of the MIDI file that write_song writes.  Raises MidiError (without a file's name)."""
+    """The bytes of the MIDI file that write_song writes.  Raises MidiError."""
     _check(song)
     division = _ticks_per_beat(song.notes)
     pitched = [note for note in song.notes if not note.drum]

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from midi_io.music.band import band_figures, band_rows
+from midi_io.music.statistics import band_figures, band_rows
 from midi_io.notes import Note
 
 BASS, GUITAR = 33, 27

@@ -15,7 +15,7 @@ from midi_io.tokens import encode, hearing
 from midi_io.tokens.context import KINDS, Context
 from midi_io.tokens.hearing import AGO, CANDIDATES, RUNS, SHORTEST
 from midi_io.tokens.words import SPECIALS
-from midi_io.vocabulary import Grammar, Vocabulary
+from midi_io.vocabulary import Vocabulary, may_follow
 
 Array = np.ndarray[Any, Any]
 
@@ -286,7 +286,8 @@ def test_one_bar_ten_thousand_times_costs_linear_time() -> None:
     for ids in (np.array([0, *[3, 8, 4, 8, 5, 8, 4, 8] * 1_250, 1]), noise, np.full(5_000, 3)):
         places, newest, songs_ = hearing.blank(1, len(ids))
         rows = np.zeros((len(ids), len(hearing.COLUMNS)), np.int64)
-        hearing.read_song(places[0], newest[0], songs_, context._words, context._unit, ids, rows)
+        numbers = np.zeros(len(ids), np.int64)
+        hearing.read_ids(places, newest, songs_, context._words, context._unit, ids, numbers, rows)
         assert songs_[0]["looked"] <= 2 * CANDIDATES * len(ids)
     assert songs_[0]["looked"] > 0
 
@@ -316,10 +317,10 @@ def test_each_instrument_is_told_its_own_highest_and_lowest_note() -> None:
 
 
 def test_wrong_use_is_told() -> None:
-    with pytest.raises(ValueError, match="no context 'all'"):
+    with pytest.raises(KeyError, match="all"):
         Context(vocabulary("note"), "all")
     with pytest.raises(ValueError, match="one bar or more"):
-        Context(vocabulary("note")).endings(Grammar(vocabulary("note")).walk, 0)
+        Context(vocabulary("note")).endings(may_follow(vocabulary("note")), 0)
 
 
 @pytest.mark.parametrize("scheme", ["note", "chord"])
@@ -329,7 +330,7 @@ def test_a_song_of_so_many_bars(scheme: str, bars: int, seed: int) -> None:
     """Whatever is drawn: notes of a beat each, which are 4/4, and so four times as many beats."""
     words = {"note": ["C4", "+1"], "chord": ["C4:1", "E4:1", "G4:1"]}[scheme]
     known, rng = Vocabulary((*SPECIALS, *words), scheme), np.random.default_rng(seed)
-    walk, ids = Context(known).endings(Grammar(known).walk, bars)(), [0]
+    walk, ids = Context(known).endings(may_follow(known), bars)(), [0]
     while ids[-1] != 1:
         may = np.flatnonzero(walk(ids[-1]))
         ids.append(int(rng.choice(may)))
@@ -341,7 +342,7 @@ def test_a_song_of_so_many_bars(scheme: str, bars: int, seed: int) -> None:
 def test_a_song_ends_over_its_tonic() -> None:
     notes = [Note(pitch, float(k), 1.0) for k, pitch in enumerate([60, 64, 67, 72, 65, 69, 67, 71, 67, 60])]
     known = Vocabulary.build(dict.fromkeys(encode(notes), 1))
-    ids, walk = known.ids(["<start>", *encode(notes)]), Context(known).endings(Grammar(known).walk)()
+    ids, walk = known.ids(["<start>", *encode(notes)]), Context(known).endings(may_follow(known))()
     may_end = [bool(walk(int(i))[1]) for i in ids]
     assert may_end[-1]
     assert not may_end[known.tokens_of(ids).index("B4")]
@@ -351,7 +352,7 @@ def test_after_a_number_of_tokens_a_song_ends_where_it_next_may() -> None:
     notes = [Note(pitch, float(k), 1.0) for k, pitch in enumerate([60, 64, 67, 60] * 6)]
     known = Vocabulary.build(dict.fromkeys(encode(notes), 1))
     ids = known.ids(["<start>", *encode(notes)]).tolist()
-    whenever, late = (Context(known).endings(Grammar(known).walk, None, tokens)() for tokens in (None, len(ids) // 2))
+    whenever, late = (Context(known).endings(may_follow(known), None, tokens)() for tokens in (None, len(ids) // 2))
     for heard, token in enumerate(ids, start=1):
         may, must = whenever(token), late(token)
         if may[1] and heard > len(ids) // 2:
@@ -364,7 +365,7 @@ def test_after_a_number_of_tokens_a_song_ends_where_it_next_may() -> None:
 
 def test_a_tune_whose_bars_are_full_has_ended() -> None:
     known = Vocabulary((*SPECIALS, "C4", "D4", "+1", ":1"), "note")
-    along = Context(known).endings(Grammar(known).walk, 1)()
+    along = Context(known).endings(may_follow(known), 1)()
     may = [along(int(i)) for i in known.ids(["<start>", *["D4", "+1"] * 4])]
     assert all(mask[3:].any() for mask in may[:-1])
     assert np.flatnonzero(may[-1]).tolist() == [1]
@@ -374,7 +375,7 @@ def test_a_tune_of_so_many_bars_does_not_pile_up_notes_at_its_end() -> None:
     """Who always wants the next note above gets as many of them in the last moment as before it, and then the end."""
     tokens = (*SPECIALS, *(pitch_name(pitch) for pitch in range(40, 90)), "+3/4", ":1")
     known = Vocabulary(tokens, "note")
-    along = Context(known).endings(Grammar(known).walk, 1)()
+    along = Context(known).endings(may_follow(known), 1)()
     end, step, struck = tokens.index("<end>"), tokens.index("+3/4"), 0
     along(tokens.index("<start>"))
     for _ in range(5):  # then a quarter of a beat is left, and no step is so short

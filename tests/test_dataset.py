@@ -12,7 +12,7 @@ from midi_io import SCHEMES, Note, Song, encode, transpose, write_song
 from midi_io.corpus import CorpusError, read_corpus
 from midi_io.corpus.dataset import build_dataset, cache_folder, split_corpora
 from midi_io.tokens.words import NAMES, Scheme, Word
-from midi_io.vocabulary import Grammar
+from midi_io.vocabulary import may_follow
 
 
 def corpus_of(folder, songs, scheme="chord"):
@@ -105,7 +105,7 @@ def test_a_new_scheme_is_one_record_in_one_table(tmp_path, monkeypatch):
     assert vocabulary.decode(data.flat[: data.offsets[1]]) == scale
     assert len(data.spelling) == 6  # the highest notes of the second and the third song are unknown
     assert vocabulary.nearest("C9") == max(vocabulary.tokens[3:], key=NAMES.index)
-    assert Grammar(vocabulary).walk()(0).tolist() == [False] * 3 + [True] * (len(vocabulary) - 3)
+    assert may_follow(vocabulary)()(0).tolist() == [False] * 3 + [True] * (len(vocabulary) - 3)
 
 
 # Splitting ------------------------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from midi_io import Note
 from midi_io.tokens import END, SCHEMES, START, UNK, TokenError, decode, encode, parse
-from midi_io.vocabulary import UNK_ID, Grammar, Vocabulary
+from midi_io.vocabulary import UNK_ID, Vocabulary, may_follow
 
 PITCHES, DRUMS = {"C4", "E4", "G4"}, {"drum36", "drum42"}
 VELOCITIES, DURATIONS, SHIFTS = {"v80", "v100"}, {":1/2", ":1", ":4", ":16"}, {"+1/2", "+4", "+16"}
@@ -36,13 +36,13 @@ songs = st.lists(
 
 def masks(grammar, ids):
     """(n, V): row t is what may follow ids[: t + 1]."""
-    allowed = grammar.walk()
+    allowed = grammar()
     return np.array([allowed(number) for number in ids])
 
 
 def following(tokens, text, scheme):
     """The tokens that may follow a text of tokens."""
-    mask = masks(Grammar(Vocabulary(tokens, scheme)), [tokens.index(token) for token in [START, *text.split()]])[-1]
+    mask = masks(may_follow(Vocabulary(tokens, scheme)), [tokens.index(token) for token in [START, *text.split()]])[-1]
     return {token for token, allowed in zip(tokens, mask, strict=True) if allowed}
 
 
@@ -109,9 +109,9 @@ def test_a_song_without_notes_can_only_wait_and_end(tokens):
 
 
 def test_two_songs_walk_side_by_side():
-    grammar = Grammar(Vocabulary(LETTERS))
+    grammar = may_follow(Vocabulary(LETTERS))
     songs = [[0, *map(LETTERS.index, text.split())] for text in ("C4 E4 +1/2 i40 G4", "v80 E4 kit8 drum36 +4")]
-    walks = [grammar.walk() for _ in songs]
+    walks = [grammar() for _ in songs]
     together = [[walk(ids[step]) for walk, ids in zip(walks, songs, strict=True)] for step in range(6)]
     for place, ids in enumerate(songs):
         assert np.array_equal([answers[place] for answers in together], masks(grammar, ids))
@@ -120,22 +120,22 @@ def test_two_songs_walk_side_by_side():
 def test_threads_may_walk_at_the_same_time():
     rng = np.random.default_rng(0)
     songs = [[0, *rng.integers(3, len(LETTERS), 20).tolist()] for _ in range(8)]
-    grammar = Grammar(Vocabulary(LETTERS))
+    grammar = may_follow(Vocabulary(LETTERS))
     with ThreadPoolExecutor(len(songs)) as threads:
         found = list(threads.map(partial(masks, grammar), songs))
     for ids, answers in zip(songs, found, strict=True):
-        assert np.array_equal(answers, masks(Grammar(Vocabulary(LETTERS)), ids))
+        assert np.array_equal(answers, masks(may_follow(Vocabulary(LETTERS)), ids))
 
 
 def test_an_answer_cannot_be_spoilt():
-    mask = Grammar(Vocabulary(LETTERS)).walk()(0)
+    mask = may_follow(Vocabulary(LETTERS))()(0)
     with pytest.raises(ValueError, match="read-only"):
         mask[3] = False
 
 
 def test_a_token_of_another_scheme_is_refused():
     with pytest.raises(TokenError, match="'C4:1' is no token of scheme 'note'"):
-        Grammar(Vocabulary((START, END, UNK, "C4:1")))
+        may_follow(Vocabulary((START, END, UNK, "C4:1")))
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
@@ -146,7 +146,7 @@ def test_every_song_obeys(scheme, notes, other):
     vocabulary = Vocabulary.build({token: known.count(token) for token in known}, 1, scheme)
     ids = vocabulary.ids([START, *tokens, END])
     if tokens:
-        assert masks(Grammar(vocabulary), ids)[np.arange(len(ids) - 1), ids[1:]].all()
+        assert masks(may_follow(vocabulary), ids)[np.arange(len(ids) - 1), ids[1:]].all()
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
@@ -164,7 +164,7 @@ def test_whatever_obeys_is_a_song(scheme, notes, other, seed):
 
 def sample(vocabulary, rng, length):
     """At most `length` tokens, each any that the grammar lets follow."""
-    allowed = Grammar(vocabulary).walk()
+    allowed = may_follow(vocabulary)()
     ids = [0]
     while ids[-1] != 1 and len(ids) <= length:
         mask = allowed(ids[-1])

@@ -261,5 +261,5 @@ def test_the_tokens_of_one_scheme_are_none_of_another():
 
 @pytest.mark.parametrize("call", [encode, decode])
 def test_there_are_three_schemes(call):
-    with pytest.raises(ValueError, match="no token scheme 'words': choose one of chord, note, paper"):
+    with pytest.raises(KeyError, match="words"):
         call([], "words")

@@ -1,11 +1,9 @@
 """From folders of MIDI files to songs of ids, read by several processes, and kept in a cache for the next run.
 
-The files are cut into batches of about a second's work.  Workers read them, and each writes its result into the cache,
+The files are cut into batches.  Workers read them, and each writes its result into the cache,
 so a run that was killed goes on after the batches that it finished.  Two runs may share a cache, and anything in it may
 be deleted at any time.
 """
-
-from __future__ import annotations
 
 import hashlib
 import json
@@ -15,18 +13,17 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
-from functools import cache as cached
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 from tqdm import tqdm
 
 from midi_io.corpus.files import CorpusError, FoundFile, Skipped, choose_by_genre, choose_by_list, find_files
 from midi_io.corpus.workers import Executor, in_processes
-from midi_io.disk import MidiError, StrPath, printable, read_bytes, write_whole
+from midi_io.disk import Array, MidiError, StrPath, printable, read_bytes, write_whole
 from midi_io.notes import Note, Song
 from midi_io.played import AS_WRITTEN, Played, simplified, suits
 from midi_io.reader import MAX_BYTES, parse_song
@@ -36,13 +33,12 @@ __all__ = ["Corpus", "CorpusError", "CorpusSong", "Skipped", "read_corpus", "wri
 
 SHORTEST_SONG = 8  # tokens: less is a test tone or a jingle
 SAMPLE = 32  # files, which tell how songs like these are played
-BATCH_FILES, BATCH_BYTES = 128, 1_000_000  # at most
+BATCH_FILES = 32  # on average
 WORTH_PROCESSES = 3_000_000  # bytes: less is read here before other processes have started
 MAX_ENTRY = 32_000_000  # bytes of a batch in the cache
+SOURCES = sorted(Path(__file__).parents[1].rglob("*.py"))
+PROGRAM = hashlib.sha256(b"".join([source.read_bytes() for source in SOURCES])).digest()  # of this package
 NOT_KEPT = {"missing", "unreadable"}  # faults that may be gone next time
-
-
-Ids: TypeAlias = npt.NDArray[np.unsignedinteger[Any]]
 
 
 class CorpusSong(NamedTuple):
@@ -53,7 +49,7 @@ class CorpusSong(NamedTuple):
     content: str  # SHA-256 of the tokens: the same for the same music in another file
     bpm: float
     high_bytes: int  # data bytes above 127, of which 7 bits were read
-    ids: Ids
+    ids: Array
 
 
 @dataclass(frozen=True)
@@ -152,29 +148,18 @@ class _Options(NamedTuple):
     played: Played = AS_WRITTEN
 
 
-_Batch: TypeAlias = tuple[list[Any], Ids]  # [tokens, songs without ids, their lengths, skipped]; the ids of all songs
+_Batch: TypeAlias = tuple[list[Any], Array]  # [tokens, songs without ids, their lengths, skipped]; the ids of all songs
 
 
-def _cut(files: Iterable[FoundFile]) -> Iterator[list[FoundFile]]:
+def _cut(files: Sequence[FoundFile]) -> list[Sequence[FoundFile]]:
     """Cut a list of files into batches, at places that follow from the names: a new file changes one batch only."""
-    batch: list[FoundFile] = []
-    for file in files:
-        batch.append(file)
-        full = len(batch) == BATCH_FILES or sum(file.size for file in batch) >= BATCH_BYTES
-        if full or _mixed(file)[0] % 64 == 0:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
-
-
-def _mixed(file: FoundFile) -> tuple[int, str]:
-    """What follows from a file's name, and has nothing to do with the alphabet."""
-    return zlib.crc32(os.fsencode(Path(file.path).name)), file.path
+    names = [os.fsencode("/".join(Path(file.path).parts[-2:])) for file in files]
+    ends = [n for n, name in enumerate(names, 1) if zlib.crc32(name) % BATCH_FILES == 0]
+    return [files[begin:end] for begin, end in pairwise([0, *ends, len(files)]) if begin < end]
 
 
 def _merge(
-    batches: Iterable[_Batch], skipped: list[Skipped], max_songs: int | None, bar: tqdm[Any]
+    batches: Iterable[_Batch], skipped: list[Skipped], max_songs: int | None, bar: "tqdm[Any]"
 ) -> tuple[list[CorpusSong], list[str]]:
     """Songs with one list of tokens.  Of files with the same music the first is kept; skipped gets the others."""
     index: dict[str, int] = {}
@@ -235,7 +220,7 @@ def _chosen(data: bytes, options: _Options) -> tuple[Song, list[Note]]:
 
 def in_fair_order(files: Iterable[FoundFile]) -> list[FoundFile]:
     """The files shuffled, always in the same way: the first N are a sample of them all, and not of the letter A."""
-    return sorted(files, key=_mixed)
+    return sorted(files, key=lambda file: (zlib.crc32(os.fsencode(Path(file.path).name)), file.path))
 
 
 def _sample(files: Iterable[FoundFile], options: _Options) -> Iterator[list[Note]]:
@@ -267,11 +252,4 @@ def _read_or_load(job: tuple[Sequence[FoundFile], Path | None], options: _Option
 def _entry(files: Sequence[FoundFile], options: _Options) -> str:
     """The name in a cache of what these files hold: it follows from them, the options and the text of this package."""
     stamps = os.fsencode("\n".join([f"{options}", *(f"{file.path} {file.stamp}" for file in files)]))
-    return f"{hashlib.sha256(_program() + stamps).hexdigest()}.batch"
-
-
-@cached
-def _program() -> bytes:
-    """The SHA-256 of this package."""
-    sources = sorted(Path(__file__).parents[1].rglob("*.py"))
-    return hashlib.sha256(b"".join([source.read_bytes() for source in sources])).digest()
+    return f"{hashlib.sha256(PROGRAM + stamps).hexdigest()}.batch"

@@ -1,22 +1,17 @@
 """What a network is trained on: songs split into train, valid and test, as ids of one vocabulary in one long row."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from midi_io.corpus import Corpus, CorpusError, CorpusSong
+from midi_io.disk import Array
 from midi_io.tokens import END, SCHEMES, START, parse, spelling_cost
 from midi_io.tokens.words import SPECIALS
 from midi_io.vocabulary import UNK_ID, Vocabulary
-
-Array = npt.NDArray[Any]
 
 HELD_OUT = 0.1  # of the songs, for valid, and as many for test
 

@@ -1,10 +1,7 @@
 """Finds the MIDI files in folders, and chooses among them by genre or by a list of names."""
 
-from __future__ import annotations
-
 import os
 import re
-from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -83,23 +80,21 @@ def choose_by_genre(files: Sequence[FoundFile], table: StrPath, genres: Collecti
     lines that begin with # are skipped.  Raises CorpusError for a table that cannot be read, an unknown genre,
     or if no file is left.
     """
-    genres_of: dict[str, set[str]] = {}
-    known: Counter[str] = Counter()
+    genres_of = dict[str, set[str]]()
     for line in _lines(table, "table of genres"):
-        track, *names = map(str.strip, line.split("\t"))
-        genres_of[track] = {name.casefold() for name in names} - {""}
-        known.update({*names} - {""})
+        track, *names = map(str.strip, line.casefold().split("\t"))
+        genres_of[track.upper()] = {*names} - {""}
+    known = set[str]().union(*genres_of.values())
+    wanted = {genre.casefold() for genre in genres} or known
     where = printable(table)
-    wanted = {genre.casefold() for genre in genres or known}
-    for genre in genres:
-        if genre.casefold() not in map(str.casefold, known):
-            most = ", ".join(printable(name) for name, _ in known.most_common(20))
-            raise CorpusError(f"{where}: has no genre {printable(genre)}; it has {most or 'no TRACK_ID<tab>genre'}")
-    tracks = [(_TRACK_ID.findall(file.path) or [""])[-1] for file in files]
-    chosen = [file for file, track in zip(files, tracks, strict=True) if genres_of.get(track, set()) & wanted]
+    if unknown := sorted(wanted - known):
+        has = ", ".join(map(printable, sorted(known)[:20])) or "no TRACK_ID<tab>genre"
+        raise CorpusError(f"{where}: has no genre {printable(unknown[0])}; it has {has}")
+    chosen = [
+        file for file in files for track in _TRACK_ID.findall(file.path)[-1:] if genres_of.get(track, set()) & wanted
+    ]
     if not chosen:
-        some = sum(map(bool, tracks))
-        raise CorpusError(f"{where}: none of {len(files):,} files is of these genres ({some:,} hold a track's id)")
+        raise CorpusError(f"{where}: none of {len(files):,} files is of these genres")
     return chosen
 
 
@@ -127,5 +122,4 @@ def _lines(path: StrPath, what: str) -> list[str]:
         text = os.fsdecode(read_bytes(path, MAX_LIST))  # names of files need not be UTF-8
     except MidiError as error:
         raise CorpusError(f"{printable(path)}: this {what} {error}") from None
-    lines = [line.rstrip("\r") for line in text.split("\n")]
-    return [line for line in lines if line.strip() and not line.startswith("#")]
+    return [line for line in text.splitlines() if line.strip() and not line.startswith("#")]

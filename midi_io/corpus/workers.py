@@ -3,8 +3,6 @@
 What does it is an Executor: executor(work, items, workers) gives work(item) for each item, in their order.
 """
 
-from __future__ import annotations
-
 import multiprocessing
 import os
 import signal

@@ -1,7 +1,5 @@
 """The instruments of General MIDI by name: 16 families of 8 programs."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Sequence
 

@@ -5,8 +5,6 @@ Jackendoff 1983).  So every pattern of strong and weak is laid on the notes at e
 with them, as their correlation says, is the meter.
 """
 
-from __future__ import annotations
-
 import math
 from collections import Counter
 from collections.abc import Iterable

@@ -1,7 +1,5 @@
 """Notes as a picture: a piano roll, in rows of bars like the systems of a score."""
 
-from __future__ import annotations
-
 import io
 import logging
 import math
@@ -10,17 +8,13 @@ import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from midi_io.disk import StrPath, printable, write_whole
 from midi_io.music.instruments import INSTRUMENTS
 from midi_io.notes import Note, melody, pitch_name
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
 SYSTEMS, BARS, MOST_BARS = 6, 17, 32  # of a picture at most; of a system (16 and an upbeat); of one in a long song
-BLACK_KEYS = (1, 3, 6, 8, 10)
 # Okabe and Ito's colours, which the colour-blind can tell apart; the first two are melody and chords
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#8C6BB1", "#767676")
 DRUM_COLOUR = "#4D4D4D"
@@ -108,17 +102,15 @@ def _rows(notes: Sequence[Note]) -> dict[tuple[bool, int], int]:
 
 
 def _draw_system(
-    axes: Axes, parts: Sequence[Part], rows: dict[tuple[bool, int], int], bar: int, bars: int, beats: float
+    axes: Any, parts: Sequence[Part], rows: dict[tuple[bool, int], int], bar: int, bars: int, beats: float
 ) -> None:
     """Bars `bar` to `bar + bars`."""
     from matplotlib.collections import PolyCollection
 
     first, last = bar * beats, (bar + bars) * beats
     span = min(rows.values()) - 1, max(rows.values()) + 1
-    pitches = [pitch for drum, pitch in rows if not drum]
-    black = [pitch for pitch in pitches if pitch % 12 in BLACK_KEYS]
-    axes.barh(black, last - first, 1, first, color="#F0F0F0", zorder=0)
-    axes.hlines([pitch - 0.5 for pitch in pitches if pitch % 12 == 0], first, last, color="#B0B0B0", linewidth=0.8)
+    octaves = [pitch for drum, pitch in rows if not drum and pitch % 12 == 0]
+    axes.hlines([pitch - 0.5 for pitch in octaves], first, last, color="#B0B0B0", linewidth=0.8)
     axes.vlines([first + k * beats for k in range(bars + 1)], *span, color="#9A9A9A", linewidth=0.9)
     for _, colour, notes in reversed(parts):
         boxes = []
@@ -129,7 +121,7 @@ def _draw_system(
                 low = rows[note.drum, note.pitch] - 0.45
                 boxes.append([(note.start, low), (end, low), (end, low + 0.9), (note.start, low + 0.9)])
         axes.add_collection(PolyCollection(boxes, facecolor=colour, linewidth=0, zorder=3), autolim=False)
-    axes.set_yticks(named := [pitch for pitch in pitches if pitch % 12 == 0], list(map(pitch_name, named)))
+    axes.set_yticks(octaves, list(map(pitch_name, octaves)))
     axes.set_xticks([first + k * beats for k in range(bars)], [str(bar + k + 1) for k in range(bars)])
     axes.tick_params(length=0)
     axes.set_xlim(first, last)

@@ -8,21 +8,16 @@ so one line makes dull and bright tones, and an r that falls sounds like a pluck
 the loudness rises and falls.  Drums are noise, and tones that fall.
 """
 
-from __future__ import annotations
-
 import io
 import wave
 from collections.abc import Iterable
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-from midi_io.disk import StrPath, write_whole
+from midi_io.disk import Array, StrPath, write_whole
 from midi_io.notes import Note
-
-Array = npt.NDArray[Any]
 
 MAX_SECONDS = 900.0  # longer songs are cut
 RELEASE = 0.08  # seconds in which a note dies away after its end
@@ -61,7 +56,7 @@ OTHER_DRUMS = 0.0, 0.0, 0.6, 0.07  # closed hi-hat, shakers, wood
 def render(notes: Iterable[Note], rate: int = 44100, bpm: float = 120.0) -> Array:
     """(samples,) float32 of a mix of all notes, between -0.9 and 0.9; the same notes give the same samples.
 
-    rate: samples a second.  A song is cut after 15 minutes; pitches above half the rate are not heard.
+    rate: samples a second, 25,088 or more for the highest pitch.  A song is cut after 15 minutes.
     """
     strokes = []
     for note in notes:
@@ -87,8 +82,6 @@ def tone(pitch: int, program: int, length: int, rate: int) -> Array:
     frequency = 440 * 2 ** ((pitch - 69) / 12)
     release = round(RELEASE * rate)
     seconds = np.arange(length + release) / rate
-    if frequency >= rate / 2:
-        return np.zeros(len(seconds), np.float32)
     loudness = np.minimum(1, seconds / timbre.attack) * np.exp(-seconds / (timbre.decay * (262 / frequency) ** 0.5))
     loudness[length:] *= np.linspace(1, 0, release)
     wobble = (2 ** (timbre.vibrato / 12) - 1) / (2 * np.pi * 5.5) * np.sin(2 * np.pi * 5.5 * seconds)
@@ -110,14 +103,12 @@ def drum_sound(pitch: int, rate: int) -> Array:
 
 
 def write_wav(samples: Array, path: StrPath, rate: int = 44100) -> None:
-    """Write (samples,) or (samples, channels) between -1 and 1 as a .wav file of 16 bits, whole or not at all.
+    """Write (samples,) between -1 and 1 as a .wav file of 16 bits, whole or not at all.
 
     Raises MidiError if it cannot be written.
     """
     file = io.BytesIO()
     with wave.open(file, "wb") as sound:
-        sound.setnchannels(1 if samples.ndim == 1 else samples.shape[1])
-        sound.setsampwidth(2)
-        sound.setframerate(rate)
+        sound.setparams((1, 2, rate, 0, "NONE", "not compressed"))
         sound.writeframes(np.round(np.clip(samples, -1, 1) * 32767).astype("<i2").tobytes())
     write_whole(path, file.getvalue())

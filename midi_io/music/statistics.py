@@ -1,19 +1,18 @@
 """What a musician would count in a piece, and a table that sets generated pieces beside others.
 
-Drums count for a piece's length and for nothing else.  The melody is what begins with no higher note sounding.
+In a whole piece drums count for its length alone.  The melody is what begins with no higher note sounding.
 """
-
-from __future__ import annotations
 
 import math
 from collections import Counter
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
+from midi_io.disk import Array
+from midi_io.music.instruments import FAMILIES
 from midi_io.music.meter import PATTERNS, PLACES, find_meter, on_strong_beats
 from midi_io.notes import Note, melody
 
@@ -52,15 +51,23 @@ ROWS = {  # name: what it is in words, and how its mean and standard deviation a
     "ends_at_home": ("last bass note is the tonic", "{:.0%}"),
 }
 
+MOST = 4  # families of instruments that are shown beside the drums
+BAND_ROWS = {  # the same of each
+    "share": ("share of the notes", "{:.0%} ± {:.0%}"),
+    "pitch": ("mean pitch", "{:.0f} ± {:.0f}"),
+    "on_eighths": ("begins on an eighth", "{:.0%} ± {:.0%}"),
+    "bars_repeated": ("bars heard before", "{:.0%} ± {:.0%}"),
+}
+
 
 def figures(notes: Iterable[Note], *, whole: bool = True) -> dict[str, float]:
     """The figures of one piece, by the names of ROWS; nan for what it has none of (a single note has no interval).
 
     Bars and strong beats are those of find_meter.  A move goes from one melody note to the next.  "Heard before" means
     the same pitches in the same rhythm.  The key is the diatonic scale (of twelve) that holds most notes; the modes,
-    natural minor among them, have the same notes.  tonic_of finds the tonic.  begins_at_home looks at the lowest note
-    of the first chord, ends_at_home at the lowest note that sounds when the last one begins.  pitch_entropy and in_key
-    are pitch_class_entropy and scale_consistency of MusPy (Dong et al. 2020).
+    natural minor among them, have the same notes.  The tonic is tonic_of's.  begins_at_home looks at the lowest note of
+    the first chord (or of the first notes), ends_at_home at the lowest note that sounds when the last one begins.
+    pitch_entropy and in_key are pitch_class_entropy and scale_consistency of MusPy (Dong et al. 2020).
     whole: False for a piece that was cut: then it has no length and no end.
     """
     everything = sorted(notes, key=lambda note: (note.start, note.pitch))
@@ -71,11 +78,17 @@ def figures(notes: Iterable[Note], *, whole: bool = True) -> dict[str, float]:
     top, _ = melody(pitched)
     moves = np.array([abs(after.pitch - note.pitch) for note, after in pairwise(top)])
     steps = [(note.pitch, round(after.start - note.start, 6)) for note, after in pairwise(top)]
-    bars, bars_repeated = _bars(pitched, top)
+    meter, first = find_meter(pitched)
+    bar = len(PATTERNS[meter]) / PLACES
+    end = max(note.start + note.duration for note in pitched)
+    bars = math.ceil((end - first) / bar - 1e-6) - math.ceil((pitched[0].start - first) / bar - 1e-6)
     counts = np.bincount([note.pitch % 12 for note in pitched], minlength=12)
     p = counts[counts > 0] / counts.sum()
     tonic, _ = tonic_of(pitched)
-    last = max(note.start for note in pitched)
+    struck = Counter(note.start for note in pitched)
+    chord = next((start for start, count in struck.items() if count > 1), pitched[0].start)
+    bass = min(note.pitch for note in pitched if note.start == chord)
+    last = pitched[-1].start
     sounding = [note.pitch for note in pitched if note.start == last or note.start + note.duration > last + 1e-6]
     found = {
         "beats": beats, "bars": bars, "whole_phrases": bars % PHRASE == 0,
@@ -86,10 +99,10 @@ def figures(notes: Iterable[Note], *, whole: bool = True) -> dict[str, float]:
         "interval": _mean(moves), "same": _mean(moves == 0),
         "steps": _mean((moves == 1) | (moves == 2)), "leaps": _mean(moves >= 5),
         "repeated": _heard_before([tuple(steps[k : k + RUN]) for k in range(len(steps) - RUN + 1)]),
-        "bars_repeated": bars_repeated,
+        "bars_repeated": _bars_heard_before(top, first, bar),
         "pitch_entropy": max(0.0, -float(p @ np.log2(p))),
         "in_key": max(sum(counts[(home + above) % 12] for above in MAJOR) for home in range(12)) / len(pitched),
-        "begins_at_home": _first_bass(pitched) % 12 == tonic, "ends_at_home": min(sounding) % 12 == tonic,
+        "begins_at_home": bass % 12 == tonic, "ends_at_home": min(sounding) % 12 == tonic,
     }  # fmt: skip
     if not whole:
         found |= dict.fromkeys(("beats", "bars", "whole_phrases", "ends_at_home"), math.nan)
@@ -111,7 +124,7 @@ def tonic_of(notes: Iterable[Note]) -> tuple[int, bool]:
     return tonic, bool(minor)
 
 
-def _mean(values: Sequence[float] | npt.NDArray[Any]) -> float:
+def _mean(values: Sequence[float] | Array) -> float:
     return float(sum(values) / len(values)) if len(values) else math.nan
 
 
@@ -120,16 +133,7 @@ def _heard_before(passages: Sequence[Hashable]) -> float:
     return 1 - len(set(passages)) / len(passages) if passages else math.nan
 
 
-def _bars(notes: Sequence[Note], top: Sequence[Note]) -> tuple[int, float]:
-    """How many bars some notes last, an upbeat not counted; the share of the melody's bars that were heard before."""
-    meter, first = find_meter(notes)
-    bar = len(PATTERNS[meter]) / PLACES
-    begin, end = min(note.start for note in notes), max(note.start + note.duration for note in notes)
-    bars = math.ceil((end - first) / bar - 1e-6) - math.ceil((begin - first) / bar - 1e-6)
-    return bars, bars_heard_before(top, first, bar)
-
-
-def bars_heard_before(notes: Iterable[Note], first: float, bar: float) -> float:
+def _bars_heard_before(notes: Iterable[Note], first: float, bar: float) -> float:
     """The share of the bars with notes that repeat an earlier one; a bar lasts `bar` beats, one begins at `first`."""
     heard: dict[int, list[tuple[int, float]]] = {}
     for note in notes:
@@ -138,11 +142,39 @@ def bars_heard_before(notes: Iterable[Note], first: float, bar: float) -> float:
     return _heard_before([tuple(bar_notes) for bar_notes in heard.values()])
 
 
-def _first_bass(notes: Sequence[Note]) -> int:
-    """The lowest note of the first chord; of the first notes, where there is no chord."""
-    together = Counter(note.start for note in notes)
-    first = next((start for start, count in together.items() if count > 1), notes[0].start)
-    return min(note.pitch for note in notes if note.start == first)
+def band_rows(pieces: Iterable[Sequence[Note]]) -> dict[str, tuple[str, str]]:
+    """More ROWS: for the drums, and for the MOST families of instruments that play most notes; {} for one alone."""
+    played = Counter(_family(note) for piece in pieces for note in piece)
+    names = sorted(played, key=lambda name: (name != "drums", -played[name]))[: MOST + ("drums" in played)]
+    return {
+        f"{name}_{key}": (f"{name}: {words}", form)
+        for name in names
+        for key, (words, form) in BAND_ROWS.items()
+        if len(played) > 1 and (name, key) != ("drums", "pitch")
+    }
+
+
+def band_figures(notes: Iterable[Note]) -> dict[str, float]:
+    """The figures of one piece by the names of band_rows; all that a family which does not play has is a share of 0.
+
+    Bars are find_meter's, which hears the pitched notes.
+    """
+    notes = sorted(notes, key=lambda note: (note.start, note.pitch))
+    meter, first = find_meter(notes)
+    found = {f"{name}_share": 0.0 for name in (*FAMILIES, "drums")}
+    of_family: dict[str, list[Note]] = {}
+    for note in notes:
+        of_family.setdefault(_family(note), []).append(note)
+    for name, own in of_family.items():
+        found[f"{name}_share"] = len(own) / len(notes)
+        found[f"{name}_pitch"] = _mean([note.pitch for note in own])
+        found[f"{name}_on_eighths"] = _mean([abs(2 * n.start - round(2 * n.start)) <= 1e-3 for n in own])
+        found[f"{name}_bars_repeated"] = _bars_heard_before(own, first, len(PATTERNS[meter]) / PLACES)
+    return found
+
+
+def _family(note: Note) -> str:
+    return "drums" if note.drum else tuple(FAMILIES)[note.program // 8]
 
 
 class Comparison(NamedTuple):
@@ -178,14 +210,9 @@ def unlike(compared: Mapping[str, Comparison]) -> float:
     return float(np.minimum(apart, 3).mean()) if apart else 0.0
 
 
-def table(
-    compared: Mapping[str, Comparison],
-    written: str = "generated",
-    others: str = "held out",
-    rows: Mapping[str, tuple[str, str]] = ROWS,
-) -> str:
+def table(compared: Mapping[str, Comparison], rows: Mapping[str, tuple[str, str]] = ROWS) -> str:
     """The comparison as text: mean ± deviation (of yes or no the mean), a word where they differ, what a dash means."""
-    lines = [f"{'music':40}{written:>14}{others:>16}"]
+    lines = [f"{'music':40}{'generated':>14}{'held out':>16}"]
     for name, one in compared.items():
         words, form = rows[name]
         cells = [form.format(*spread) if spread else "-" for spread in one[:2]]

@@ -5,8 +5,6 @@ chord    what is struck together and the beats until the next event are one word
 paper    what is struck together is one word; no durations
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable
 from functools import lru_cache
@@ -15,7 +13,7 @@ from itertools import takewhile
 from midi_io.notes import Note, quantise
 from midi_io.tokens.chord import CHORD, PAPER
 from midi_io.tokens.note import NOTE
-from midi_io.tokens.words import END, SPECIALS, START, UNK, Scheme, TokenError, Word, spell_pitches
+from midi_io.tokens.words import END, SPECIALS, START, UNK, TokenError, Word, spell_pitches
 
 __all__ = ["END", "SCHEMES", "START", "UNK", "TokenError", "decode", "encode", "parse",
            "spelling_cost", "transpose_token"]  # fmt: skip
@@ -27,9 +25,9 @@ _CHOICES = {"drum": 88, "velocity": 127, "program": 128, "kit": 128}  # as many 
 def encode(notes: Iterable[Note], scheme: str = "note", grid: int = 12) -> list[str]:
     """The tokens of a song, its notes put on a grid of `grid` positions per beat; no `<start>` and `<end>` among them.
 
-    Decoding and encoding them again gives the same tokens.  Raises ValueError if there is no such scheme.
+    Decoding and encoding them again gives the same tokens.  Raises KeyError if there is no such scheme.
     """
-    spelling = _scheme(scheme)
+    spelling = SCHEMES[scheme]
     grid = math.lcm(grid, spelling.divide)
     return spelling.encode(quantise(notes, grid), grid)
 
@@ -38,9 +36,9 @@ def decode(tokens: Iterable[str], scheme: str = "note", grid: int = 12) -> list[
     """The notes that tokens of a scheme stand for, in any order of tokens, put on the grid.
 
     Ignores `<start>` and `<unk>`, and stops at `<end>`.  Decoding a song's `note` tokens gives its quantised notes.
-    Raises TokenError for a token that is none of the scheme's, ValueError if there is no such scheme.
+    Raises TokenError for a token that is none of the scheme's, KeyError if there is no such scheme.
     """
-    spelling = _scheme(scheme)
+    spelling = SCHEMES[scheme]
     words = takewhile(lambda word: word.kind != END, (parse(token, scheme) for token in tokens))
     notes = spelling.decode(word for word in words if word.kind not in SPECIALS)
     return quantise(notes, math.lcm(grid, spelling.divide))
@@ -48,12 +46,13 @@ def decode(tokens: Iterable[str], scheme: str = "note", grid: int = 12) -> list[
 
 @lru_cache(maxsize=1 << 16)
 def parse(token: str, scheme: str) -> Word:
-    """Take a token apart.  Raises TokenError if it is no token of the scheme, ValueError if there is no such scheme."""
-    spelling = _scheme(scheme)
+    """Take a token apart.  Raises TokenError if it is no token of the scheme, KeyError if there is no such scheme."""
+    spelling = SCHEMES[scheme]
     try:
         return Word(token) if token in SPECIALS else spelling.parse(token)
     except ValueError:
-        raise TokenError(token, spelling) from None
+        shown = ascii(token if len(token) <= 40 else token[:37] + "...")
+        raise TokenError(f"{shown} is no token of scheme {scheme!r} (such as {spelling.example})") from None
 
 
 def transpose_token(token: str, semitones: int, scheme: str) -> str | None:
@@ -73,9 +72,3 @@ def spelling_cost(token: str, scheme: str, durations: int) -> float:
     word = parse(token, scheme)
     choices = _CHOICES.get(word.kind, durations if word.value else 1)
     return len(word.pitches) * math.log(88) + math.log(choices)
-
-
-def _scheme(name: str) -> Scheme:
-    if name not in SCHEMES:
-        raise ValueError(f"no token scheme {name!r}: choose one of {', '.join(SCHEMES)}")
-    return SCHEMES[name]

@@ -8,8 +8,6 @@ An event is what is struck at one moment, by any instruments.  Both schemes leav
 and the silence before the first event.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from itertools import zip_longest
 

@@ -18,26 +18,25 @@ Row n is what the network is told while it reads ids[n], before it predicts ids[
 on nothing else: whole songs are read by the very step that goes along with a song while it is written (hearing.py).
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
+from midi_io.disk import Array
 from midi_io.music.meter import PATTERNS, PLACES
 from midi_io.music.statistics import PHRASE
 from midi_io.tokens import SCHEMES, hearing
 from midi_io.tokens.words import END, SPECIALS
 from midi_io.vocabulary import Vocabulary
 
-Array: TypeAlias = npt.NDArray[Any]
 Step: TypeAlias = Callable[[Array, Array], Array]
 Walk: TypeAlias = Callable[[], Callable[[int], Array]]
 
-KINDS = ("none", "clock", "echo", "both")
+KINDS = {  # the columns of each
+    "none": slice(0), "clock": slice(hearing.CLOCK), "echo": slice(hearing.CLOCK, None), "both": slice(None),
+}  # fmt: skip
 
 
 class Context:
@@ -48,17 +47,14 @@ class Context:
     names, sizes: of the features, in the order of the columns; a feature's values are 0..size - 1.
     id_columns: the columns that hold ids of tokens, and move with a transposition.
 
-    Raises TokenError for a token that is none of the vocabulary's scheme, ValueError if there is no such kind.
+    Raises TokenError for a token that is none of the vocabulary's scheme, KeyError if there is no such kind.
     """
 
     def __init__(self, vocabulary: Vocabulary, kind: str = "both", meter: tuple[int, int] | None = None) -> None:
-        if kind not in KINDS:
-            raise ValueError(f"no context {kind!r}: choose one of {', '.join(KINDS)}")
-        clock, V = hearing.CLOCK, len(vocabulary)
+        V = len(vocabulary)
         beat, runs, ago = math.lcm(vocabulary.grid, PLACES), len(hearing.RUNS) + 1, len(hearing.AGO) + 1
         sizes: tuple[int, ...] = (hearing.METER_PLACES, beat, PHRASE, hearing.PHRASES, V, V, V, V, runs, ago)
-        columns = {"none": slice(0), "clock": slice(clock), "echo": slice(clock, None), "both": slice(None)}
-        self.kind, self._columns = kind, columns[kind]
+        self.kind, self._columns = kind, KINDS[kind]
         self.names, self.sizes = hearing.COLUMNS[self._columns], sizes[self._columns]
         self.id_columns = tuple(k for k, name in enumerate(self.names) if name in ("home", "top", "low", "echo"))
         self._words, self._unit = _words(vocabulary)
@@ -71,13 +67,11 @@ class Context:
 
     def of_songs(self, flat: Array, offsets: Array) -> Array:
         """(N, F) in the smallest unsigned type, for songs end to end: song k is flat[offsets[k] : offsets[k + 1]]."""
-        rows = np.zeros((len(flat), len(hearing.COLUMNS)), np.int64)
-        if self.sizes:
-            for begin, end in zip(offsets[:-1].tolist(), offsets[1:].tolist(), strict=True):
-                places, newest, songs = self._blank(1, end - begin)
-                ids = flat[begin:end].astype(np.int64)
-                hearing.read_song(places[0], newest[0], songs, self._words, self._unit, ids, rows[begin:end])
-        return rows[:, self._columns].astype(np.min_scalar_type(max((1, *self.sizes)) - 1))
+        rows = np.zeros((len(flat), len(self.sizes)), np.min_scalar_type(max((1, *self.sizes)) - 1))
+        for begin, end in zip(offsets[:-1].tolist(), offsets[1:].tolist(), strict=True):
+            ids = flat[begin:end].astype(np.int64)
+            rows[begin:end] = self.begin(1, len(ids))(ids, np.zeros_like(ids))
+        return rows
 
     def begin(self, count: int, total: int) -> Step:
         """Begin `count` songs of at most `total` ids.  The answer goes along with them:
@@ -85,17 +79,16 @@ class Context:
         step(ids (n,), songs (n,)) -> (n, F) ints: told the next id of each of some songs, from the first id on.
         """
         places, newest, songs = self._blank(count, total)
-        words, unit, columns = self._words, self._unit, self._columns
 
         def step(ids: Array, numbers: Array) -> Array:
             rows = np.empty((len(ids), len(hearing.COLUMNS)), np.int64)
-            hearing.read_ids(places, newest, songs, words, unit, ids, numbers, rows)
-            return rows[:, columns]
+            hearing.read_ids(places, newest, songs, self._words, self._unit, ids, numbers, rows)
+            return rows[:, self._columns]
 
         return step
 
     def endings(self, walk: Walk, bars: int | None = None, tokens: int | None = None) -> Walk:
-        """A walk (see Grammar.walk) on which a song ends over its tonic, and after a number of bars where one is given.
+        """A walk (see may_follow) on which a song ends over its tonic, and after a number of bars where one is given.
 
         The end may follow where the bass that sounds is the tonic of the notes so far.  With `bars`, it may follow only
         where the last of so many bars is full, or full without the upbeat, which is no bar itself.  Time does not go
@@ -109,14 +102,14 @@ class Context:
         advance = self._words["advance"]
 
         def begin() -> Callable[[int], Array]:
-            allowed, songs, heard, now, before = walk(), self._blank(1, 1)[2], 0, 0, 1
+            allowed, song, heard, now, before = walk(), self._blank(1, 1)[2][0], 0, 0, 1
 
             def ending(token: int) -> Array:
                 nonlocal heard, now, before  # tokens: of the song, of this moment, of the moment before
                 mask, heard = allowed(token), heard + 1
                 now, before = (0, max(now, 1)) if advance[token] else (now + 1, before)
-                hearing.hear(songs, self._words, token, self._unit)
-                at_home, full, left = hearing.cadence(songs, self._unit, bars or 0)
+                hearing.play(song, self._words[token], token, self._unit)
+                at_home, full, left = hearing.cadence(song, self._unit, bars or 0)
                 narrowed = mask & (advance <= left) if bars else mask.copy()
                 stuck = bars is not None and not (narrowed & (advance > 0)).any()
                 narrowed[self._end] &= full and (at_home or stuck)

@@ -16,20 +16,17 @@ on.  Within a moment the echo is found again where the song leaves tokens out, s
 more.  A step looks at no more than CANDIDATES places, so a song of n tokens costs O(n).
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeVar
 
 import numba
 import numpy as np
-import numpy.typing as npt
 
+from midi_io.disk import Array
 from midi_io.music.meter import CHORD, LONG, PATTERNS, PLACES, RARE
 from midi_io.music.statistics import KEYS, PHRASE
 from midi_io.tokens.note import PLAIN_DURATION
 
-Array: TypeAlias = npt.NDArray[Any]
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 PHRASES = 8  # that are told apart; the last class is "so many and more"
@@ -112,15 +109,9 @@ def read_ids(
 
 
 @_kernel
-def read_song(places: Array, newest: Array, songs: Array, words: Array, unit: int, ids: Array, rows: Array) -> None:
-    for k in range(len(ids)):
-        _read(places, newest, songs[0], words, unit, ids[k], rows[k])
-
-
-@_kernel
 def _read(places: Array, newest: Array, song: Any, words: Array, unit: int, token: int, row: Array) -> None:
     """Read one more id of a song, and fill its row of features, in the order of COLUMNS."""
-    _play(song, words[token], token, unit)
+    play(song, words[token], token, unit)
     n = song["read"]
     places[n]["id"], places[n]["time"] = token, song["now"]
     song["read"] = n + 1
@@ -171,14 +162,8 @@ def _first_bar_line(song: Any, unit: int) -> Any:
 
 
 @_kernel
-def hear(songs: Array, words: Array, token: int, unit: int) -> None:
-    _play(songs[0], words[token], token, unit)
-
-
-@_kernel
-def cadence(songs: Array, unit: int, bars: int) -> tuple[bool, bool, int]:
+def cadence(song: Any, unit: int, bars: int) -> tuple[bool, bool, int]:
     """Whether the bass is the tonic, whether the last of some bars is full, and the time that is left of them."""
-    song = songs[0]
     at_home = song["tonic"] < 0 or song["under"] % 12 == song["tonic"]
     first = _first_bar_line(song, unit)
     stop = first + bars * _LENGTHS[song["meter"]] * unit // PLACES
@@ -187,7 +172,7 @@ def cadence(songs: Array, unit: int, bars: int) -> tuple[bool, bool, int]:
 
 
 @_kernel
-def _play(song: Any, word: Any, token: int, unit: int) -> None:
+def play(song: Any, word: Any, token: int, unit: int) -> None:
     """Move on in time, and let a moment that is over say where the strong places are."""
     if word["sets"] == PROGRAM:
         song["program"] = word["value"]

@@ -17,8 +17,6 @@ Drums need no `kit` before them unless it changes.  A length beyond four beats i
 64 ... beats, and of the rest, if any.  So there are few tokens.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Sequence
 from fractions import Fraction

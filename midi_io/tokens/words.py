@@ -1,7 +1,5 @@
 """What a token scheme is, and the words that its tokens stand for."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from fractions import Fraction
@@ -48,10 +46,6 @@ class Scheme(NamedTuple):
 
 class TokenError(MidiIoError, ValueError):
     """A text that is no token of its scheme."""
-
-    def __init__(self, token: str, scheme: Scheme) -> None:
-        shown = ascii(token if len(token) <= 40 else token[:37] + "...")
-        super().__init__(f"{shown} is no token of scheme {scheme.name!r} (such as {scheme.example})")
 
 
 @lru_cache(maxsize=1 << 14)
