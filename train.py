@@ -182,40 +182,40 @@ def train(run: Run, interrupts: Interrupts, *, show_bar: bool) -> None:
         raise RunError(f"{windows.B} songs at a time cannot be shared by {ranks.size} processes; start fewer of them")
     parts = crew().everywhere(Run.enter)
     now, progress = run.training, run.training.progress
-    with Log(run.folder, now.params, progress, show_bar=show_bar) as log:
-        run.folder.forget_report()  # all that is read was found good
-        if progress.step == 0:
-            of_ranks = f" of {ranks.size} processes, gradients added: {flags['reduce']}" if ranks.size > 1 else ""
-            print(f"network: {sum(p.size for p in now.params.values()):,} parameters, {parts} threads{of_ranks}, "
-                  f"{windows.padding_share:.1%} of a batch is padding")  # fmt: skip
-            print("the first step waits for numba, if the inner loops are not compiled yet")
-            with interrupts.held():
-                run.save_last(log)
-        try:
-            while not run.is_over:
-                windows = run.windows
-                if progress.batch == 0:
-                    crew().everywhere(Run.begin_epoch)
-                while not run.epoch_is_over:
-                    with interrupts.held():
-                        if flags["anneal"] == "cosine":
-                            now.optimizer.learning_rate = flags["lr"] * cosine(run.share_done)
-                        row = crew().everywhere(take_step, now.optimizer.learning_rate)
-                        row["seconds"] = progress.seconds = log.seconds
-                        run.set_aside(log)
-                        log.step(row, run.share_done)
-                        if log.save_is_due:
-                            run.save_last(log)
-                valid = run.evaluate(show_bar=show_bar)  # changes nothing, so a signal may end it at any moment
+    log = Log(run.folder, now.params, progress, show_bar=show_bar)
+    run.folder.forget_report()  # all that is read was found good
+    if progress.step == 0:
+        of_ranks = f" of {ranks.size} processes, gradients added: {flags['reduce']}" if ranks.size > 1 else ""
+        print(f"network: {sum(p.size for p in now.params.values()):,} parameters, {parts} threads{of_ranks}, "
+              f"{windows.padding_share:.1%} of a batch is padding")  # fmt: skip
+        print("the first step waits for numba, if the inner loops are not compiled yet")
+        with interrupts.held():
+            run.save_last(log)
+    try:
+        while not run.is_over:
+            windows = run.windows
+            while not run.epoch_is_over:
                 with interrupts.held():
-                    log.epoch(valid, now.params, now.optimizer.learning_rate, progress.batch / len(windows))
-                    if crew().everywhere(Run.end_epoch, valid.nats_per_token):
-                        run.save(run.folder.model, valid_nats_per_token=valid.nats_per_token, epoch=progress.epoch)
-                    run.save_last(log)
-        except Stopped:
+                    if flags["anneal"] == "cosine":
+                        now.optimizer.learning_rate = flags["lr"] * cosine(run.share_done)
+                    row = crew().everywhere(take_step, now.optimizer.learning_rate)
+                    row["seconds"] = progress.seconds = log.seconds
+                    run.set_aside(log)
+                    log.step(row, run.share_done)
+                    if log.save_is_due:
+                        run.save_last(log)
+            valid = run.evaluate(show_bar=show_bar)  # changes nothing, so a signal may end it at any moment
             with interrupts.held():
+                log.epoch(valid, now.params, now.optimizer.learning_rate, progress.batch / len(windows))
+                if crew().everywhere(Run.end_epoch, valid.nats_per_token):
+                    run.save(run.folder.model, valid_nats_per_token=valid.nats_per_token, epoch=progress.epoch)
                 run.save_last(log)
-            raise
+    except Stopped:
+        with interrupts.held():
+            run.save_last(log)
+        raise
+    finally:
+        log.bar.close()
 
 
 def take_step(run: Run, learning_rate: float) -> dict[str, float]:
@@ -224,7 +224,7 @@ def take_step(run: Run, learning_rate: float) -> dict[str, float]:
     now.optimizer.learning_rate = learning_rate
     batch = run.windows.of(workspace.lanes)[progress.batch]
 
-    state = reset(now.state, batch.fresh)
+    state = reset(now.state or None, batch.fresh)
     masks = dropout_masks(run.config, workspace.T, workspace.whole_B, now.dropout, workspace=workspace)
     masks = hold_masks(masks, now.masks, batch.fresh)
     loss, grads, state, trace = loss_and_gradients(

@@ -27,7 +27,7 @@ def bar(what: str, total: int, unit: str, *, show: bool) -> tqdm[NoReturn]:
 
 
 class Log:
-    """Opens the files of a run where the progress says that it is, and closes them at the end of `with`."""
+    """Opens the files of a run where the progress says that it is, and keeps them up to date."""
 
     def __init__(self, folder: RunFolder, params: Mapping[str, Array], progress: Progress, *, show_bar: bool) -> None:
         columns = step_columns([*layer_names(params), "dense"])
@@ -46,13 +46,6 @@ class Log:
         self.saved_at = -math.inf
         look = {"unit_scale": True, "mininterval": 0.5, "smoothing": 0.05, "disable": not show_bar}
         self.bar = tqdm(initial=progress.tokens, unit=" tokens", **look)
-
-    def __enter__(self) -> Log:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.bar.close()
-        self.history.flush()
 
     @property
     def seconds(self) -> float:

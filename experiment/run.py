@@ -28,7 +28,7 @@ from experiment.tunes import LENGTH, Composer
 from lstm_numpy.batches import UNKNOWN, Songs, Windows, paper_windows, training_batches
 from lstm_numpy.checkpoint import Checkpoint, CheckpointError, save_checkpoint
 from lstm_numpy.evaluation import Evaluation, evaluate
-from lstm_numpy.parameters import ModelConfig, zero_state
+from lstm_numpy.parameters import ModelConfig
 from lstm_numpy.speed.machine import versions
 from lstm_numpy.speed.workspace import Workspace
 from midi_io.tokens.context import Context
@@ -146,10 +146,6 @@ class Run:
         """Take the lanes of this rank.  Returns the number of parts of a batch."""
         self.training = self.training.with_lanes(lambda rows: rows[self.workspace.lanes])
         return self.workspace.parts
-
-    def begin_epoch(self) -> None:
-        """Nothing is carried into an epoch."""
-        self.training.state = zero_state(self.config, self.workspace.B)
 
     def end_epoch(self, valid: float) -> bool:
         """The valid songs cost so many nats per token now.  Returns whether these weights are the best so far."""
