@@ -161,12 +161,6 @@ def load_spread(path: Path, until: float = math.inf) -> Spread:
         return {name: rows[kept] if rows.ndim == 1 else rows[kept][:, columns] for name, rows in arrays.items()}
 
 
-def thinned(spread: Spread, most: int) -> Spread:
-    """At most `most` of the epochs, evenly spread, with the first and the last."""
-    rows = np.unique(np.linspace(0, len(spread["epochs"]) - 1, most).astype(int))
-    return {name: values[rows] for name, values in spread.items()}
-
-
 def at(spread: Spread, name: str, percent: float) -> Array:
     """One of the quantiles of a parameter over the epochs (E,): at(spread, "lstm1.Wx", 50) is its median."""
     return np.asarray(spread[name][:, PERCENT.tolist().index(percent)])

@@ -1,10 +1,5 @@
 """The pictures of a run, from its files.  `python -m experiment plots RUN` draws them again.
 
-learning.png        loss and accuracy per step and per epoch, train and valid, with the n-grams to beat
-gradients.png       how large the gradients, and the steps that follow from them, are in each layer
-gates.png           how much of each gate is saturated
-distributions.png   how the weights and biases are spread, from epoch to epoch
-
 Colours are Okabe and Ito's, which the colour-blind can tell apart.
 """
 

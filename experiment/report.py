@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from itertools import pairwise
 from pathlib import Path
@@ -82,7 +82,7 @@ def count_nats(songs: RunSongs, V: int) -> dict[str, dict[str, Array]]:
         every[name] = {}
         for model, nats in ngrams.nats(part.songs).items():
             every[name][model] = part.spelling_nats
-            every[name][model][part.is_target] += nats
+            every[name][model][part.songs.flat != START] += nats
     return every
 
 
@@ -203,48 +203,47 @@ def tunes_beside_songs(
 
     rows = ROWS | band_rows(composer.vocabulary.decode(song) for song in held_out)
     music = compare(music_of(composer, [tune.ids for tune in tunes]), music_of(composer, held_out), rows)
-    found = copies(composer, songs, [*_written(tunes, 1), *(song[1:-1] for song in held_out)])
+    own, others = copies(composer, songs, tunes, held_out)
     summary = {
         "music": {name: {"generated": one.written, "held_out": one.others} for name, one in music.items()},
         "sampling": asdict(composer.sampling), "tunes": count, "ended": sum(tune.ended for tune in tunes),
         "longest_loop": max(tune.longest_loop for tune in tunes),
         "longest_loop_held_out": max(map(longest_loop, held_out), default=0),
-        "copied_8_grams": _share(found[:count]), "copied_8_grams_held_out": _share(found[count:]),
+        "copied_8_grams": _share(own), "copied_8_grams_held_out": _share(others),
     }  # fmt: skip
     left_out = sum(UNKNOWN in song for song in songs.of("valid").songs)
     left = f"valid songs that are left out above, because they have unknown tokens: {left_out}\n" * (left_out > 0)
-    return (
-        composer,
-        summary,
-        (
-            f"{table(music, rows=rows)}\n\n{left}{count} new tunes (--sure {composer.sampling.sure:g}), "
-            f"{summary['ended']} of them ended by themselves; longest loop {summary['longest_loop']} tokens "
-            f"(held-out songs: {summary['longest_loop_held_out']})\n"
-            f"copied from the train songs: {_copies(found[:count])}; in held-out songs: {_copies(found[count:])}"
-        ),
+    text = (
+        f"{table(music, rows=rows)}\n\n{left}{count} new tunes (--sure {composer.sampling.sure:g}), "
+        f"{summary['ended']} of them ended by themselves; longest loop {summary['longest_loop']} tokens "
+        f"(held-out songs: {summary['longest_loop_held_out']})\n"
+        f"copied from the train songs: {_copies(own)}; in held-out songs: {_copies(others)}"
     )
+    return composer, summary, text
 
 
-def copies(composer: Composer, songs: RunSongs, pieces: Sequence[Array]) -> list[CopyReport]:
-    """How much of each piece stands in the train songs, in any key that the network heard."""
+def copies(
+    composer: Composer, songs: RunSongs, tunes: Sequence[Tune], held_out: Iterable[Array], opening: int = 1
+) -> tuple[list[CopyReport], list[CopyReport]]:
+    """How much of each tune, and of each held-out song, stands in the train songs, in any key that the network heard.
+
+    opening: the ids that a tune began with do not count.
+    """
     keys = composer.vocabulary.transposition_table(range(-composer.transpose, composer.transpose + 1))
     keys[:, UNKNOWN] = -1  # it may stand for anything
-    return copied(Songs.of(pieces), songs.of("train").songs, readings=keys)
+    pieces = [tune.ids[opening : len(tune.ids) - (tune.ids[-1] == END)] for tune in tunes]
+    pieces += [song[1:-1] for song in held_out]
+    found = copied(Songs.of(pieces), songs.of("train").songs, readings=keys)
+    return found[: len(tunes)], found[len(tunes) :]
 
 
 def copy_report(composer: Composer, songs: RunSongs, tunes: Sequence[Tune], opening: int = 1) -> list[str]:
-    """A line for each tune, and one for the valid songs.  opening: the ids that a tune began with do not count."""
-    held_out = [song[1:-1] for song in songs.of("valid").songs]
-    found = copies(composer, songs, [*_written(tunes, opening), *held_out])
-    own, others = found[: len(tunes)], found[len(tunes) :]
+    """A line for each tune, and one for the valid songs.  opening: as for copies."""
+    own, others = copies(composer, songs, tunes, songs.of("valid").songs, opening)
     lines = [f"copied: longest run {one.longest} tokens, {one.share:.0%} of its 8-grams" for one in own]
     if len(tunes) > 1:
         lines = [f"{number}: {line}" for number, line in enumerate(lines, start=1)]
     return [*lines, f"songs that it has not seen ({len(others)}): {_copies(others)}"] if others else lines
-
-
-def _written(tunes: Sequence[Tune], opening: int) -> list[Array]:
-    return [tune.ids[opening : len(tune.ids) - (tune.ids[-1] == END)] for tune in tunes]
 
 
 def _copies(found: Sequence[CopyReport]) -> str:
