@@ -53,12 +53,10 @@ def flags() -> Parser:
 def parse_arguments(argv: Sequence[str]) -> argparse.Namespace:
     parser = flags()
     args = parser.parse_args(argv)
-    if args.key and not args.prime:
-        parser.error("--key moves the song of --prime: give that, too")
+    if not args.prime and (args.key or args.prime_bars):
+        parser.error("--key and --prime-bars are about the song of --prime: give that, too")
     if args.prime and args.start == "random":
         parser.error("--prime and --start random are two beginnings: choose one")
-    if args.prime_bars and not args.prime:
-        parser.error("--prime-bars is about the song of --prime: give that, too")
     if args.repeats == 1:
         parser.error("--repeats is 2 or more, or 0 to allow any loop")
     return args

@@ -14,8 +14,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from experiment.command.flags import MAY_CHANGE, TUNES, not_given, parse_arguments
-from experiment.sizes import SIZES, sizes_for
+from experiment.command.flags import MAY_CHANGE, SIZES, TUNES, not_given, parse_arguments, sizes_for
 
 LOOK_EVERY = 25  # steps between two close looks, which take time
 
@@ -81,7 +80,10 @@ def main(argv: Sequence[str]) -> int:
 
 def begin(args: argparse.Namespace, argv: Sequence[str], folder: RunFolder) -> Run:
     if not args.resume:
-        args.threads = crew().ranks.size * (args.threads or threads_of_a_rank(args))
+        ranks = crew().ranks
+        share = (os.cpu_count() or 1) // ranks.on_this_machine  # of the cores of this machine
+        useful = min(useful_threads(args.batch // ranks.size, args.hidden), share)
+        args.threads = ranks.size * (args.threads or max(1, useful))
         argv = [*argv, "--threads", str(args.threads)]  # the same when it goes on on other machines
         folder.begin(argv)  # before anything else: killed from here on, the run goes on with these flags
     print(f"reading {one_line(', '.join(args.midi))}")
@@ -110,13 +112,6 @@ def begin(args: argparse.Namespace, argv: Sequence[str], folder: RunFolder) -> R
     )  # fmt: skip
     training = TrainingState.fresh(config, args.lr, args.seed)
     return Run(settings(**vars(args)), folder, songs, vocabulary, config, training)
-
-
-def threads_of_a_rank(args: argparse.Namespace) -> int:
-    """The useful ones, but no more than this process's share of the cores of its machine."""
-    ranks = crew().ranks
-    share = (os.cpu_count() or 1) // ranks.on_this_machine
-    return max(1, min(useful_threads(args.batch // ranks.size, args.hidden), share))
 
 
 def settings(**flags: Any) -> dict[str, Any]:

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
 from experiment.folder import RunError
 from lstm_numpy.files import Array, read_arrays, read_whole, reading, write_arrays, write_whole
@@ -67,7 +66,7 @@ class CsvLog:
         self._pending = ""
 
 
-def read_log(path: Path, columns: Sequence[str] = STEP_COLUMNS) -> dict[str, npt.NDArray[np.float64]]:
+def read_log(path: Path, columns: Sequence[str] = STEP_COLUMNS) -> dict[str, Array]:
     """The columns of a history.csv or epochs.csv by name, each (rows,) float64, NaN where a cell is empty.
 
     columns: those that the file must begin with.  A last row that is still being written is left out.  Where there is

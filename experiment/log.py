@@ -7,17 +7,15 @@ import time
 from collections.abc import Mapping
 from typing import NoReturn
 
-import numpy as np
-import numpy.typing as npt
 from tqdm import tqdm
 
 from experiment.folder import RunError, RunFolder
 from experiment.history import EPOCH_COLUMNS, CsvLog, load_spread, save_spread, step_columns, with_epoch
 from experiment.state import Progress
 from lstm_numpy.evaluation import Evaluation
+from lstm_numpy.files import Array
 from lstm_numpy.parameters import layer_names
 
-Array = npt.NDArray[np.floating]
 EVERY = 30.0  # seconds between two checkpoints
 
 

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
 from experiment.folder import RunError, RunFolder, read_json
 from experiment.history import EPOCH_COLUMNS, Spread, at, load_spread, read_log
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-Columns = Mapping[str, npt.NDArray[np.float64]]  # of a history, by name
+Columns = Mapping[str, Array]  # of a history, by name
 
 BLACK, GREY = "#222222", "#767676"
 BLUE, VERMILION, GREEN, ORANGE, PURPLE, SKY = "#0072B2", "#D55E00", "#009E73", "#E69F00", "#CC79A7", "#56B4E9"

@@ -9,9 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-from experiment.advice import advice
 from experiment.history import read_log
 from experiment.log import bar
 from experiment.songs import RunSongs
@@ -19,6 +17,7 @@ from experiment.tunes import Composer, usual_length
 from lstm_numpy.baselines import CopyReport, NGrams, copied
 from lstm_numpy.batches import END, START, UNKNOWN, Songs
 from lstm_numpy.evaluation import Evaluation
+from lstm_numpy.files import Array
 from lstm_numpy.sampling import SIDE_BY_SIDE, Tune, longest_loop
 from midi_io.music.band import band_figures, band_rows
 from midi_io.music.statistics import ROWS, compare, figures, table, unlike
@@ -26,10 +25,11 @@ from midi_io.tokens.context import Context
 from midi_io.tokens.hearing import RUNS
 from midi_io.vocabulary import Vocabulary
 
-Array = npt.NDArray[Any]
-
 TUNES, TOKENS = 100, 300_000  # that are written to be compared, at most
 SURE = (0.8, 0.95, 1.0)  # of Sampling: the more a folder repeats itself, the larger one suits it
+FEWEST = 100  # steps that tell how a run goes on
+WORTH = 0.05  # nats per token
+HOPELESS = 7  # doublings of the steps
 LENGTHS = (4, 6, 8, 12, 16, 24, 32, 48)  # tokens of a repeat
 
 
@@ -111,6 +111,42 @@ def figures_table(figures: Mapping[str, float]) -> str:
         lines.append(f"accuracy on valid: {figures['valid_accuracy']:.1%}")
     missing = [part for part in ("valid", "test") if f"{part}_nats_per_token" not in figures]
     return "\n".join([*lines, *(f"-: no {part} song can be scored" for part in missing)])
+
+
+def advice(losses: Array, figures: Mapping[str, float]) -> list[str]:
+    """What would help a network that predicts no better than counting, and by how much: a line for each thing.
+
+    Empty where the network beats every n-gram on valid, or none is scored.
+
+    losses: (steps,) of the train batches.  figures: those of final_figures.  The loss of a long run falls by about the
+    same amount each time that its steps double; here from its second to its last half.
+    """
+    if "valid_nats_per_token" not in figures:
+        return []
+    valid = figures["valid_nats_per_token"]
+    behind = valid - min(figures[f"{name}_nats_per_token"] for name in ("uniform", "unigram", "bigram", "trigram"))
+    if behind < 0:
+        return []
+    lines = [f"the network predicts no better than counting does: {behind:.2f} nats per token are missing"]
+    n = len(losses)
+    if n < FEWEST:
+        return [*lines, f"  more time: {n} steps are too few; give more --minutes or --epochs"]
+    late = float(losses[n // 2 :].mean())
+    gained = float(losses[n // 4 : n // 2].mean()) - late
+    doublings = behind / gained if gained > WORTH else np.inf
+    if doublings < HOPELESS:
+        times = max(2**doublings, 1.5)
+        lines.append(f"  more time: twice the steps gave {gained:.2f}, so it takes about {times:.1f} times as many")
+    elif late < valid - WORTH:
+        lines.append("  more time alone will not do")
+    if late < valid - WORTH:
+        lines.append(
+            f"  more songs, or a larger --transpose or --dropout: songs that it knows cost {valid - late:.2f} less"
+        )
+    spelled = figures["valid_spelling_nats_per_token"]
+    if spelled > WORTH:
+        lines.append(f"  a simpler spelling: tokens that the train songs lack cost {spelled:.2f}; see --tokens, --grid")
+    return lines
 
 
 # What a network makes of repeats: its nats where a passage has come again, beside what a bare copy would get right.

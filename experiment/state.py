@@ -9,10 +9,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from lstm_numpy.files import Array
 from lstm_numpy.optimizer import RMSprop
 from lstm_numpy.parameters import ModelConfig, State, each_array, init_params, zero_state
-
-Array = npt.NDArray[Any]
 
 PLATEAU_EPOCHS = 2  # without a better valid loss, after which the learning rate is halved
 

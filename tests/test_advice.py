@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from experiment.advice import advice
+from experiment.report import advice
 
 COUNTING = {"uniform_nats_per_token": 5.0, "unigram_nats_per_token": 4.0, "bigram_nats_per_token": 3.0}
 

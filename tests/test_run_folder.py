@@ -42,8 +42,7 @@ def test_a_run_that_saved_nothing_is_removed(tmp_path):
     with held_folder(path) as folder:
         folder.begin(["--lr", "1"])
         folder.songs.touch()
-    assert list(tmp_path.iterdir()) == []
-    path.parent.mkdir(parents=True)
+    assert list(path.parent.iterdir()) == []
     (path.parent / "notes.txt").touch()
     with held_folder(path.parent) as folder:
         folder.begin([])
