@@ -80,9 +80,10 @@ class Log:
 
         read: the share of its batches that were read before the time was up.
         """
-        (loss, accuracy), number = self.progress.scores, self.progress.epoch + 1
-        row = number, self.progress.step, loss, accuracy, valid.nats_per_token, valid.accuracy, learning_rate
-        self.epochs.append(**dict(zip(EPOCH_COLUMNS, (*row, self.progress.seconds), strict=True)))
+        now, number, scored = self.progress, self.progress.epoch + 1, max(self.progress.epoch_tokens, 1)
+        loss, accuracy = now.epoch_nats / scored, now.epoch_correct / scored
+        row = number, now.step, loss, accuracy, valid.nats_per_token, valid.accuracy, learning_rate, now.seconds
+        self.epochs.append(**dict(zip(EPOCH_COLUMNS, row, strict=True)))
         tqdm.write(
             f"epoch {number:3}  train loss {loss:.3f}, accuracy {accuracy:5.1%}   "
             f"valid loss {valid.nats_per_token:.3f}, accuracy {valid.accuracy:5.1%}"

@@ -29,7 +29,6 @@ TUNES, TOKENS = 100, 300_000  # that are written to be compared, at most
 SURE = (0.8, 0.95, 1.0)  # of Sampling: the more a folder repeats itself, the larger one suits it
 FEWEST = 100  # steps that tell how a run goes on
 WORTH = 0.05  # nats per token
-HOPELESS = 7  # doublings of the steps
 LENGTHS = (4, 6, 8, 12, 16, 24, 32, 48)  # tokens of a repeat
 
 
@@ -119,7 +118,7 @@ def advice(losses: Array, figures: Mapping[str, float]) -> list[str]:
     Empty where the network beats every n-gram on valid, or none is scored.
 
     losses: (steps,) of the train batches.  figures: those of final_figures.  The loss of a long run falls by about the
-    same amount each time that its steps double; here from its second to its last half.
+    same amount each time that its steps double.
     """
     if "valid_nats_per_token" not in figures:
         return []
@@ -131,14 +130,9 @@ def advice(losses: Array, figures: Mapping[str, float]) -> list[str]:
     n = len(losses)
     if n < FEWEST:
         return [*lines, f"  more time: {n} steps are too few; give more --minutes or --epochs"]
-    late = float(losses[n // 2 :].mean())
-    gained = float(losses[n // 4 : n // 2].mean()) - late
-    doublings = behind / gained if gained > WORTH else np.inf
-    if doublings < HOPELESS:
-        times = max(2**doublings, 1.5)
-        lines.append(f"  more time: twice the steps gave {gained:.2f}, so it takes about {times:.1f} times as many")
-    elif late < valid - WORTH:
-        lines.append("  more time alone will not do")
+    before, late = float(losses[n // 4 : n // 2].mean()), float(losses[n // 2 :].mean())
+    if before - late > WORTH:
+        lines.append(f"  more time: twice the steps gave {before - late:.2f}; give more --minutes or --epochs")
     if late < valid - WORTH:
         lines.append(
             f"  more songs, or a larger --transpose or --dropout: songs that it knows cost {valid - late:.2f} less"

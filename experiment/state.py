@@ -32,11 +32,6 @@ class Progress:
     epoch_tokens: int = 0
     aside: float = 0.0  # seconds of --minutes that are not for training: what came before it, and the report
 
-    @property
-    def scores(self) -> tuple[float, float]:
-        """Of the present epoch: nats per token, and accuracy, as they were when each batch was read."""
-        return self.epoch_nats / max(self.epoch_tokens, 1), self.epoch_correct / max(self.epoch_tokens, 1)
-
     def add(self, nats: float, correct: int, tokens: int) -> None:
         """A batch is finished."""
         self.batch, self.step, self.tokens = self.batch + 1, self.step + 1, self.tokens + tokens

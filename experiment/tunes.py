@@ -118,13 +118,13 @@ class Composer:
     def _write(
         self, prime: Array, rng: np.random.Generator, count: int, length: int, sampling: Sampling, bars: int | None
     ) -> list[Tune]:
-        options: dict[str, Any] = {
-            "end": END, "banned": (START, UNKNOWN), "sampling": sampling,
-            "walk": self.context.endings(Grammar(self.vocabulary).walk, bars, len(prime) + length),
-            "context": self.context.begin if self.context.sizes else None,
-        }  # fmt: skip
+        walk = self.context.endings(Grammar(self.vocabulary).walk, bars, len(prime) + length)
+        context = self.context.begin if self.context.sizes else None
         try:
-            tunes = generate(self.params, prime, length + length // ROOM, rng, count, **options)
+            tunes = generate(
+                self.params, prime, length + length // ROOM, rng, count, sampling=sampling, end=END,
+                banned=(START, UNKNOWN), walk=walk, context=context,
+            )  # fmt: skip
         except ValueError as error:
             raise RunError(str(error)) from None
         return [tune._replace(ended=tune.ended and len(tune.ids) <= len(prime) + length) for tune in tunes]
