@@ -150,9 +150,6 @@ def _sampled(history: Columns, prefix: str) -> list[str]:
     return [name for name in names if np.isfinite(history[name]).any()]
 
 
-# What the pictures share.
-
-
 def empty_figure(width: float, height: float) -> Figure:
     from matplotlib.figure import Figure
 

@@ -1,7 +1,4 @@
-"""How a run learned: tunes to hear, which learning.npz keeps, and curves to see.
-
-learning.npz holds the tune that one seed gives after 0, 1, 3 and 10 epochs.
-"""
+"""How a run learned: tunes to hear, which learning.npz keeps, and curves to see."""
 
 from __future__ import annotations
 
@@ -18,7 +15,7 @@ from experiment.tunes import Composer, Opening
 from lstm_numpy.batches import START
 from lstm_numpy.files import Array, read_arrays, reading, write_arrays
 
-EPOCHS = (0, 1, 3, 10)
+EPOCHS = (0, 1, 3, 10)  # after which a tune is kept
 LENGTH = 400  # tokens of a kept tune at most
 POINTS = 300  # of a curve at most
 MOST_EPOCHS = 60
