@@ -38,7 +38,7 @@ from experiment.history import close_look
 from experiment.log import Log
 from experiment.page import write_run_page
 from experiment.plots import draw_run
-from experiment.report import final_figures, final_tables, goal, tunes_beside_songs
+from experiment.report import final_figures, final_tables, goal, repeats_of, tunes_beside_songs
 from experiment.run import Run
 from experiment.songs import RunSongs, read_songs
 from experiment.state import TrainingState
@@ -258,7 +258,8 @@ def report(run: Run, *, show_bar: bool) -> str:
     print("scoring the best network, and writing tunes to compare with songs")
     crew().everywhere(Run.take_weights, composer.params)
     found = {name: crew().everywhere(Run.score, name, show_bar) for name in ("valid", "test")}
-    figures, repeats = final_figures(found, run.vocabulary, songs, run.counted, next_only=run.next_only)
+    figures = final_figures(found, songs, run.counted)
+    repeats = repeats_of(run.vocabulary, songs.of("valid").songs, found["valid"])
     composer, music, music_text = tunes_beside_songs(composer, songs, flags["seed"], show_bar=show_bar)
     write_json(folder.summary, run.summary(figures, repeats, music))
     print("pictures: " + ", ".join(picture.name for picture in draw_run(folder.path)))

@@ -36,37 +36,29 @@ LENGTHS = (4, 6, 8, 12, 16, 24, 32, 48)  # tokens of a repeat
 
 
 def final_figures(
-    found: Mapping[str, Evaluation],
-    vocabulary: Vocabulary,
-    songs: RunSongs,
-    counted: Mapping[str, Mapping[str, Array]],
-    *,
-    next_only: bool = False,
-) -> tuple[dict[str, float], list[RepeatRow]]:
-    """What summary.json says of valid and test songs: the network's nats beside those of n-grams; and the repeats.
+    found: Mapping[str, Evaluation], songs: RunSongs, counted: Mapping[str, Mapping[str, Array]]
+) -> dict[str, float]:
+    """What summary.json says of valid and test songs: the network's nats beside those of n-grams.
 
     found: the network's scores of "valid" and "test".  counted: what count_nats gives.  Each model is scored on the
     same targets, and pays the same to spell a token that the vocabulary lacks.  Nats per beat and `..._nats_of_notes`,
     a sum, leave <end> out: for measures that are counted in beats or frames.
     """
     figures: dict[str, float] = {}
-    repeats: list[RepeatRow] = []
     for name, scores in found.items():
         part = songs.of(name)
         if not scores.scored.any():
             continue
         figures[f"{name}_nats_per_token"] = scores.nats_per_token
         figures[f"{name}_accuracy"] = scores.accuracy
-        if name == "valid":
-            repeats = repeats_of(vocabulary, part.songs, scores)
         figures[f"{name}_spelling_nats_per_token"] = float(part.spelling_nats[scores.scored].mean())
         figures[f"{name}_nats_of_notes"] = float(scores.nats[scores.scored & (part.songs.flat != END)].sum())
-        if not next_only:
+        if np.count_nonzero(scores.scored) == part.songs.targets:  # not only those that follow a window
             figures[f"{name}_nats_per_beat"] = figures[f"{name}_nats_of_notes"] / max(float(part.beats.sum()), 1.0)
         for baseline, nats in counted[name].items():
             prefix = "" if name == "valid" else f"{name}_"
             figures[f"{prefix}{baseline}_nats_per_token"] = float(nats[scores.scored].mean())
-    return figures, repeats
+    return figures
 
 
 def count_nats(songs: RunSongs, V: int) -> dict[str, dict[str, Array]]:
@@ -155,29 +147,20 @@ class RepeatRow(NamedTuple):
     copied: float  # the share of these targets that is the token which followed the earlier passage
 
 
-def nats_by_repeat(flat: Array, nats: Array, scored: Array, echo: Array, run: Array) -> list[RepeatRow]:
-    """A row for what has no such passage, and one for each of LENGTHS, up to the next.
-
-    flat, nats, scored: (N,) of some songs end to end, as in lstm_numpy.evaluate.  echo, run: (N,) columns of their
-    context; row n is about the target flat[n + 1].
-    """
-    about = np.flatnonzero(scored) - 1
-    equal = np.array([0, *RUNS])[run[about]]  # tokens
-    copied = (echo[about] == flat[about + 1]) & (run[about] > 0)
+def repeats_of(vocabulary: Vocabulary, songs: Songs, found: Evaluation) -> list[RepeatRow]:
+    """A row for what has no such passage, and one for each of LENGTHS, up to the next; whatever the network is told."""
+    context = Context(vocabulary, "echo")
+    told = dict(zip(context.names, context.of_songs(songs.flat, songs.offsets).T, strict=True))
+    about = np.flatnonzero(found.scored) - 1  # row n of what is told is about the target flat[n + 1]
+    equal = np.array([0, *RUNS])[told["run"][about]]  # tokens
+    copied = (told["echo"][about] == songs.flat[about + 1]) & (equal > 0)
     rows = []
     for least, above in pairwise((0, *LENGTHS, np.inf)):
         inside = (equal >= least) & (equal < above)
         if inside.any():
-            network = nats[about + 1][inside].mean()
+            network = found.nats[about + 1][inside].mean()
             rows.append(RepeatRow(int(least), *map(float, (inside.mean(), network, copied[inside].mean()))))
     return rows
-
-
-def repeats_of(vocabulary: Vocabulary, songs: Songs, found: Evaluation) -> list[RepeatRow]:
-    """The rows for some songs that a network has scored, whatever it was told itself."""
-    context = Context(vocabulary, "echo")
-    column = dict(zip(context.names, context.of_songs(songs.flat, songs.offsets).T, strict=True))
-    return nats_by_repeat(songs.flat, found.nats, found.scored, column["echo"], column["run"])
 
 
 def repeat_table(rows: Sequence[RepeatRow]) -> str:

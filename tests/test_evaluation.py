@@ -123,7 +123,8 @@ def test_everybody_is_scored_on_the_same_targets_and_pays_for_spelling(next_only
     T = 6
     counted = count_nats(RUN, V)
     scores = {name: evaluate(PARAMS, CONFIG, RUN.of(name), T, 3, next_only=next_only) for name in ("valid", "test")}
-    figures, _ = final_figures(scores, VOCABULARY, RUN, counted, next_only=next_only)
+    figures = final_figures(scores, RUN, counted)
+    assert ("valid_nats_per_beat" in figures) is not next_only
     for name, prefix in (("valid", ""), ("test", "test_")):
         part = RUN.of(name)
         place = np.concatenate([np.arange(len(song)) for song in part.songs])
