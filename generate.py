@@ -16,7 +16,7 @@ from pathlib import Path
 from experiment.command.arguments import Parser, real, some_text, whole
 
 
-def flags() -> Parser:
+def parse_arguments(argv: Sequence[str]) -> argparse.Namespace:
     parser = Parser(prog="generate.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     is_set = "(default: %(default)s)"
     # fmt: off
@@ -47,18 +47,12 @@ def flags() -> Parser:
     add("--instrument", type=some_text, metavar="NAME", help="play everything but drums with this instrument: violin, harp, ..., or 0..127")
     add("--wav", action="store_true", help="write the sound of each tune, too: tune.wav")
     # fmt: on
-    return parser
 
-
-def parse_arguments(argv: Sequence[str]) -> argparse.Namespace:
-    parser = flags()
     args = parser.parse_args(argv)
-    if args.key and not args.prime:
-        parser.error("--key moves the song of --prime: give that, too")
+    if not args.prime and (args.key or args.prime_bars):
+        parser.error("--key and --prime-bars are about the song of --prime: give that, too")
     if args.prime and args.start == "random":
         parser.error("--prime and --start random are two beginnings: choose one")
-    if args.prime_bars and not args.prime:
-        parser.error("--prime-bars is about the song of --prime: give that, too")
     if args.repeats == 1:
         parser.error("--repeats is 2 or more, or 0 to allow any loop")
     return args

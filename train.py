@@ -14,8 +14,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from experiment.command.flags import MAY_CHANGE, TUNES, not_given, parse_arguments
-from experiment.sizes import SIZES, sizes_for
+from experiment.command.flags import MAY_CHANGE, SIZES, TUNES, not_given, parse_arguments, sizes_for
 
 LOOK_EVERY = 25  # steps between two close looks, which take time
 
@@ -39,7 +38,7 @@ from experiment.history import close_look
 from experiment.log import Log
 from experiment.page import write_run_page
 from experiment.plots import draw_run
-from experiment.report import final_figures, final_tables, goal, tunes_beside_songs
+from experiment.report import final_figures, final_tables, goal, repeats_of, tunes_beside_songs
 from experiment.run import Run
 from experiment.songs import RunSongs, read_songs
 from experiment.state import TrainingState
@@ -81,7 +80,10 @@ def main(argv: Sequence[str]) -> int:
 
 def begin(args: argparse.Namespace, argv: Sequence[str], folder: RunFolder) -> Run:
     if not args.resume:
-        args.threads = crew().ranks.size * (args.threads or threads_of_a_rank(args))
+        ranks = crew().ranks
+        share = (os.cpu_count() or 1) // ranks.on_this_machine  # of the cores of this machine
+        useful = min(useful_threads(args.batch // ranks.size, args.hidden), share)
+        args.threads = ranks.size * (args.threads or max(1, useful))
         argv = [*argv, "--threads", str(args.threads)]  # the same when it goes on on other machines
         folder.begin(argv)  # before anything else: killed from here on, the run goes on with these flags
     print(f"reading {one_line(', '.join(args.midi))}")
@@ -110,13 +112,6 @@ def begin(args: argparse.Namespace, argv: Sequence[str], folder: RunFolder) -> R
     )  # fmt: skip
     training = TrainingState.fresh(config, args.lr, args.seed)
     return Run(settings(**vars(args)), folder, songs, vocabulary, config, training)
-
-
-def threads_of_a_rank(args: argparse.Namespace) -> int:
-    """The useful ones, but no more than this process's share of the cores of its machine."""
-    ranks = crew().ranks
-    share = (os.cpu_count() or 1) // ranks.on_this_machine
-    return max(1, min(useful_threads(args.batch // ranks.size, args.hidden), share))
 
 
 def settings(**flags: Any) -> dict[str, Any]:
@@ -182,40 +177,39 @@ def train(run: Run, interrupts: Interrupts, *, show_bar: bool) -> None:
         raise RunError(f"{windows.B} songs at a time cannot be shared by {ranks.size} processes; start fewer of them")
     parts = crew().everywhere(Run.enter)
     now, progress = run.training, run.training.progress
-    with Log(run.folder, now.params, progress, show_bar=show_bar) as log:
-        run.folder.forget_report()  # all that is read was found good
-        if progress.step == 0:
-            of_ranks = f" of {ranks.size} processes, gradients added: {flags['reduce']}" if ranks.size > 1 else ""
-            print(f"network: {sum(p.size for p in now.params.values()):,} parameters, {parts} threads{of_ranks}, "
-                  f"{windows.padding_share:.1%} of a batch is padding")  # fmt: skip
-            print("the first step waits for numba, if the inner loops are not compiled yet")
-            with interrupts.held():
-                run.save_last(log)
-        try:
-            while not run.is_over:
-                windows = run.windows
-                if progress.batch == 0:
-                    crew().everywhere(Run.begin_epoch)
-                while not run.epoch_is_over:
-                    with interrupts.held():
-                        if flags["anneal"] == "cosine":
-                            now.optimizer.learning_rate = flags["lr"] * cosine(run.share_done)
-                        row = crew().everywhere(take_step, now.optimizer.learning_rate)
-                        row["seconds"] = progress.seconds = log.seconds
-                        run.set_aside(log)
-                        log.step(row, run.share_done)
-                        if log.save_is_due:
-                            run.save_last(log)
-                valid = run.evaluate(show_bar=show_bar)  # changes nothing, so a signal may end it at any moment
+    log = Log(run.folder, now.params, progress, show_bar=show_bar)
+    run.folder.forget_report()  # all that is read was found good
+    if progress.step == 0:
+        of_ranks = f" of {ranks.size} processes, gradients added: {flags['reduce']}" if ranks.size > 1 else ""
+        print(f"network: {sum(p.size for p in now.params.values()):,} parameters, {parts} threads{of_ranks}, "
+              f"{windows.padding_share:.1%} of a batch is padding")  # fmt: skip
+        print("the first step waits for numba, if the inner loops are not compiled yet")
+        with interrupts.held():
+            run.save_last(log)
+    try:
+        while not run.is_over:
+            while not run.epoch_is_over:
                 with interrupts.held():
-                    log.epoch(valid, now.params, now.optimizer.learning_rate, progress.batch / len(windows))
-                    if crew().everywhere(Run.end_epoch, valid.nats_per_token):
-                        run.save(run.folder.model, valid_nats_per_token=valid.nats_per_token, epoch=progress.epoch)
-                    run.save_last(log)
-        except Stopped:
+                    if flags["anneal"] == "cosine":
+                        now.optimizer.learning_rate = flags["lr"] * cosine(run.share_done)
+                    row = crew().everywhere(take_step, now.optimizer.learning_rate)
+                    row["seconds"] = progress.seconds = log.seconds
+                    run.set_aside(log)
+                    log.step(row, run.share_done)
+                    if log.save_is_due:
+                        run.save_last(log)
+            valid = run.evaluate(show_bar=show_bar)  # changes nothing, so a signal may end it at any moment
             with interrupts.held():
+                log.epoch(valid, now.params, now.optimizer.learning_rate)
+                if crew().everywhere(Run.end_epoch, valid.nats_per_token):
+                    run.save(run.folder.model, valid_nats_per_token=valid.nats_per_token, epoch=progress.epoch)
                 run.save_last(log)
-            raise
+    except Stopped:
+        with interrupts.held():
+            run.save_last(log)
+        raise
+    finally:
+        log.bar.close()
 
 
 def take_step(run: Run, learning_rate: float) -> dict[str, float]:
@@ -224,7 +218,7 @@ def take_step(run: Run, learning_rate: float) -> dict[str, float]:
     now.optimizer.learning_rate = learning_rate
     batch = run.windows.of(workspace.lanes)[progress.batch]
 
-    state = reset(now.state, batch.fresh)
+    state = reset(now.state or None, batch.fresh)
     masks = dropout_masks(run.config, workspace.T, workspace.whole_B, now.dropout, workspace=workspace)
     masks = hold_masks(masks, now.masks, batch.fresh)
     loss, grads, state, trace = loss_and_gradients(
@@ -264,7 +258,8 @@ def report(run: Run, *, show_bar: bool) -> str:
     print("scoring the best network, and writing tunes to compare with songs")
     crew().everywhere(Run.take_weights, composer.params)
     found = {name: crew().everywhere(Run.score, name, show_bar) for name in ("valid", "test")}
-    figures, repeats = final_figures(found, run.vocabulary, songs, run.counted, next_only=run.next_only)
+    figures = final_figures(found, songs, run.counted)
+    repeats = repeats_of(run.vocabulary, songs.of("valid").songs, found["valid"])
     composer, music, music_text = tunes_beside_songs(composer, songs, flags["seed"], show_bar=show_bar)
     write_json(folder.summary, run.summary(figures, repeats, music))
     print("pictures: " + ", ".join(picture.name for picture in draw_run(folder.path)))

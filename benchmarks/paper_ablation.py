@@ -26,7 +26,7 @@ sys.path.insert(0, str(ROOT))
 import numpy as np
 import numpy.typing as npt
 
-from experiment.sizes import SIZES
+from experiment.command.flags import SIZES
 from experiment.songs import RunSongs
 from lstm_numpy import forward, load_checkpoint
 from lstm_numpy.plain import softmax

@@ -35,15 +35,22 @@ class Crew:
 
     def keep(self, value: Any) -> None:
         """Give each rank a copy of its own, which everywhere() will change."""
-        self._all(setattr, "own", value)
+        self.everywhere(_keep, value)
 
     def everywhere(self, function: Callable[..., Result], *arguments: Any) -> Result:
         """function(own, *arguments) on every rank at the same time, where own is its copy.  Returns what rank 0's does.
 
         A FailedError is one that every rank raises.  With many ranks, signals wait.
         """
-        result: Result = self._all(Crew._do, function, arguments)
-        return result
+        with self.held() if self.ranks.size > 1 else nullcontext():
+            try:
+                self.ranks.share((function, arguments))
+                return function(self.own, *arguments)
+            except FailedError:
+                raise
+            except BaseException:
+                self.broken = True
+                raise
 
     def spread(
         self, work: Callable[[Any], Result], items: Sequence[Any], workers: int
@@ -57,43 +64,33 @@ class Crew:
             return
         most = ROUND * self.ranks.size
         for begin in range(0, len(items), most):
-            for result, error in self._all(Crew._work, work, items[begin : begin + most], workers):
+            for result, error in self.everywhere(_work, work, items[begin : begin + most], workers):
                 if error:
                     raise error
                 yield result
-
-    def _all(self, order: Callable[..., Result], *arguments: Any) -> Result:
-        with self.held() if self.ranks.size > 1 else nullcontext():
-            try:
-                self.ranks.share((order, arguments))
-                return order(self, *arguments)
-            except FailedError:
-                raise
-            except BaseException:
-                self.broken = True
-                raise
-
-    # Orders: what every rank does.
-
-    def _do(self, function: Callable[..., Result], arguments: Sequence[Any]) -> Result:
-        return function(self.own, *arguments)
-
-    def _work(self, work: Callable[[Any], object], items: Sequence[Any], workers: int) -> list[tuple[Any, Any]]:
-        """Of each item the result and the error, one of which is None."""
-        n = -(-len(items) // self.ranks.size)
-        share = items[self.ranks.rank * n : (self.ranks.rank + 1) * n]
-        workers = max(1, workers // self.ranks.on_this_machine)
-        try:
-            found: list[tuple[Any, Any]] = [(result, None) for result in in_processes(work, share, workers)]
-        except Exception as error:
-            found = [(None, error)] * len(share)
-        return self.ranks.in_order(found)
 
 
 @cache
 def crew() -> Crew:
     """That of this program."""
     return Crew(ranks())
+
+
+def _keep(_: Any, value: Any) -> None:
+    crew().own = value
+
+
+def _work(_: Any, work: Callable[[Any], object], items: Sequence[Any], workers: int) -> list[tuple[Any, Any]]:
+    """Of each item of this rank's share, in the order of the ranks, the result and the error, one of which is None."""
+    ranks = crew().ranks
+    n = -(-len(items) // ranks.size)
+    share = items[ranks.rank * n : (ranks.rank + 1) * n]
+    try:
+        results = in_processes(work, share, max(1, workers // ranks.on_this_machine))
+        found: list[tuple[Any, Any]] = [(result, None) for result in results]
+    except Exception as error:
+        found = [(None, error)] * len(share)
+    return ranks.in_order(found)
 
 
 def run_all(jobs: Sequence[Callable[[], Result]], told: Callable[[int], object] = lambda done: None) -> list[Result]:
@@ -119,7 +116,7 @@ def conducted(program: str, command: Callable[[], int]) -> int:
         return command()
     try:
         if of.rank:
-            return _follow(program, crew())
+            return _follow(program)
         try:
             status = command()
         except SystemExit as error:
@@ -134,16 +131,17 @@ def conducted(program: str, command: Callable[[], int]) -> int:
         return 1
 
 
-def _follow(program: str, own: Crew) -> int:
+def _follow(program: str) -> int:
+    own = crew()
     for number in SIGNALS:
         signal.signal(number, signal.SIG_IGN)  # rank 0 hears them
     warnings.simplefilter("ignore", RuntimeWarning)  # as in outcome()
     while True:
-        order, arguments = own.ranks.share()
-        if order is None:
+        function, arguments = own.ranks.share()
+        if function is None:
             return int(arguments)
         try:
-            order(own, *arguments)
+            function(own.own, *arguments)
         except FailedError:  # rank 0 raises it, too
             pass
         except (OSError, MemoryError) as error:

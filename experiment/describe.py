@@ -1,8 +1,4 @@
-"""A table of every parameter, intermediate and gradient of a network: python -m experiment describe RUN.
-
-rms is the root mean square of an array, largest its largest |entry|.  A gate is saturated where its sigmoid is
-below 0.1 or above 0.9, a tanh where it is beyond -0.9 or 0.9: there it hardly moves, and hardly learns.
-"""
+"""A table of every parameter, intermediate and gradient of a network: python -m experiment describe RUN."""
 
 from __future__ import annotations
 
@@ -12,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from experiment.history import GATES
 from experiment.songs import RunSongs
 from experiment.tunes import Composer
 from lstm_numpy.batches import evaluation_batches
@@ -23,14 +20,14 @@ T, B = 64, 16  # the batch that the command runs
 
 
 class Row(NamedTuple):
-    """One array.  Shares and sizes are None where they mean nothing, as for ids."""
+    """One array."""
 
     name: str
     shape: tuple[int, ...]
     dtype: str
-    rms: float | None
-    largest: float
-    saturated: float | None  # share of the entries, 0 to 1; None for what no gate and no tanh has made
+    rms: float  # the root mean square
+    largest: float  # |entry|
+    saturated: float | None  # the share of its entries, as in history.csv; None for what is no gate and no tanh
 
 
 def describe(
@@ -59,14 +56,12 @@ def describe(
 
 def row(name: str, array: Array) -> Row:
     """The row of one array."""
-    size, field = np.abs(array.astype(np.float64)), name.rpartition(".")[2]
-    rms = float(np.sqrt(np.mean(size**2))) if array.dtype.kind == "f" else None
+    size, field = np.abs(array.astype(np.float64)), name.rpartition(".")[2].replace("tanh_c", "g")
     saturated = None
-    if field in ("i", "f", "o"):
-        saturated = float(np.mean((array < 0.1) | (array > 0.9)))
-    elif field in ("g", "tanh_c"):
-        saturated = float(np.mean(size > 0.9))
-    return Row(name, array.shape, str(array.dtype), rms, float(size.max()), saturated)
+    if field in GATES:
+        middle, limit = GATES[field]
+        saturated = float(np.mean(np.abs(array - middle) > limit))
+    return Row(name, array.shape, str(array.dtype), float(np.sqrt(np.mean(size**2))), float(size.max()), saturated)
 
 
 def describe_run(run: Path) -> str:
@@ -81,6 +76,6 @@ def describe_run(run: Path) -> str:
     for heading, rows in headings.items():
         lines += ["", f"{heading:<18}{'shape':>16}  {'dtype':8}{'rms':>10}{'largest':>11}{'saturated':>11}"]
         for name, shape, dtype, rms, largest, saturated in rows:
-            cells = "" if rms is None else f"{rms:.3g}", "" if saturated is None else f"{saturated:.1%}"
-            lines.append(f"{name:<18}{shape!s:>16}  {dtype:8}{cells[0]:>10}{largest:>11.3g}{cells[1]:>11}".rstrip())
+            share = "" if saturated is None else f"{saturated:11.1%}"
+            lines.append(f"{name:<18}{shape!s:>16}  {dtype:8}{rms:10.3g}{largest:11.3g}{share}")
     return "\n".join([*lines, "", "saturated: i, f and o below 0.1 or above 0.9; g and tanh_c beyond -0.9 or 0.9."])

@@ -89,16 +89,13 @@ def held_folder(path: Path) -> Iterator[RunFolder]:
     """A folder that no other process trains in until this one leaves it.  It is made if it does not exist.
 
     Raises RunError where it cannot be written, or another run is in it.  A run that this process began and never saved
-    is removed again.
+    is removed again, and so is an empty folder.
     """
-    made = [folder for folder in (path, *path.parents) if not folder.exists()]
     try:
         path.mkdir(parents=True, exist_ok=True)
         lock = _locked(path)
     except OSError as error:
-        _remove_empty(made)
-        fault = "it is no folder" if isinstance(error, FileExistsError | NotADirectoryError) else error.strerror
-        raise RunError(f"{path}: cannot be written ({fault}); name another folder with --out") from None
+        raise RunError(f"{path}: cannot be written ({error.strerror}); name another folder with --out") from None
     folder = RunFolder(path)
     try:
         yield folder
@@ -107,8 +104,9 @@ def held_folder(path: Path) -> Iterator[RunFolder]:
         for file in leftovers + folder.files * (folder.begun_here and not folder.last.exists()):
             with contextlib.suppress(OSError):
                 file.unlink()
+        with contextlib.suppress(OSError):
+            path.rmdir()
         os.close(lock)
-        _remove_empty(made)
 
 
 def _locked(folder: Path) -> int:
@@ -124,12 +122,6 @@ def _locked(folder: Path) -> int:
             os.close(lock)
             raise RunError(f"{folder}: another run is training there; name another folder with --out") from None
     return lock
-
-
-def _remove_empty(folders: Sequence[Path]) -> None:
-    for folder in folders:
-        with contextlib.suppress(OSError):
-            folder.rmdir()
 
 
 def next_run(runs: Path = Path("runs")) -> Path:

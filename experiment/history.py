@@ -15,10 +15,9 @@ from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
 from experiment.folder import RunError
-from lstm_numpy.files import Array, read_arrays, read_whole, reading, write_arrays
+from lstm_numpy.files import Array, read_arrays, read_whole, reading, write_arrays, write_whole
 from lstm_numpy.speed.workspace import Trace
 
 STEP_COLUMNS = ["step", "epoch", "loss", "accuracy", "learning_rate", "gradient_norm", "tokens", "seconds"]
@@ -39,21 +38,18 @@ def step_columns(layers: Sequence[str]) -> list[str]:
 
 
 class CsvLog:
-    """Appends rows to a .csv file, whose first column must climb.  They reach it with flush().
-
-    A flush that fails (OSError: a full disk) can be repeated: no row is lost or doubled.
-    """
+    """Appends rows to a .csv file, whose first column must climb.  They reach it with flush()."""
 
     def __init__(self, path: Path, columns: Sequence[str], after: int = 0) -> None:
         """Goes on with a file that is there, without rows of more than `after` in the first column, or cut short; with
-        after=0 it is a new one.  Nothing is written before the first flush.  RunError where there are other columns.
+        after=0 it is a new one.  Raises OSError, and RunError where there are other columns.
         """
-        self._path, self._columns = path, list(columns)
-        self._pending, self._size = ",".join(columns) + "\n", 0  # the size: bytes of the file that stay
+        self._path, self._columns, self._pending = path, list(columns), ""
+        lines = [",".join(columns).encode()]
         if after and os.path.lexists(path):
             kept = np.count_nonzero(read_log(path, columns)[columns[0]] <= after)
             lines = path.read_bytes().split(b"\n")[: kept + 1]
-            self._pending, self._size = "", sum(len(line) + 1 for line in lines)
+        write_whole(path, [line + b"\n" for line in lines])
 
     def append(self, **values: float | None) -> None:
         """Add a row.  None and columns that are not named stay empty."""
@@ -63,19 +59,14 @@ class CsvLog:
 
     def flush(self) -> None:
         """Bring every row to the disk, also past a power cut; call it before the checkpoint of the same step."""
-        data = self._pending.encode("ascii")
-        if self._size == 0:
-            self._path.unlink(missing_ok=True)
-        with self._path.open("r+b" if self._size else "xb") as file:
-            file.truncate(self._size)
-            file.seek(self._size)
-            file.write(data)
+        with self._path.open("ab") as file:
+            file.write(self._pending.encode())
             file.flush()
             os.fsync(file.fileno())
-        self._size, self._pending = self._size + len(data), ""
+        self._pending = ""
 
 
-def read_log(path: Path, columns: Sequence[str] = STEP_COLUMNS) -> dict[str, npt.NDArray[np.float64]]:
+def read_log(path: Path, columns: Sequence[str] = STEP_COLUMNS) -> dict[str, Array]:
     """The columns of a history.csv or epochs.csv by name, each (rows,) float64, NaN where a cell is empty.
 
     columns: those that the file must begin with.  A last row that is still being written is left out.  Where there is
@@ -167,12 +158,6 @@ def load_spread(path: Path, until: float = math.inf) -> Spread:
         percent = arrays.pop("percent").tolist()
         columns = [percent.index(level) for level in PERCENT]  # runs of 0.2.0 kept more
         return {name: rows[kept] if rows.ndim == 1 else rows[kept][:, columns] for name, rows in arrays.items()}
-
-
-def thinned(spread: Spread, most: int) -> Spread:
-    """At most `most` of the epochs, evenly spread, with the first and the last."""
-    rows = np.unique(np.linspace(0, len(spread["epochs"]) - 1, most).astype(int))
-    return {name: values[rows] for name, values in spread.items()}
 
 
 def at(spread: Spread, name: str, percent: float) -> Array:

@@ -7,17 +7,15 @@ import time
 from collections.abc import Mapping
 from typing import NoReturn
 
-import numpy as np
-import numpy.typing as npt
 from tqdm import tqdm
 
 from experiment.folder import RunError, RunFolder
 from experiment.history import EPOCH_COLUMNS, CsvLog, load_spread, save_spread, step_columns, with_epoch
 from experiment.state import Progress
 from lstm_numpy.evaluation import Evaluation
+from lstm_numpy.files import Array
 from lstm_numpy.parameters import layer_names
 
-Array = npt.NDArray[np.floating]
 EVERY = 30.0  # seconds between two checkpoints
 
 
@@ -27,7 +25,7 @@ def bar(what: str, total: int, unit: str, *, show: bool) -> tqdm[NoReturn]:
 
 
 class Log:
-    """Opens the files of a run where the progress says that it is, and closes them at the end of `with`."""
+    """Opens the files of a run where the progress says that it is, and keeps them up to date."""
 
     def __init__(self, folder: RunFolder, params: Mapping[str, Array], progress: Progress, *, show_bar: bool) -> None:
         columns = step_columns([*layer_names(params), "dense"])
@@ -46,13 +44,6 @@ class Log:
         self.saved_at = -math.inf
         look = {"unit_scale": True, "mininterval": 0.5, "smoothing": 0.05, "disable": not show_bar}
         self.bar = tqdm(initial=progress.tokens, unit=" tokens", **look)
-
-    def __enter__(self) -> Log:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.bar.close()
-        self.history.flush()
 
     @property
     def seconds(self) -> float:
@@ -84,17 +75,14 @@ class Log:
         self.bar.set_postfix(loss=f"{row['loss']:.3f}", accuracy=f"{row['accuracy']:.0%}", refresh=False)
         self.bar.update(self.progress.tokens - self.bar.n)
 
-    def epoch(self, valid: Evaluation, params: Mapping[str, Array], learning_rate: float, read: float) -> None:
-        """An epoch is done: its row of epochs.csv, its line, and the distributions.  Before the progress counts it.
-
-        read: the share of its batches that were read before the time was up.
-        """
-        (loss, accuracy), number = self.progress.scores, self.progress.epoch + 1
-        row = number, self.progress.step, loss, accuracy, valid.nats_per_token, valid.accuracy, learning_rate
-        self.epochs.append(**dict(zip(EPOCH_COLUMNS, (*row, self.progress.seconds), strict=True)))
+    def epoch(self, valid: Evaluation, params: Mapping[str, Array], learning_rate: float) -> None:
+        """An epoch is done: its row of epochs.csv, its line, and the distributions.  Before the progress counts it."""
+        now, number, scored = self.progress, self.progress.epoch + 1, max(self.progress.epoch_tokens, 1)
+        loss, accuracy = now.epoch_nats / scored, now.epoch_correct / scored
+        row = number, now.step, loss, accuracy, valid.nats_per_token, valid.accuracy, learning_rate, now.seconds
+        self.epochs.append(**dict(zip(EPOCH_COLUMNS, row, strict=True)))
         tqdm.write(
             f"epoch {number:3}  train loss {loss:.3f}, accuracy {accuracy:5.1%}   "
             f"valid loss {valid.nats_per_token:.3f}, accuracy {valid.accuracy:5.1%}"
-            + ("" if read == 1 else f"   the time is up: {read:.0%} of the epoch was read")
         )
         self.spread = with_epoch(self.spread, number, params)

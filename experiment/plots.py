@@ -1,10 +1,5 @@
 """The pictures of a run, from its files.  `python -m experiment plots RUN` draws them again.
 
-learning.png        loss and accuracy per step and per epoch, train and valid, with the n-grams to beat
-gradients.png       how large the gradients, and the steps that follow from them, are in each layer
-gates.png           how much of each gate is saturated
-distributions.png   how the weights and biases are spread, from epoch to epoch
-
 Colours are Okabe and Ito's, which the colour-blind can tell apart.
 """
 
@@ -14,14 +9,14 @@ import io
 import os
 from collections.abc import Callable, Mapping
 from functools import partial
+from itertools import cycle
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
 from experiment.folder import RunError, RunFolder, read_json
-from experiment.history import EPOCH_COLUMNS, GATES, Spread, at, load_spread, read_log
+from experiment.history import EPOCH_COLUMNS, Spread, at, load_spread, read_log
 from lstm_numpy.files import Array, reading, write_whole
 from midi_io.music.picture import drawing_style
 
@@ -29,12 +24,11 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-Columns = Mapping[str, npt.NDArray[np.float64]]  # of a history, by name
+Columns = Mapping[str, Array]  # of a history, by name
 
 BLACK, GREY = "#222222", "#767676"
 BLUE, VERMILION, GREEN, ORANGE, PURPLE, SKY = "#0072B2", "#D55E00", "#009E73", "#E69F00", "#CC79A7", "#56B4E9"
 COLOURS = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY)  # of gates, and of layers
-DASHED: dict[str, Any] = {"color": GREY, "linewidth": 1, "linestyle": (0, (6, 3)), "zorder": 1}
 STYLE: dict[str, Any] = {
     "agg.path.chunksize": 20_000,  # or a line of a million steps is too long to draw
     "font.size": 11, "axes.titlesize": 12, "axes.titlelocation": "left", "axes.spines.top": False,
@@ -47,7 +41,6 @@ GATE_NAMES = {"i": "input gate", "f": "forget gate", "o": "output gate", "g": "c
 NGRAMS = {"uniform": "-", "unigram": "--", "bigram": "-.", "trigram": ":"}  # how the line of each is drawn
 BANDS = ((0, 100), (1, 99), (5, 95), (25, 75))  # per cent
 WIDTH = 4  # panels of distributions in a row
-RULE_OF_THUMB = 1e-3  # of update to weight: much more is restless, much less is slow
 
 
 def learned(folder: Path) -> tuple[dict[str, Array], dict[str, Array], dict[str, float], Spread]:
@@ -87,83 +80,65 @@ def draw_run(folder: Path) -> list[Path]:
 
 def learning_picture(history: Columns, epochs: Columns, ngrams: Mapping[str, float]) -> Figure:
     """Loss and accuracy.  ngrams: nats per token of "uniform", "unigram", ..., as far as they are known."""
-    figure, (upper, lower) = stacked_panels(2, history)
-    titles = ["Loss", "Accuracy"]
-    if epochs and len(epochs["epoch"]):
-        best = int(epochs["valid_loss"].argmin())
-        nats, share, epoch = (epochs[name][best] for name in ("valid_loss", "valid_accuracy", "epoch"))
-        titles = [
-            f"Loss: at best {nats:.2f} nats per token on valid songs (epoch {epoch:.0f})",
-            f"Accuracy: {share:.0%} of valid tokens were the network's first guess (epoch {epoch:.0f})",
-        ]
-    for axes, name, scale, title in zip((upper, lower), ("loss", "accuracy"), (1, 100), titles, strict=True):
-        step, values = history["step"], scale * history[name]
-        axes.plot(step, values, color=SKY, linewidth=0.6, alpha=0.5, label="train, each step")
-        axes.plot(step, smooth(values), color=BLUE, linewidth=1.8, label="train, smoothed")
+    figure, panels = stacked_panels(2, history)
+    for axes, name, scale, unit in zip(panels, ("loss", "accuracy"), (1, 100), ("nats per token", "%"), strict=True):
+        draw_sampled(axes, history["step"], scale * history[name], BLUE, "train, smoothed")
         if epochs:
-            train, valid = scale * epochs[f"train_{name}"], scale * epochs[f"valid_{name}"]
-            axes.plot(epochs["step"], train, "o", color=BLUE, markersize=3, label="train, mean of an epoch")
+            valid = scale * epochs[f"valid_{name}"]
             axes.plot(epochs["step"], valid, "D-", color=VERMILION, markersize=3, label="valid, after an epoch")
-        axes.set_title(title)
+        axes.set(title=name.capitalize(), ylabel=unit, ylim=(0, None))
     for name, nats in ngrams.items():
-        upper.axhline(nats, color=GREY, linestyle=NGRAMS[name], label=f"{name} {nats:.2f}")
-    upper.set(ylabel="nats per token", ylim=(0, None))
-    lower.set(ylabel="% of tokens", ylim=(0, None))
-    legend_below(figure, upper)
+        panels[0].axhline(nats, color=GREY, linestyle=NGRAMS[name], label=f"{name} {nats:.2f}")
+    legend_below(figure, panels[0])
     return figure
 
 
 def gradients_picture(history: Columns) -> Figure:
     """Norms of gradients, of updates, and of updates relative to weights, layer by layer."""
-    figure, rows = stacked_panels(3, history)
-    line: dict[str, Any] = {"color": GREY, "linewidth": 0.5, "alpha": 0.5, "label": "all layers, each step"}
-    rows[0].plot(history["step"], history["gradient_norm"], **line)
-    for number, name in enumerate(_sampled(history, "gradient_")):
+    figure, panels = stacked_panels(3, history)
+    for name, colour in zip(_sampled(history, "gradient_"), cycle(COLOURS), strict=False):
         layer = name.removeprefix("gradient_")
         update = history[f"update_{layer}"]
-        for axes, values in zip(rows, (history[name], update, update / history[f"weight_{layer}"]), strict=True):
-            draw_sampled(axes, history["step"], values, COLOURS[number % len(COLOURS)], layer)
-    rows[2].axhline(RULE_OF_THUMB, **DASHED)
+        for axes, values in zip(panels, (history[name], update, update / history[f"weight_{layer}"]), strict=True):
+            draw_sampled(axes, history["step"], values, colour, layer)
+    panels[2].axhline(1e-3, color=GREY, linestyle="--")
     titles = {
         "Gradients: norm by layer, before clipping": "‖gradient‖  (nats per token)",
         "Updates: norm of what RMSprop changes in one step": "‖update‖",
         "Updates relative to weights (dashed: the rule of thumb, a thousandth)": "‖update‖ / ‖weight‖",
     }
-    for axes, (title, unit) in zip(rows, titles.items(), strict=True):
+    for axes, (title, unit) in zip(panels, titles.items(), strict=True):
         axes.set(title=title, ylabel=unit, yscale="log")
-    legend_below(figure, rows[0])
+    legend_below(figure, panels[0])
     return figure
 
 
 def gates_picture(history: Columns) -> Figure:
     """The share of saturated values of each gate, a panel for each LSTM layer."""
     layers = list(dict.fromkeys(name.split("_")[1] for name in _sampled(history, "saturated_")))
-    figure, rows = stacked_panels(len(layers), history)
-    for layer, axes in zip(layers, rows, strict=True):
-        for gate, colour in zip(GATES, COLOURS, strict=False):
+    figure, panels = stacked_panels(len(layers), history)
+    for layer, axes in zip(layers, panels, strict=True):
+        for (gate, meaning), colour in zip(GATE_NAMES.items(), COLOURS, strict=False):
             values = 100 * history[f"saturated_{layer}_{gate}"]
-            draw_sampled(axes, history["step"], values, colour, f"{gate}, {GATE_NAMES[gate]}")
+            draw_sampled(axes, history["step"], values, colour, f"{gate}, {meaning}")
         title = f"{layer}: how much of each gate is saturated (i, f, o below 0.1 or above 0.9; |g| above 0.9)"
         axes.set(title=title, ylabel="% of the gate's values", ylim=(0, None))
-    legend_below(figure, rows[0])
+    legend_below(figure, panels[0])
     return figure
 
 
 def distributions_picture(spread: Spread) -> Figure:
     """How every weight and bias is spread over the epochs, as bands from quantile to quantile."""
-    from matplotlib.ticker import MaxNLocator
-
     names = [name for name in spread if name.count(".") == 1]  # the others are parts of a bias
-    figure = empty_figure(4.2 * WIDTH, 1.5 + 2.7 * -(-len(names) // WIDTH))
-    grid = figure.subplots(-(-len(names) // WIDTH), WIDTH).ravel()
-    for axes, name in zip(grid, names, strict=False):
+    rows = -(-len(names) // WIDTH)
+    figure = empty_figure(4.2 * WIDTH, 1.5 + 2.7 * rows)
+    for number, name in enumerate(names, start=1):
+        axes = figure.add_subplot(rows, WIDTH, number)
         for low, high in BANDS:
             axes.fill_between(spread["epochs"], at(spread, name, low), at(spread, name, high), color=BLUE, alpha=0.25)
         axes.plot(spread["epochs"], at(spread, name, 50), ".-", color=BLACK, markersize=2)
         axes.set(xlabel="epoch", title=f"{name}  ({spread[name][-1, 0]:.2g} to {spread[name][-1, -1]:.2g})")
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-    for axes in grid[len(names) :]:
-        axes.axis("off")
+        axes.locator_params("x", integer=True, min_n_ticks=1)
     title = "How weights and biases are spread, from epoch to epoch (0: before training)\n"
     figure.suptitle(f"{title}line: median; bands: all values, and the middle 98 %, 90 % and 50 % of them")
     return figure
@@ -175,9 +150,6 @@ def _sampled(history: Columns, prefix: str) -> list[str]:
     return [name for name in names if np.isfinite(history[name]).any()]
 
 
-# What the pictures share.
-
-
 def empty_figure(width: float, height: float) -> Figure:
     from matplotlib.figure import Figure
 
@@ -185,19 +157,12 @@ def empty_figure(width: float, height: float) -> Figure:
 
 
 def stacked_panels(rows: int, history: Columns) -> tuple[Figure, list[Axes]]:
-    """Panels one above the other over the same steps, with the epochs as a second scale above."""
-    from matplotlib.ticker import MaxNLocator
-
+    """Panels one above the other over the same steps."""
     figure = empty_figure(10, 1.5 + 3 * rows)
     panels = list(figure.subplots(rows, squeeze=False, sharex=True)[:, 0])
     panels[-1].set(xlabel="training step", xlim=(0, 1.01 * history["step"][-1]))
-    panels[-1].xaxis.set_major_locator(MaxNLocator(7, integer=True, min_n_ticks=1))
+    panels[-1].locator_params("x", nbins=7, integer=True, min_n_ticks=1)
     panels[-1].xaxis.set_major_formatter("{x:,.0f}")
-    steps = np.count_nonzero(history["epoch"] == history["epoch"][0])
-    scales: Any = (lambda step: step / steps, lambda epoch: epoch * steps)
-    top = panels[0].secondary_xaxis("top", functions=scales)
-    top.xaxis.set_major_locator(MaxNLocator(7, integer=True, prune="lower"))
-    top.set_xlabel("epochs that are read")
     return figure, panels
 
 
@@ -215,13 +180,8 @@ def legend_below(figure: Figure, axes: Axes) -> None:
 
 
 def smooth(values: Array) -> Array:
-    """A moving mean, twice, each over a sixtieth of all values: weights that fall to both sides, as in a triangle.
-
-    So one value far from the others becomes a small hill, not a plateau.
-    """
+    """A moving mean, over a sixtieth of all values."""
     rows, reach = np.arange(len(values)), len(values) // 120
     first, last = np.maximum(rows - reach, 0), np.minimum(rows + reach + 1, len(values))
-    for _ in range(2):
-        sums = np.append(0, np.cumsum(values))
-        values = (sums[last] - sums[first]) / (last - first)
-    return values
+    sums = np.append(0, np.cumsum(values))
+    return np.asarray((sums[last] - sums[first]) / (last - first))

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-from experiment.advice import advice
 from experiment.history import read_log
 from experiment.log import bar
 from experiment.songs import RunSongs
@@ -19,16 +17,17 @@ from experiment.tunes import Composer, usual_length
 from lstm_numpy.baselines import CopyReport, NGrams, copied
 from lstm_numpy.batches import END, START, UNKNOWN, Songs
 from lstm_numpy.evaluation import Evaluation
+from lstm_numpy.files import Array
 from lstm_numpy.sampling import SIDE_BY_SIDE, Tune, longest_loop
 from midi_io.music.statistics import ROWS, band_figures, band_rows, compare, figures, table, unlike
 from midi_io.tokens.context import Context
 from midi_io.tokens.hearing import RUNS
 from midi_io.vocabulary import Vocabulary
 
-Array = npt.NDArray[Any]
-
 TUNES, TOKENS = 100, 300_000  # that are written to be compared, at most
 SURE = (0.8, 0.95, 1.0)  # of Sampling: the more a folder repeats itself, the larger one suits it
+FEWEST = 100  # steps that tell how a run goes on
+WORTH = 0.05  # nats per token
 LENGTHS = (4, 6, 8, 12, 16, 24, 32, 48)  # tokens of a repeat
 
 
@@ -36,37 +35,29 @@ LENGTHS = (4, 6, 8, 12, 16, 24, 32, 48)  # tokens of a repeat
 
 
 def final_figures(
-    found: Mapping[str, Evaluation],
-    vocabulary: Vocabulary,
-    songs: RunSongs,
-    counted: Mapping[str, Mapping[str, Array]],
-    *,
-    next_only: bool = False,
-) -> tuple[dict[str, float], list[RepeatRow]]:
-    """What summary.json says of valid and test songs: the network's nats beside those of n-grams; and the repeats.
+    found: Mapping[str, Evaluation], songs: RunSongs, counted: Mapping[str, Mapping[str, Array]]
+) -> dict[str, float]:
+    """What summary.json says of valid and test songs: the network's nats beside those of n-grams.
 
     found: the network's scores of "valid" and "test".  counted: what count_nats gives.  Each model is scored on the
     same targets, and pays the same to spell a token that the vocabulary lacks.  Nats per beat and `..._nats_of_notes`,
     a sum, leave <end> out: for measures that are counted in beats or frames.
     """
     figures: dict[str, float] = {}
-    repeats: list[RepeatRow] = []
     for name, scores in found.items():
         part = songs.of(name)
         if not scores.scored.any():
             continue
         figures[f"{name}_nats_per_token"] = scores.nats_per_token
         figures[f"{name}_accuracy"] = scores.accuracy
-        if name == "valid":
-            repeats = repeats_of(vocabulary, part.songs, scores)
         figures[f"{name}_spelling_nats_per_token"] = float(part.spelling_nats[scores.scored].mean())
         figures[f"{name}_nats_of_notes"] = float(scores.nats[scores.scored & (part.songs.flat != END)].sum())
-        if not next_only:
+        if np.count_nonzero(scores.scored) == part.songs.targets:  # not only those that follow a window
             figures[f"{name}_nats_per_beat"] = figures[f"{name}_nats_of_notes"] / max(float(part.beats.sum()), 1.0)
         for baseline, nats in counted[name].items():
             prefix = "" if name == "valid" else f"{name}_"
             figures[f"{prefix}{baseline}_nats_per_token"] = float(nats[scores.scored].mean())
-    return figures, repeats
+    return figures
 
 
 def count_nats(songs: RunSongs, V: int) -> dict[str, dict[str, Array]]:
@@ -81,7 +72,7 @@ def count_nats(songs: RunSongs, V: int) -> dict[str, dict[str, Array]]:
         every[name] = {}
         for model, nats in ngrams.nats(part.songs).items():
             every[name][model] = part.spelling_nats
-            every[name][model][part.is_target] += nats
+            every[name][model][part.songs.flat != START] += nats
     return every
 
 
@@ -112,6 +103,37 @@ def figures_table(figures: Mapping[str, float]) -> str:
     return "\n".join([*lines, *(f"-: no {part} song can be scored" for part in missing)])
 
 
+def advice(losses: Array, figures: Mapping[str, float]) -> list[str]:
+    """What would help a network that predicts no better than counting, and by how much: a line for each thing.
+
+    Empty where the network beats every n-gram on valid, or none is scored.
+
+    losses: (steps,) of the train batches.  figures: those of final_figures.  The loss of a long run falls by about the
+    same amount each time that its steps double.
+    """
+    if "valid_nats_per_token" not in figures:
+        return []
+    valid = figures["valid_nats_per_token"]
+    behind = valid - min(figures[f"{name}_nats_per_token"] for name in ("uniform", "unigram", "bigram", "trigram"))
+    if behind < 0:
+        return []
+    lines = [f"the network predicts no better than counting does: {behind:.2f} nats per token are missing"]
+    n = len(losses)
+    if n < FEWEST:
+        return [*lines, f"  more time: {n} steps are too few; give more --minutes or --epochs"]
+    before, late = float(losses[n // 4 : n // 2].mean()), float(losses[n // 2 :].mean())
+    if before - late > WORTH:
+        lines.append(f"  more time: twice the steps gave {before - late:.2f}; give more --minutes or --epochs")
+    if late < valid - WORTH:
+        lines.append(
+            f"  more songs, or a larger --transpose or --dropout: songs that it knows cost {valid - late:.2f} less"
+        )
+    spelled = figures["valid_spelling_nats_per_token"]
+    if spelled > WORTH:
+        lines.append(f"  a simpler spelling: tokens that the train songs lack cost {spelled:.2f}; see --tokens, --grid")
+    return lines
+
+
 # What a network makes of repeats: its nats where a passage has come again, beside what a bare copy would get right.
 
 
@@ -124,29 +146,20 @@ class RepeatRow(NamedTuple):
     copied: float  # the share of these targets that is the token which followed the earlier passage
 
 
-def nats_by_repeat(flat: Array, nats: Array, scored: Array, echo: Array, run: Array) -> list[RepeatRow]:
-    """A row for what has no such passage, and one for each of LENGTHS, up to the next.
-
-    flat, nats, scored: (N,) of some songs end to end, as in lstm_numpy.evaluate.  echo, run: (N,) columns of their
-    context; row n is about the target flat[n + 1].
-    """
-    about = np.flatnonzero(scored) - 1
-    equal = np.array([0, *RUNS])[run[about]]  # tokens
-    copied = (echo[about] == flat[about + 1]) & (run[about] > 0)
+def repeats_of(vocabulary: Vocabulary, songs: Songs, found: Evaluation) -> list[RepeatRow]:
+    """A row for what has no such passage, and one for each of LENGTHS, up to the next; whatever the network is told."""
+    context = Context(vocabulary, "echo")
+    told = dict(zip(context.names, context.of_songs(songs.flat, songs.offsets).T, strict=True))
+    about = np.flatnonzero(found.scored) - 1  # row n of what is told is about the target flat[n + 1]
+    equal = np.array([0, *RUNS])[told["run"][about]]  # tokens
+    copied = (told["echo"][about] == songs.flat[about + 1]) & (equal > 0)
     rows = []
     for least, above in pairwise((0, *LENGTHS, np.inf)):
         inside = (equal >= least) & (equal < above)
         if inside.any():
-            network = nats[about + 1][inside].mean()
+            network = found.nats[about + 1][inside].mean()
             rows.append(RepeatRow(int(least), *map(float, (inside.mean(), network, copied[inside].mean()))))
     return rows
-
-
-def repeats_of(vocabulary: Vocabulary, songs: Songs, found: Evaluation) -> list[RepeatRow]:
-    """The rows for some songs that a network has scored, whatever it was told itself."""
-    context = Context(vocabulary, "echo")
-    column = dict(zip(context.names, context.of_songs(songs.flat, songs.offsets).T, strict=True))
-    return nats_by_repeat(songs.flat, found.nats, found.scored, column["echo"], column["run"])
 
 
 def repeat_table(rows: Sequence[RepeatRow]) -> str:
@@ -202,48 +215,47 @@ def tunes_beside_songs(
 
     rows = ROWS | band_rows(composer.vocabulary.decode(song) for song in held_out)
     music = compare(music_of(composer, [tune.ids for tune in tunes]), music_of(composer, held_out), rows)
-    found = copies(composer, songs, [*_written(tunes, 1), *(song[1:-1] for song in held_out)])
+    own, others = copies(composer, songs, tunes, held_out)
     summary = {
         "music": {name: {"generated": one.written, "held_out": one.others} for name, one in music.items()},
         "sampling": asdict(composer.sampling), "tunes": count, "ended": sum(tune.ended for tune in tunes),
         "longest_loop": max(tune.longest_loop for tune in tunes),
         "longest_loop_held_out": max(map(longest_loop, held_out), default=0),
-        "copied_8_grams": _share(found[:count]), "copied_8_grams_held_out": _share(found[count:]),
+        "copied_8_grams": _share(own), "copied_8_grams_held_out": _share(others),
     }  # fmt: skip
     left_out = sum(UNKNOWN in song for song in songs.of("valid").songs)
     left = f"valid songs that are left out above, because they have unknown tokens: {left_out}\n" * (left_out > 0)
-    return (
-        composer,
-        summary,
-        (
-            f"{table(music, rows=rows)}\n\n{left}{count} new tunes (--sure {composer.sampling.sure:g}), "
-            f"{summary['ended']} of them ended by themselves; longest loop {summary['longest_loop']} tokens "
-            f"(held-out songs: {summary['longest_loop_held_out']})\n"
-            f"copied from the train songs: {_copies(found[:count])}; in held-out songs: {_copies(found[count:])}"
-        ),
+    text = (
+        f"{table(music, rows=rows)}\n\n{left}{count} new tunes (--sure {composer.sampling.sure:g}), "
+        f"{summary['ended']} of them ended by themselves; longest loop {summary['longest_loop']} tokens "
+        f"(held-out songs: {summary['longest_loop_held_out']})\n"
+        f"copied from the train songs: {_copies(own)}; in held-out songs: {_copies(others)}"
     )
+    return composer, summary, text
 
 
-def copies(composer: Composer, songs: RunSongs, pieces: Sequence[Array]) -> list[CopyReport]:
-    """How much of each piece stands in the train songs, in any key that the network heard."""
+def copies(
+    composer: Composer, songs: RunSongs, tunes: Sequence[Tune], held_out: Iterable[Array], opening: int = 1
+) -> tuple[list[CopyReport], list[CopyReport]]:
+    """How much of each tune, and of each held-out song, stands in the train songs, in any key that the network heard.
+
+    opening: the ids that a tune began with do not count.
+    """
     keys = composer.vocabulary.transposition_table(range(-composer.transpose, composer.transpose + 1))
     keys[:, UNKNOWN] = -1  # it may stand for anything
-    return copied(Songs.of(pieces), songs.of("train").songs, readings=keys)
+    pieces = [tune.ids[opening : len(tune.ids) - (tune.ids[-1] == END)] for tune in tunes]
+    pieces += [song[1:-1] for song in held_out]
+    found = copied(Songs.of(pieces), songs.of("train").songs, readings=keys)
+    return found[: len(tunes)], found[len(tunes) :]
 
 
 def copy_report(composer: Composer, songs: RunSongs, tunes: Sequence[Tune], opening: int = 1) -> list[str]:
-    """A line for each tune, and one for the valid songs.  opening: the ids that a tune began with do not count."""
-    held_out = [song[1:-1] for song in songs.of("valid").songs]
-    found = copies(composer, songs, [*_written(tunes, opening), *held_out])
-    own, others = found[: len(tunes)], found[len(tunes) :]
+    """A line for each tune, and one for the valid songs.  opening: as for copies."""
+    own, others = copies(composer, songs, tunes, songs.of("valid").songs, opening)
     lines = [f"copied: longest run {one.longest} tokens, {one.share:.0%} of its 8-grams" for one in own]
     if len(tunes) > 1:
         lines = [f"{number}: {line}" for number, line in enumerate(lines, start=1)]
     return [*lines, f"songs that it has not seen ({len(others)}): {_copies(others)}"] if others else lines
-
-
-def _written(tunes: Sequence[Tune], opening: int) -> list[Array]:
-    return [tune.ids[opening : len(tune.ids) - (tune.ids[-1] == END)] for tune in tunes]
 
 
 def _copies(found: Sequence[CopyReport]) -> str:

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from tqdm import tqdm
 
 from experiment.command.outcome import FailedError
@@ -28,13 +27,12 @@ from experiment.tunes import LENGTH, Composer
 from lstm_numpy.batches import UNKNOWN, Songs, Windows, paper_windows, training_batches
 from lstm_numpy.checkpoint import Checkpoint, CheckpointError, save_checkpoint
 from lstm_numpy.evaluation import Evaluation, evaluate
-from lstm_numpy.parameters import ModelConfig, zero_state
+from lstm_numpy.files import Array
+from lstm_numpy.parameters import ModelConfig
 from lstm_numpy.speed.machine import versions
 from lstm_numpy.speed.workspace import Workspace
 from midi_io.tokens.context import Context
 from midi_io.vocabulary import Vocabulary
-
-Array = npt.NDArray[Any]
 
 LEAST = 0.25  # of --minutes: for training, however long the rest takes
 PICTURES, TUNES = 18.0, 280  # what the report takes: seconds; songs of the train songs' length
@@ -101,17 +99,16 @@ class Run:
         """What each n-gram model gives the valid and test songs: what the network has to beat."""
         return count_nats(self.songs, len(self.vocabulary))
 
-    @cached_property
-    def report_work(self) -> float:
-        """The report, in tokens of training that take as long: scoring, and tunes and page in one thread."""
-        valid, test = (self.songs.of(name).songs.targets for name in ("valid", "test"))
-        of_a_tune = min(self.train_songs.targets / len(self.train_songs), LENGTH)
-        return float(2 * valid + test + TUNES * self.settings["threads"] * of_a_tune)
-
     def set_aside(self, log: Log) -> None:
-        """Of --minutes: what has passed before training began, and what the report will take."""
+        """Of --minutes: what has passed before training began, and what the report will take.
+
+        The report takes as long as training with so many tokens: scoring, and tunes and page in one thread.
+        """
         if self.settings["minutes"]:
-            report = PICTURES + self.report_work / log.rate if log.rate else 0.0
+            train = len(self.train_songs.flat)
+            scored = len(self.songs.songs.flat) - train  # valid songs twice, and test songs once: of each about a half
+            work = 1.5 * scored + TUNES * self.settings["threads"] * min(train / len(self.train_songs), LENGTH)
+            report = PICTURES + work / log.rate if log.rate else 0.0
             self.training.progress.aside = log.started - self.begun + report
 
     @cached_property
@@ -146,10 +143,6 @@ class Run:
         """Take the lanes of this rank.  Returns the number of parts of a batch."""
         self.training = self.training.with_lanes(lambda rows: rows[self.workspace.lanes])
         return self.workspace.parts
-
-    def begin_epoch(self) -> None:
-        """Nothing is carried into an epoch."""
-        self.training.state = zero_state(self.config, self.workspace.B)
 
     def end_epoch(self, valid: float) -> bool:
         """The valid songs cost so many nats per token now.  Returns whether these weights are the best so far."""

@@ -11,7 +11,7 @@ import numpy as np
 
 from experiment.crew import crew
 from experiment.folder import RunError, RunFolder
-from lstm_numpy.batches import START, UNKNOWN, Songs
+from lstm_numpy.batches import UNKNOWN, Songs
 from lstm_numpy.checkpoint import Checkpoint
 from lstm_numpy.files import Array, read_arrays, reading, write_arrays, write_whole
 from lstm_numpy.speed.machine import cores
@@ -40,11 +40,6 @@ class RunSongs(NamedTuple):
         of_unknown = np.repeat(inside, np.diff(self.songs.offsets))[self.songs.flat == UNKNOWN]
         others = (self.split[inside], self.beats[inside], self.bpm[inside], self.spelling[of_unknown])
         return RunSongs(self.songs.take(np.flatnonzero(inside)), *others)
-
-    @property
-    def is_target(self) -> Array:
-        """(ids,) bool: all but the first id of each song."""
-        return np.asarray(self.songs.flat != START)
 
     @property
     def spelling_nats(self) -> Array:

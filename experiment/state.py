@@ -9,10 +9,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from lstm_numpy.files import Array
 from lstm_numpy.optimizer import RMSprop
 from lstm_numpy.parameters import ModelConfig, State, each_array, init_params, zero_state
-
-Array = npt.NDArray[Any]
 
 PLATEAU_EPOCHS = 2  # without a better valid loss, after which the learning rate is halved
 
@@ -32,11 +31,6 @@ class Progress:
     epoch_correct: int = 0
     epoch_tokens: int = 0
     aside: float = 0.0  # seconds of --minutes that are not for training: what came before it, and the report
-
-    @property
-    def scores(self) -> tuple[float, float]:
-        """Of the present epoch: nats per token, and accuracy, as they were when each batch was read."""
-        return self.epoch_nats / max(self.epoch_tokens, 1), self.epoch_correct / max(self.epoch_tokens, 1)
 
     def add(self, nats: float, correct: int, tokens: int) -> None:
         """A batch is finished."""

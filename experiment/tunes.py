@@ -22,7 +22,6 @@ from lstm_numpy.checkpoint import Checkpoint, CheckpointError, load_checkpoint
 from lstm_numpy.files import Array, reading
 from lstm_numpy.sampling import SIDE_BY_SIDE, Sampling, Tune, generate
 from midi_io.disk import read_bytes
-from midi_io.music.instruments import out_of_range
 from midi_io.music.meter import on_bars
 from midi_io.music.picture import draw_piano_roll
 from midi_io.music.sound import render, write_wav
@@ -119,13 +118,13 @@ class Composer:
     def _write(
         self, prime: Array, rng: np.random.Generator, count: int, length: int, sampling: Sampling, bars: int | None
     ) -> list[Tune]:
-        options: dict[str, Any] = {
-            "end": END, "banned": (START, UNKNOWN), "sampling": sampling,
-            "walk": self.context.endings(may_follow(self.vocabulary), bars, len(prime) + length),
-            "context": self.context.begin if self.context.sizes else None,
-        }  # fmt: skip
+        walk = self.context.endings(may_follow(self.vocabulary), bars, len(prime) + length)
+        context = self.context.begin if self.context.sizes else None
         try:
-            tunes = generate(self.params, prime, length + length // ROOM, rng, count, **options)
+            tunes = generate(
+                self.params, prime, length + length // ROOM, rng, count, sampling=sampling, end=END,
+                banned=(START, UNKNOWN), walk=walk, context=context,
+            )  # fmt: skip
         except ValueError as error:
             raise RunError(str(error)) from None
         return [tune._replace(ended=tune.ended and len(tune.ids) <= len(prime) + length) for tune in tunes]
@@ -210,8 +209,6 @@ def compose(
             f"{one_line(str(path))}: {len(tune.ids)} tokens, {beats:g} beats, {end}; "
             f"entropy {tune.entropy:.2f} nats, longest loop {tune.longest_loop} tokens"
         )
-        for line in out_of_range(notes) if program is not None else []:
-            print(f"{one_line(str(path))}: {line}")
     print(piano_roll(songs[0].notes, meter=songs[0].meter))
     run_all([partial(_show, song, path, wav) for path, song in zip(paths, songs, strict=True)])
     return tunes

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from experiment.advice import advice
+from experiment.report import advice
 
 COUNTING = {"uniform_nats_per_token": 5.0, "unigram_nats_per_token": 4.0, "bigram_nats_per_token": 3.0}
 
@@ -23,23 +23,18 @@ def test_who_beats_counting_needs_no_advice():
     assert advice(falling(0.3), COUNTING) == []  # no valid song was scored
 
 
-@pytest.mark.parametrize(("by", "times"), [(0.5, "2.0"), (0.25, "4.0"), (0.1, "32.0"), (5.0, "1.5")])
-def test_the_time_that_is_missing_follows_from_how_the_loss_falls(by, times):
+@pytest.mark.parametrize("by", [0.1, 0.25, 5.0])
+def test_what_more_time_gives_follows_from_how_the_loss_falls(by):
     lines = told(falling(by), 2.5)
     assert "0.50 nats per token are missing" in lines[0]
-    assert lines[1].endswith(f"about {times} times as many")
+    assert f"twice the steps gave {by:.2f}" in lines[1]
     assert len(lines) == 2
 
 
 def test_more_time_does_not_help_a_network_that_knows_its_songs_by_heart():
     lines = told(np.full(500, 1.2), 2.7)
-    assert lines[1] == "  more time alone will not do"
-    assert "more songs" in lines[2]
-    assert lines[2].endswith("cost 1.50 less")
-
-
-def test_a_network_that_is_far_behind_is_told_no_number_beyond_all_floats():
-    assert told(np.repeat([9.0, 8.06, 8.0], [50, 50, 100]), 100.0)[1] == "  more time alone will not do"
+    assert "more songs" in lines[1]
+    assert lines[1].endswith("cost 1.50 less")
 
 
 def test_a_few_steps_tell_nothing_but_that_they_are_few():

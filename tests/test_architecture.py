@@ -35,8 +35,8 @@ ORDER = {
     """,
     "experiment": """
         . command command.console command.arguments
-        sizes command.flags folder command.outcome crew history state log
-        songs tunes advice report plots describe
+        command.flags folder command.outcome crew history state log
+        songs tunes report plots describe
         listening page.embed page.learning page.reading page.units page run __main__
     """,
 }

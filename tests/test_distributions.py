@@ -16,7 +16,6 @@ from experiment.history import (
     at,
     load_spread,
     save_spread,
-    thinned,
     with_epoch,
 )
 from lstm_numpy.files import Array, write_arrays
@@ -70,11 +69,6 @@ def test_resumed_is_as_if_never_interrupted(tmp_path: Path) -> None:
         resumed = with_epoch(resumed, epoch, params_after(epoch))
     assert same(resumed, spread_until(6))
     assert load_spread(tmp_path / "none.npz") == {}
-
-
-def test_thinned_keeps_the_ends() -> None:
-    assert thinned(spread_until(9), 4)["epochs"].tolist() == [0, 3, 6, 9]
-    assert same(thinned(spread_until(2), 100), spread_until(2))
 
 
 def test_levels_are_found_among_more_and_missed_otherwise(tmp_path: Path) -> None:

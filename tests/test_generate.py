@@ -73,11 +73,6 @@ def test_a_tune_can_be_heard(write, tmp_path):
     assert last * 60 / 90 <= seconds < last * 60 / 90 + 1
 
 
-def test_notes_that_an_instrument_cannot_play_are_told(write, capsys):
-    write("--instrument", "piccolo")
-    assert "outside its range, D5 to C8" in capsys.readouterr().out
-
-
 def test_a_tune_goes_on_where_its_prime_stops(write, music, capsys):
     prime = music / "03.mid"
     write("--prime", prime, "--bpm", 90)

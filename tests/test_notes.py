@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from midi_io import MidiIoError, Note, piano_roll, quantise, transpose
-from midi_io.music.instruments import INSTRUMENTS, RANGES, out_of_range, programs_of
+from midi_io.music.instruments import INSTRUMENTS, programs_of
 
 GRIDS = st.sampled_from([1, 4, 7, 12, 24, 480])
 NOTES = st.lists(
@@ -120,14 +120,3 @@ def test_a_note_on_the_grid_stays_there_far_from_the_beginning():
     position = 12_345_679
     assert quantise([Note(60, position / 12, 1 / 12)], 12) == [Note(60, position / 12, 1 / 12)]
     assert math.isclose(position / 12 * 12, position)
-
-
-def test_notes_beyond_an_instrument_are_told():
-    notes = [Note(54, 0.0, 1.0, program=40), Note(55, 0.0, 1.0, program=40), Note(20, 0.0, 1.0, program=80)]
-    assert out_of_range(notes) == ["violin: 1 of 2 notes are outside its range, G3 to G7"]
-    assert out_of_range([*notes[1:], Note(3, 0.0, 1.0, program=40, drum=True)]) == []
-
-
-def test_every_range_is_of_an_instrument():
-    assert set(RANGES) <= set(INSTRUMENTS)
-    assert all(0 <= low < high <= 127 for low, high in RANGES.values())

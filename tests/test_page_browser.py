@@ -44,7 +44,7 @@ def written(tmp_path_factory):
     tunes = [PageTune(NASTY, "Tunes", ids), PageTune("short", "Tunes", other), PageTune("changed", "What if", ids)]
     found = [Finding("on the beat", "c", 5, 0.6, 0.5, 0.1, 0.2)]
     changed = [{"words": NASTY, "before": 0, "after": 2, "nats_before": 1.25, "nats_after": 1.5}]
-    page.write_page(path, NASTY, composer, tunes, found=found, changed=changed)
+    page.write_page(path, NASTY, composer, tunes, found, changes=changed)
     return path
 
 

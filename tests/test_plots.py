@@ -170,20 +170,15 @@ def test_no_text_covers_another_in_runs_of_any_length(
         assert_no_text_covers_another_or_leaves(figure, monkeypatch)
 
 
-def test_learning_shows_every_step_the_best_epoch_and_the_ngrams(run: Path, figures: dict[str, Any]) -> None:
+def test_learning_shows_every_step_and_the_ngrams(run: Path, figures: dict[str, Any]) -> None:
     history = read_log(run / "history.csv")
-    upper, lower = figures["learning"].axes[:2]
+    upper, lower = figures["learning"].axes
+    np.testing.assert_array_equal(upper.lines[0].get_ydata(), history["loss"])
+    np.testing.assert_array_equal(lower.lines[0].get_ydata(), 100 * history["accuracy"])
     lines = {line.get_label(): line for line in upper.lines}
-    np.testing.assert_array_equal(lines["train, each step"].get_ydata(), history["loss"])
-    np.testing.assert_allclose(
-        lines["train, mean of an epoch"].get_ydata(), history["loss"].reshape(3, 20).mean(axis=1), rtol=1e-8
-    )
     np.testing.assert_array_equal(lines["valid, after an epoch"].get_xdata(), [20, 40, 60])
     valid = read_log(run / "epochs.csv", EPOCH_COLUMNS)["valid_loss"]
-    best = valid.argmin()
-    assert f"{valid.min():.2f} nats per token" in upper.get_title("left")
-    assert f"(epoch {best + 1})" in upper.get_title("left")
-    assert "75%" in lower.get_title("left")
+    np.testing.assert_array_equal(lines["valid, after an epoch"].get_ydata(), valid)
     assert {f"{name} {nats:.2f}" for name, nats in NGRAMS.items()} < lines.keys()
     assert upper.get_ylim()[0] == 0
     assert upper.get_ylim()[1] > NGRAMS["uniform"]
@@ -253,15 +248,11 @@ def test_pictures_of_unusual_runs(tmp_path: Path, losses: list[float]) -> None:
     assert tmp_path / "learning.png" in draw_run(tmp_path)
 
 
-def test_smooth_is_a_mean_around_each_value_without_gaps_and_without_plateaus() -> None:
+def test_smooth_is_a_mean_around_each_value_without_gaps() -> None:
     values = np.random.default_rng(0).standard_normal(600)
-    smooth = plots.smooth(values)
-    triangle = np.convolve(np.ones(11), np.ones(11)) / 121
-    np.testing.assert_allclose(smooth[100:500], np.convolve(values, triangle, "same")[100:500])
+    around = np.convolve(values, np.ones(11) / 11, "same")
+    np.testing.assert_allclose(plots.smooth(values)[5:-5], around[5:-5])
     np.testing.assert_array_equal(plots.smooth(np.array([1.0, 5.0])), [1, 5])
-    alone = plots.smooth(np.where(np.arange(600) == 300, 1.0, 0.0))
-    assert (np.diff(alone[290:301]) > 0.001).all()
-    assert (np.diff(alone[300:311]) < -0.001).all()
 
 
 # The command.

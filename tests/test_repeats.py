@@ -5,22 +5,27 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from experiment.report import nats_by_repeat, repeat_table, repeats_of
+from experiment.report import repeat_table, repeats_of
 from lstm_numpy.batches import Songs
 from lstm_numpy.evaluation import Evaluation
 from midi_io.notes import Note
 from midi_io.tokens import encode
+from midi_io.tokens.context import Context
 from midi_io.tokens.hearing import RUNS
 from midi_io.vocabulary import Vocabulary
 
 
-def test_each_target_counts_once_where_its_repeat_is() -> None:
+def test_each_target_counts_once_where_its_repeat_is(monkeypatch: pytest.MonkeyPatch) -> None:
     flat = np.array([0, 5, 6, 7, 8, 1])
     run = np.array([0, 0, 1 + RUNS.index(4), 1 + RUNS.index(6), len(RUNS), 3])
     echo = np.array([0, 0, 7, 9, 1, 4])
     nats = np.array([9.0, 1.0, 2.0, 3.0, 4.0, 5.0])
     scored = np.array([False, True, True, True, True, True])
-    rows = nats_by_repeat(flat, nats, scored, echo, run)
+    known = Vocabulary(("<start>", "<end>", "<unk>"))
+    columns = {"echo": echo, "run": run}
+    told = np.stack([columns.get(name, run) for name in Context(known, "echo").names], axis=1)
+    monkeypatch.setattr(Context, "of_songs", lambda *_: told)
+    rows = repeats_of(known, Songs.of([flat]), Evaluation(nats, scored, 0))
     assert [tuple(row) for row in rows] == [
         (0, 0.4, 1.5, 0.0),
         (4, 0.2, 3.0, 1.0),

@@ -3,7 +3,7 @@
 import pytest
 
 import train
-from experiment.sizes import SIZES, sizes_for
+from experiment.command.flags import SIZES, sizes_for
 from lstm_numpy.checkpoint import load_checkpoint
 
 

@@ -74,7 +74,8 @@ def test_the_best_epoch_is_remembered():
     best = []
     for valid in (3.0, 2.0, 2.0, 1.5, 1.6):
         state.progress.add(6.0, 1, 2)
-        assert state.progress.scores == (3.0, 0.5)
+        now = state.progress
+        assert (now.epoch_nats, now.epoch_correct, now.epoch_tokens) == (6.0, 1, 2)
         best.append(state.end_epoch(valid, lower_on_plateau=False))
     assert best == [True, True, False, True, False]
     assert (state.progress.best_epoch, state.progress.best_valid) == (4, 1.5)

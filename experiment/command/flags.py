@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from experiment.command.arguments import Parser, above_zero, real, some_text, whole
-from experiment.sizes import SIZES
 
 TUNES = Path(__file__).resolve().parents[2] / "songs" / "tunes"
 PAPER = {  # "Music Generation Using LSTM Model" (Wanjari et al.); H is not in the paper
@@ -17,6 +16,11 @@ PAPER = {  # "Music Generation Using LSTM Model" (Wanjari et al.); H is not in t
     "recurrent_dropout": "rnndrop", "window": 50, "predict": "next", "lr": 1e-4, "anneal": "none", "context": "none",
     "transpose": 0, "velocities": 127, "snap": False, "families": False,
 }  # fmt: skip
+SIZES: dict[str, float] = {
+    "hidden": 256, "layers": 1, "window": 64, "batch": 32, "dropout": 0.25, "transpose": 2, "lr": 8e-3
+}  # fmt: skip
+TOKENS_A_MINUTE = 5_000_000  # that two cores learn from, about
+OFTEN, VERY_OFTEN = 15, 40  # times that the train songs are read
 EPOCHS, PATIENCE, NO_END = 16, 10, 10**9
 ENDS = ("epochs", "patience")  # of a run, without --minutes
 MAY_CHANGE = (*ENDS, "minutes")  # flags that may differ with --resume
@@ -112,3 +116,15 @@ def not_given(argv: Sequence[str]) -> set[str]:
     parser = flags()
     parser.set_defaults(**dict.fromkeys(SIZES))
     return {name for name, value in vars(parser.parse_args(argv)).items() if name in SIZES and value is None}
+
+
+def sizes_for(tokens: int, minutes: float) -> dict[str, float]:
+    """The flags of SIZES for train songs of so many tokens; README has the table.
+
+    A song that is read again and again is learned by heart, and the network predicts others worse.  More keys and more
+    dropout prevent it.  In few readings a network gets further with larger steps, and in many with smaller ones.
+    """
+    readings = minutes * TOKENS_A_MINUTE / max(tokens, 1)
+    if readings < OFTEN:
+        return SIZES
+    return SIZES | {"transpose": 5, "dropout": 0.4 if readings >= VERY_OFTEN else 0.25, "lr": 4e-3}

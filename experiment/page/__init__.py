@@ -5,7 +5,7 @@ python -m experiment page RUN writes RUN/index.html.  The template is in templat
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -35,21 +35,14 @@ SAME_SEED = "the same seed"
 
 
 def write_page(
-    path: Path,
-    title: str,
-    composer: Composer,
-    tunes: Sequence[PageTune],
-    *,
-    found: Sequence[Finding] = (),
-    changed: Sequence[Mapping[str, Any]] = (),
-    learned: Mapping[str, Any] | None = None,
+    path: Path, title: str, composer: Composer, tunes: Sequence[PageTune], found: Sequence[Finding] = (), **parts: Any
 ) -> int:
     """Write one HTML file of less than 3 MB, and return how many of the tunes are in it.  OSError.
 
     tunes: the first ones are watched, as far as there is room; the last ones are left out where they are too many.
-    found: units that follow something, offered by name.  learned: as figures() gives it; None leaves the section out.
-    changed: what the section "What if" offers: in words what is changed, the places of the tunes that one seed gives
-    before and after, and the nats per token of the held-out songs of the page.
+    found: units that follow something, offered by name.  parts, left out where they are not given: `learned`, as
+    figures() gives it; `changes`, a mapping for each thing that "What if" offers: in words what is changed, the places
+    of the tunes that one seed gives before and after, and the nats per token of the held-out songs of the page.
     """
     names = layer_names(composer.params)
     H = len(composer.params[f"{names[-1]}.Wh"])
@@ -57,8 +50,8 @@ def write_page(
     found = [finding for finding in found if finding.unit in units]
     data: dict[str, Any] = {
         "title": title, "tokens": {}, "layers": len(names), "hidden": H, "units": units,
-        "features": composer.context.names, "found": [finding._asdict() for finding in found], "learned": learned,
-        "changes": changed, "tunes": [],
+        "features": composer.context.names, "found": [finding._asdict() for finding in found], "learned": None,
+        "changes": [], "tunes": [], **parts,
     }  # fmt: skip
     size = len(to_html(data).encode())
     tunes = [tune._replace(ids=tune.ids[:MOST_TOKENS]) for tune in tunes]
@@ -112,7 +105,7 @@ def write_run_page(folder: Path, song: Path | None = None) -> Path:
         tunes.append(PageTune(words, "What if", short_tune(other, seed), bpm, SAME_SEED))
     tunes += held_out[1:]
     page, title = folder / "index.html", f"Run {folder.resolve().name}"
-    write_page(page, title, composer, tunes, found=found, changed=changed, learned=figures(folder))
+    write_page(page, title, composer, tunes, found, changes=changed, learned=figures(folder))
     return page
 
 

@@ -1,7 +1,4 @@
-"""How a run learned: tunes to hear, which learning.npz keeps, and curves to see.
-
-learning.npz holds the tune that one seed gives after 0, 1, 3 and 10 epochs.
-"""
+"""How a run learned: tunes to hear, which learning.npz keeps, and curves to see."""
 
 from __future__ import annotations
 
@@ -12,13 +9,13 @@ from typing import Any
 import numpy as np
 
 from experiment.folder import RunError
-from experiment.history import at, thinned
+from experiment.history import at
 from experiment.plots import learned
 from experiment.tunes import Composer, Opening
 from lstm_numpy.batches import START
 from lstm_numpy.files import Array, read_arrays, reading, write_arrays
 
-EPOCHS = (0, 1, 3, 10)
+EPOCHS = (0, 1, 3, 10)  # after which a tune is kept
 LENGTH = 400  # tokens of a kept tune at most
 POINTS = 300  # of a curve at most
 MOST_EPOCHS = 60
@@ -57,7 +54,8 @@ def figures(folder: Path) -> dict[str, Any]:
     history, epochs, ngrams, spread = learned(folder)
     curves = {name: averaged(history["step"], history[name]) for name in ("loss", "accuracy") if history}
     curves |= {name: averaged(epochs["step"], epochs[name]) for name in ("valid_loss", "valid_accuracy") if epochs}
-    spread = thinned(spread, MOST_EPOCHS) if spread else {}
+    every = -(-len(spread.get("epochs", ())) // MOST_EPOCHS) or 1
+    spread = {name: rows[::-every][::-1] for name, rows in spread.items()}  # with the last epoch
     whole = {name.rpartition(".")[0] for name in spread if name.count(".") == 2}  # its parts are there
     weights = {
         name: {"epochs": spread["epochs"].tolist(), "bands": [at(spread, name, p).tolist() for p in BANDS]}
