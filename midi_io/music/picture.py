@@ -15,6 +15,7 @@ from midi_io.music.instruments import INSTRUMENTS
 from midi_io.notes import Note, melody, pitch_name
 
 SYSTEMS, BARS, MOST_BARS = 6, 17, 32  # of a picture at most; of a system (16 and an upbeat); of one in a long song
+BLACK_KEYS = (1, 3, 6, 8, 10)
 # Okabe and Ito's colours, which the colour-blind can tell apart; the first two are melody and chords
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#8C6BB1", "#767676")
 DRUM_COLOUR = "#4D4D4D"
@@ -109,8 +110,10 @@ def _draw_system(
 
     first, last = bar * beats, (bar + bars) * beats
     span = min(rows.values()) - 1, max(rows.values()) + 1
-    octaves = [pitch for drum, pitch in rows if not drum and pitch % 12 == 0]
-    axes.hlines([pitch - 0.5 for pitch in octaves], first, last, color="#B0B0B0", linewidth=0.8)
+    pitches = [pitch for drum, pitch in rows if not drum]
+    black = [pitch for pitch in pitches if pitch % 12 in BLACK_KEYS]
+    axes.barh(black, last - first, 1, first, color="#F0F0F0", zorder=0)
+    axes.hlines([pitch - 0.5 for pitch in pitches if pitch % 12 == 0], first, last, color="#B0B0B0", linewidth=0.8)
     axes.vlines([first + k * beats for k in range(bars + 1)], *span, color="#9A9A9A", linewidth=0.9)
     for _, colour, notes in reversed(parts):
         boxes = []
@@ -121,7 +124,7 @@ def _draw_system(
                 low = rows[note.drum, note.pitch] - 0.45
                 boxes.append([(note.start, low), (end, low), (end, low + 0.9), (note.start, low + 0.9)])
         axes.add_collection(PolyCollection(boxes, facecolor=colour, linewidth=0, zorder=3), autolim=False)
-    axes.set_yticks(octaves, list(map(pitch_name, octaves)))
+    axes.set_yticks(named := [pitch for pitch in pitches if pitch % 12 == 0], list(map(pitch_name, named)))
     axes.set_xticks([first + k * beats for k in range(bars)], [str(bar + k + 1) for k in range(bars)])
     axes.tick_params(length=0)
     axes.set_xlim(first, last)
