@@ -188,6 +188,7 @@ def train(run: Run, interrupts: Interrupts, *, show_bar: bool) -> None:
             run.save_last(log)
     try:
         while not run.is_over:
+            windows = run.windows
             while not run.epoch_is_over:
                 with interrupts.held():
                     if flags["anneal"] == "cosine":
@@ -200,7 +201,7 @@ def train(run: Run, interrupts: Interrupts, *, show_bar: bool) -> None:
                         run.save_last(log)
             valid = run.evaluate(show_bar=show_bar)  # changes nothing, so a signal may end it at any moment
             with interrupts.held():
-                log.epoch(valid, now.params, now.optimizer.learning_rate)
+                log.epoch(valid, now.params, now.optimizer.learning_rate, progress.batch / len(windows))
                 if crew().everywhere(Run.end_epoch, valid.nats_per_token):
                     run.save(run.folder.model, valid_nats_per_token=valid.nats_per_token, epoch=progress.epoch)
                 run.save_last(log)

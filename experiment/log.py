@@ -75,8 +75,11 @@ class Log:
         self.bar.set_postfix(loss=f"{row['loss']:.3f}", accuracy=f"{row['accuracy']:.0%}", refresh=False)
         self.bar.update(self.progress.tokens - self.bar.n)
 
-    def epoch(self, valid: Evaluation, params: Mapping[str, Array], learning_rate: float) -> None:
-        """An epoch is done: its row of epochs.csv, its line, and the distributions.  Before the progress counts it."""
+    def epoch(self, valid: Evaluation, params: Mapping[str, Array], learning_rate: float, read: float) -> None:
+        """An epoch is done: its row of epochs.csv, its line, and the distributions.  Before the progress counts it.
+
+        read: the share of its batches that were read before the time was up.
+        """
         now, number, scored = self.progress, self.progress.epoch + 1, max(self.progress.epoch_tokens, 1)
         loss, accuracy = now.epoch_nats / scored, now.epoch_correct / scored
         row = number, now.step, loss, accuracy, valid.nats_per_token, valid.accuracy, learning_rate, now.seconds
@@ -84,5 +87,6 @@ class Log:
         tqdm.write(
             f"epoch {number:3}  train loss {loss:.3f}, accuracy {accuracy:5.1%}   "
             f"valid loss {valid.nats_per_token:.3f}, accuracy {valid.accuracy:5.1%}"
+            + ("" if read == 1 else f"   the time is up: {read:.0%} of the epoch was read")
         )
         self.spread = with_epoch(self.spread, number, params)

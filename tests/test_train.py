@@ -226,13 +226,14 @@ def test_the_paper_end_to_end(run, tmp_path):
     assert load_checkpoint(tmp_path / "run" / "model.npz").params["lstm1.Wx"].shape == (1, 32)
 
 
-def test_minutes_end_a_run_within_an_epoch(run, tmp_path):
+def test_minutes_end_a_run_within_an_epoch(run, tmp_path, capsys):
     assert train.parse_arguments(["--minutes", "5"]).epochs > 10**6
     assert train.parse_arguments(["--minutes", "5", "--epochs", "3"]).epochs == 3
     assert run("--minutes", 1e-6) == 0
     summary = json.loads((tmp_path / "run" / "summary.json").read_text())
     assert (step_of(tmp_path / "run"), summary["epochs"]) == (1, 1)
     assert "valid_nats_per_token" in summary
+    assert re.search(r"epoch   1 .*the time is up: \d+% of the epoch was read\n", capsys.readouterr().out)
 
 
 def test_minutes_are_those_of_the_whole_command(run, tmp_path, monkeypatch):
