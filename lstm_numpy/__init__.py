@@ -26,10 +26,19 @@
 The public names below are loaded when they are first used.
 """
 
-from __future__ import annotations
-
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from lstm_numpy.batches import Songs, training_batches
+    from lstm_numpy.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
+    from lstm_numpy.dropout import dropout_masks
+    from lstm_numpy.evaluation import evaluate
+    from lstm_numpy.model import forward, loss_and_gradients
+    from lstm_numpy.optimizer import RMSprop, clip_by_global_norm
+    from lstm_numpy.parameters import ModelConfig, init_params, reset, zero_state
+    from lstm_numpy.sampling import Sampling, generate
+    from lstm_numpy.speed.workspace import Workspace
 
 _NAMES = {
     "batches": ("Songs", "training_batches"),

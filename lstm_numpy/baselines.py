@@ -12,8 +12,6 @@ again on all training songs.  The levels below the longest context count in how 
 not how often: this is modified Kneser-Ney smoothing (Chen and Goodman 1999), the strongest of the family.
 """
 
-from __future__ import annotations
-
 from itertools import pairwise
 from typing import NamedTuple
 

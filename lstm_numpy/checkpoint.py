@@ -5,8 +5,6 @@ the vocabulary and the training state.  Its array "probe" is what the weights ma
 other equations gives other numbers, and refuses the file.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict

@@ -1,7 +1,5 @@
 """Dropout masks: drawn for one training step, or held while a song lasts (docs/lstm.md, section 5)."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
 

@@ -1,7 +1,5 @@
 """How well a network predicts songs: nats for every single token, each song read whole and without dropout."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from operator import itemgetter
 from typing import NamedTuple

@@ -3,8 +3,6 @@
 An array file is a plain .npz whose members are stored, not compressed, so a small file cannot fill the memory.
 """
 
-from __future__ import annotations
-
 import io
 import os
 import stat

@@ -6,8 +6,6 @@ which is compiled too, calls them without Python.  The loops take their constant
 NUMBA_DISABLE_JIT=1 this text runs as plain Python, for a debugger.  Loops that are no equations: see speed/loops.py.
 """
 
-from __future__ import annotations
-
 import math
 from typing import Any
 

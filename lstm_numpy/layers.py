@@ -1,7 +1,5 @@
 """What surrounds the LSTM: input, dropout, the dense layer and the loss.  Each forward stands above its backward."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import NamedTuple
 

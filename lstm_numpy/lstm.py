@@ -10,8 +10,6 @@ h and c have T+1 rows, and row 0 is the initial state, so no step is special.  m
 inside the recurrence (see `RecurrentMasks`).  The layer receives xWx = x @ Wx ready made, whatever its input is.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple

@@ -1,7 +1,5 @@
 """The network: recurrent layers, dropout, a dense layer, softmax.  Loss and gradients of the whole stack, by hand."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache, partial
 from typing import Any, NamedTuple

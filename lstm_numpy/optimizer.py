@@ -1,7 +1,5 @@
 """What is done with gradients: clipping, and RMSprop."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
 

@@ -1,7 +1,5 @@
 """What a network is made of: its description, its parameters, and the state that it carries."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

@@ -4,8 +4,6 @@ No dropout, no buffers, no threads; nothing but NumPy.  Numbers are those of doc
 layers.py compute the same, faster, and tests hold them to this text number by number.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

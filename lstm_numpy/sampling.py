@@ -4,8 +4,6 @@ The state is carried, so every id costs one step and nothing is ever read again.
 that has ended leaves the batch.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from operator import itemgetter

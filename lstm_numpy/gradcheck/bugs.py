@@ -4,8 +4,6 @@ Do not read on if you want to hunt them: `python -m lstm_numpy.gradcheck --bug 1
 table, and `--answer` tells.  The easier ones come first.
 """
 
-from __future__ import annotations
-
 import shutil
 from pathlib import Path
 from typing import NamedTuple

@@ -4,8 +4,6 @@ It proves that backward belongs to forward, and not that forward is an LSTM; for
 compare with.  numeric.py says how a slope is found.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial

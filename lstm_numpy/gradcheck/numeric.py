@@ -7,8 +7,6 @@ If x moves a little and everything else stays, the loss changes by d loss / d x 
 to about ten digits in float64.  This knows nothing of backpropagation: it needs the forward pass alone.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from typing import NamedTuple

@@ -1,7 +1,5 @@
 """The decorator that turns a loop of scalar equations into machine code."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Loops that are no equations: drawing ids, and what repeats in a song.  Read them last, or never."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from lstm_numpy.speed.buffers import Array

@@ -1,7 +1,5 @@
 """What a run depends on besides its settings: the processors, and the versions of what it is made with."""
 
-from __future__ import annotations
-
 import os
 import platform
 from importlib.metadata import version

@@ -7,8 +7,6 @@ order, so a row of y has the same bits whatever rows stand beside it: in trainin
 Large products are as fast as with BLAS, use the registers that the processor has, and need no thread of their own.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from functools import reduce
 from typing import Any

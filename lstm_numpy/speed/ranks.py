@@ -3,8 +3,6 @@
 A batch is cut into parts, and each rank has some of them, in order: rank 0 has the first.
 """
 
-from __future__ import annotations
-
 import os
 import time
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,5 @@
 """Memory and threads that training steps share, and the trace that they leave."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from itertools import pairwise
