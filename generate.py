@@ -6,8 +6,6 @@ python generate.py runs/mine --count 8 --temperature 0.9
 python generate.py --prime SONG.mid         # go on with a song
 """
 
-from __future__ import annotations
-
 import argparse
 import sys
 from collections.abc import Sequence

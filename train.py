@@ -6,8 +6,6 @@ python train.py --midi ~/my/midi --out runs/mine
 python train.py --resume --out runs/mine    # go on where it stopped
 """
 
-from __future__ import annotations
-
 import argparse
 import os
 import sys

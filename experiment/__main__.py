@@ -1,7 +1,5 @@
 """What can be asked of a run that is there: python -m experiment describe|plots|page RUN."""
 
-from __future__ import annotations
-
 import argparse
 import sys
 from collections.abc import Sequence

@@ -3,8 +3,6 @@
 So there is one story, one log and one writer.  With one process all of this is a function that is called.
 """
 
-from __future__ import annotations
-
 import signal
 import sys
 import traceback

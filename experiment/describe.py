@@ -1,7 +1,5 @@
 """A table of every parameter, intermediate and gradient of a network: python -m experiment describe RUN."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple

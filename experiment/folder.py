@@ -1,7 +1,5 @@
 """The folder that a training run leaves: its files, and which process may write to it."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 import os

@@ -6,8 +6,6 @@ before clipping, of its step and of its parameters (gradient_lstm1, update_lstm1
 each gate's values that are saturated (saturated_lstm1_i, ...).
 """
 
-from __future__ import annotations
-
 import math
 import os
 from collections.abc import Callable, Mapping, Sequence

@@ -1,7 +1,5 @@
 """One run while it trains: its settings, its songs, its network, and how they are saved."""
 
-from __future__ import annotations
-
 import hashlib
 import shlex
 import time

@@ -1,7 +1,5 @@
 """Flags: the types of their values, and a parser that says in one line what is wrong."""
 
-from __future__ import annotations
-
 import argparse
 import math
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """Printing that cannot end a program."""
 
-from __future__ import annotations
-
 import os
 import sys
 from collections.abc import Callable, Iterator

@@ -1,7 +1,5 @@
 """The flags of train.py."""
 
-from __future__ import annotations
-
 import argparse
 import os
 from collections.abc import Mapping, Sequence

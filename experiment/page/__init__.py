@@ -3,8 +3,6 @@
 python -m experiment page RUN writes RUN/index.html.  The template is in template/: HTML, CSS and JavaScript.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path

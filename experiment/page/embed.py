@@ -3,8 +3,6 @@
 The page may load nothing and may run no script but its own: its content security policy names the script's digest.
 """
 
-from __future__ import annotations
-
 import base64
 import hashlib
 import json

@@ -1,7 +1,5 @@
 """How a run learned: tunes to hear, which learning.npz keeps, and curves to see."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 from typing import Any

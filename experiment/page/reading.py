@@ -1,7 +1,5 @@
 """One tune, read by the network: what the page plays, and what the network expected, computed and remembered."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple

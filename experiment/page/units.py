@@ -1,7 +1,5 @@
 """Units that follow something a musician would name, shown along a tune; and what the network writes without them."""
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
