@@ -151,8 +151,8 @@ def repeats_of(vocabulary: Vocabulary, songs: Songs, found: Evaluation) -> list[
     context = Context(vocabulary, "echo")
     told = dict(zip(context.names, context.of_songs(songs.flat, songs.offsets).T, strict=True))
     about = np.flatnonzero(found.scored) - 1  # row n of what is told is about the target flat[n + 1]
-    equal = np.array([0, *RUNS])[told["run"][about]]  # tokens
-    copied = (told["echo"][about] == songs.flat[about + 1]) & (equal > 0)
+    equal = np.array([0, *RUNS])[told["run"][about]]  # tokens; 0 also where an echo goes on after one that differs
+    copied = (told["echo"][about] == songs.flat[about + 1]) & (told["run"][about] > 0)
     rows = []
     for least, above in pairwise((0, *LENGTHS, np.inf)):
         inside = (equal >= least) & (equal < above)

@@ -17,8 +17,8 @@ from midi_io.vocabulary import Vocabulary
 
 def test_each_target_counts_once_where_its_repeat_is(monkeypatch: pytest.MonkeyPatch) -> None:
     flat = np.array([0, 5, 6, 7, 8, 1])
-    run = np.array([0, 0, 1 + RUNS.index(4), 1 + RUNS.index(6), len(RUNS), 3])
-    echo = np.array([0, 0, 7, 9, 1, 4])
+    run = np.array([0, 1, 1 + RUNS.index(4), 1 + RUNS.index(6), len(RUNS), 3])  # 1: the echo goes on after another token
+    echo = np.array([5, 6, 7, 9, 1, 4])
     nats = np.array([9.0, 1.0, 2.0, 3.0, 4.0, 5.0])
     scored = np.array([False, True, True, True, True, True])
     known = Vocabulary(("<start>", "<end>", "<unk>"))
@@ -27,7 +27,7 @@ def test_each_target_counts_once_where_its_repeat_is(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(Context, "of_songs", lambda *_: told)
     rows = repeats_of(known, Songs.of([flat]), Evaluation(nats, scored, 0))
     assert [tuple(row) for row in rows] == [
-        (0, 0.4, 1.5, 0.0),
+        (0, 0.4, 1.5, 0.5),
         (4, 0.2, 3.0, 1.0),
         (6, 0.2, 4.0, 0.0),
         (48, 0.2, 5.0, 1.0),
