@@ -17,7 +17,7 @@ from midi_io.vocabulary import Vocabulary
 
 def test_each_target_counts_once_where_its_repeat_is(monkeypatch: pytest.MonkeyPatch) -> None:
     flat = np.array([0, 5, 6, 7, 8, 1])
-    run = np.array([0, 1, 1 + RUNS.index(4), 1 + RUNS.index(6), len(RUNS), 3])  # 1: the echo goes on after another token
+    run = np.array([0, 1, 1 + RUNS.index(4), 1 + RUNS.index(6), len(RUNS), 3])  # 1: it goes on
     echo = np.array([5, 6, 7, 9, 1, 4])
     nats = np.array([9.0, 1.0, 2.0, 3.0, 4.0, 5.0])
     scored = np.array([False, True, True, True, True, True])
