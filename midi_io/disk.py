@@ -35,12 +35,13 @@ def read_bytes(path: StrPath, max_bytes: int) -> bytes:
     """
     path = Path(path)
     try:
-        size = path.stat().st_size
-        if not path.is_file():
+        if path.exists() and not path.is_file():
             raise MidiError("is not a regular file", "not a file")
-        if size > max_bytes:
+        with path.open("rb") as file:
+            data = file.read(max_bytes + 1)
+        if len(data) > max_bytes:
             raise MidiError(f"has more than {max_bytes:,} bytes", "too large")
-        return path.read_bytes()
+        return data
     except FileNotFoundError:
         raise MidiError("does not exist", "missing") from None
     except (OSError, ValueError) as error:

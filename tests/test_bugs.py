@@ -29,7 +29,7 @@ EXPECTED = {  # check: {number of the bug: the first line that is wrong}
         21: "loss.dlogits", 22: "loss.dlogits", 24: "lstm2.input.dx", 29: "lstm2.dz[3] gate i",
         30: "lstm2.dz[3] gate i",
     },
-    "writing, one step at a time": {28: "lstm1.h at the end"},
+    "one sequence in two windows": {28: "lstm2.h carried"},
     "masks m, s, r of any numbers": {31: "lstm1.dz[3] gate i", 33: "lstm1.dz[3] gate f"},
     "rnndrop, 2 layers": {32: "lstm2.dz[3] gate i"},
     "scalar input, 2 layers, variational dropout": {34: "lstm2.Wh", 35: "lstm2.dh[0]"},

@@ -35,6 +35,15 @@ def write(finished, tmp_path, monkeypatch, no_pictures):
     return command
 
 
+def test_a_tune_that_ends_after_its_length_has_not_ended_by_itself(finished):
+    tunes = Composer.load(finished[0]).write(np.array([0]), np.random.default_rng(2), 40, length=12)
+    assert {len(tune.ids) > 13 for tune in tunes} == {True, False}
+    assert any(len(tune.ids) > 13 and tune.ids[-1] == 1 for tune in tunes)
+    for tune in tunes:
+        assert len(tune.ids) <= 1 + 12 + 3
+        assert tune.ended == (tune.ids[-1] == 1 and len(tune.ids) <= 13)
+
+
 def error_of(capsys):
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 1, lines

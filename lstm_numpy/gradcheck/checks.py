@@ -136,6 +136,19 @@ def network_lines(case: Case) -> Iterator[Line]:
 # What a small network does not show.
 
 
+def window_lines() -> Iterator[Line]:
+    """A sequence in two windows, the state carried over, against the same sequence in one piece."""
+    _, params, ids, _, state, *_ = build(Case({"layers": 2}, carried=True))
+    half = T // 2
+    in_one_piece, _, whole = model.forward(params, ids, state)
+    _, carried, _ = model.forward(params, ids[:half], state)
+    logits, _, _ = model.forward(params, ids[half:], carried)
+    for name in reversed(parameters.layer_names(params)):
+        for field, array in carried[name]._asdict().items():
+            yield compare(f"{name}.{field} carried", array, getattr(whole[name], field)[half], "sequence unit")
+    yield compare("logits of window 2", logits, in_one_piece[half:], "step sequence token")
+
+
 def writing_lines() -> Iterator[Line]:
     """Songs are written one step at a time: what a Stepper gives, against forward, for longer than it keeps steps.
 
@@ -226,6 +239,7 @@ QUICK = (
 )  # fmt: skip
 CHECKS: dict[str, Callable[[], Iterator[Line]]] = {
     **{title: partial(network_lines, case) for title, case in CASES.items()},
+    "one sequence in two windows": window_lines,
     "writing, one step at a time": writing_lines,
     "clipping": clip_lines,
     "RMSprop": rmsprop_lines,

@@ -64,27 +64,28 @@ def _first_column(b: int, columns: int, N: int) -> int:
     return max(min(b * columns, N - columns), 0)
 
 
-def _adder(rows: int, blocks: int) -> Callable[[Array, int, Array, int, Array, int, int], None]:
+def _adder(rows: int, blocks: int) -> Callable[[Array, Array, Array, int, int, int, int], None]:
     """A tile of y += x @ W: `rows` rows, from x[n] and y[m] on, and `blocks` blocks, from W[b] and y[:, first] on.
 
     The machine code loads the tile of y into registers, adds x[n, k] * W[b, k] for each k, and stores it.  (Compiled
     from a loop in Python, every sum would go to memory and back for each k.)
     """
 
-    def add(x: Array, n: int, W: Array, b: int, y: Array, m: int, first: int) -> None:
+    def add(x: Array, W: Array, y: Array, n: int, b: int, m: int, first: int) -> None:
         """What the machine code does: this is for a debugger."""
         for row in range(rows):  # one by one: then their bits do not depend on how many there are
             sums = np.hstack([x[n + row] @ W[b + block, : x.shape[1]] for block in range(blocks)])
             y[m + row, first : first + len(sums)] += sums
 
     @intrinsic
-    def machine_code(context: Any, x: Any, n: Any, W: Any, b: Any, y: Any, m: Any, first: Any) -> Any:
+    def machine_code(context: Any, x: Any, W: Any, y: Any, n: Any, b: Any, m: Any, first: Any) -> Any:
         def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            (x, W, y), (n, b, m, first) = (
-                [context.make_array(signature.args[k])(context, builder, arguments[k]) for k in (0, 2, 4)],
-                [arguments[k] for k in (1, 3, 5, 6)],
+            x, W, y = (
+                context.make_array(kind)(context, builder, argument)
+                for kind, argument in zip(signature.args[:3], arguments[:3], strict=True)
             )
-            number = context.get_data_type(signature.args[4].dtype)
+            n, b, m, first = arguments[3:]
+            number = context.get_data_type(signature.args[2].dtype)
             size = context.get_abi_sizeof(number)
             count = _REGISTER // size
             register, place = ir.VectorType(number, count), ir.IntType(64)
@@ -125,11 +126,11 @@ def _adder(rows: int, blocks: int) -> Callable[[Array, int, Array, int, Array, i
                 builder.store(builder.load(total), target, align=size)
             return context.get_dummy_value()
 
-        return types.void(x, types.int64, W, types.int64, y, types.int64, types.int64), build
+        return types.void(x, W, y, *[types.int64] * 4), build
 
     @overload(add, strict=False)
-    def compiled(x: Any, n: Any, W: Any, b: Any, y: Any, m: Any, first: Any) -> Any:
-        return lambda x, n, W, b, y, m, first: machine_code(x, n, W, b, y, m, first)  # type: ignore[call-arg]
+    def compiled(x: Any, W: Any, y: Any, n: Any, b: Any, m: Any, first: Any) -> Any:
+        return lambda x, W, y, n, b, m, first: machine_code(x, W, y, n, b, m, first)  # type: ignore[call-arg]
 
     return add
 
@@ -161,12 +162,12 @@ def add_product(x: Array, W: Array, y: Array) -> None:
     for b in range(count):
         first = _first_column(b, columns, N)
         for n in range(0, tiled, _ROWS):
-            _add_tile(x, n, W, b, y, n, first)
+            _add_tile(x, W, y, n, b, n, first)
     for n in range(tiled, B):
         for b in range(0, whole, _WIDE):
-            _add_row(x, n, W, b, y, n, b * columns)
+            _add_row(x, W, y, n, b, n, b * columns)
         for b in range(whole, count):
-            _add_piece(x, n, W, b, y, n, _first_column(b, columns, N))
+            _add_piece(x, W, y, n, b, n, _first_column(b, columns, N))
 
 
 @kernel
@@ -196,6 +197,6 @@ def add_transposed_product(x: Array, z: Array, y: Array) -> None:
             first = _first_column(b, columns, N)
             _copy_block(z_rows, b, blocks[0])
             for n in range(len(tiles)):
-                _add_tile(tiles[n, :rows].T, 0, blocks, 0, y, n * _ROWS, first)
+                _add_tile(tiles[n, :rows].T, blocks, y, 0, 0, n * _ROWS, first)
             for n in range(len(tiles) * _ROWS, M):
-                _add_piece(x_rows.T, n, blocks, 0, y, n, first)
+                _add_piece(x_rows.T, blocks, y, n, 0, n, first)

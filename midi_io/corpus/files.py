@@ -122,4 +122,5 @@ def _lines(path: StrPath, what: str) -> list[str]:
         text = os.fsdecode(read_bytes(path, MAX_LIST))  # names of files need not be UTF-8
     except MidiError as error:
         raise CorpusError(f"{printable(path)}: this {what} {error}") from None
-    return [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
+    lines = [line.rstrip("\r") for line in text.split("\n")]  # a name may hold what splitlines takes for an end
+    return [line for line in lines if line.strip() and not line.startswith("#")]
