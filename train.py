@@ -90,7 +90,7 @@ def begin(args: argparse.Namespace, argv: Sequence[str], folder: RunFolder) -> R
         folder, args.midi, args.valid, args.test, seed=args.seed, context=args.context, min_count=args.min_count,
         chosen=chosen, scheme=args.tokens, grid=args.grid,
         programs={program for name in args.instrument for program in programs_of(name)} or None,
-        velocities=args.velocities, snap=args.snap, families=args.families,
+        velocities=args.velocities, snap=args.snap, families=args.families, meters=args.meters,
         drums=not args.no_drums, max_bytes=int(args.max_size * 1e6), progress=shows_progress(args),
     )  # fmt: skip
     print("\n".join(lines))

@@ -29,7 +29,7 @@ from midi_io import Song, Vocabulary, quantise
 from midi_io.played import simplified
 from midi_io.tokens import SCHEMES, parse
 from midi_io.tokens.context import Context
-from midi_io.tokens.words import SPECIALS, Word
+from midi_io.tokens.words import IN_ALL_SCHEMES, Word
 
 QUANTITIES = ("i", "f", "o", "g", "c", "h")
 DRAWS = 100
@@ -52,7 +52,7 @@ class Reading:
     def of(cls, song: Song, vocabulary: Vocabulary, context: Context | None = None) -> Reading:
         """context: what a network with features is told.  ValueError if the song has no note with a pitch."""
         scheme, grid = vocabulary.scheme, vocabulary.grid
-        tokens = vocabulary.encode(song.notes)
+        tokens = vocabulary.encode(song.notes, song.told)
         struck: dict[float, list[int]] = {}
         for note in quantise(simplified(song.notes, vocabulary.played), grid):
             if scheme == "note" or not note.drum:  # the other schemes leave drums out
@@ -75,7 +75,7 @@ class Reading:
 
 def token_beats(words: Sequence[Word], scheme: str) -> list[float]:
     """The beat at which each token is said: what it strikes is struck there, and time that it takes passes after it."""
-    takes = [0.0 if word.kind in SPECIALS else SCHEMES[scheme].beats(word) for word in words]
+    takes = [0.0 if word.kind in IN_ALL_SCHEMES else SCHEMES[scheme].beats(word) for word in words]
     return [0.0, *accumulate(takes)][:-1]
 
 

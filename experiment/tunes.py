@@ -25,7 +25,7 @@ from midi_io.disk import read_bytes
 from midi_io.music.meter import on_bars
 from midi_io.music.picture import draw_piano_roll
 from midi_io.music.sound import render, write_wav
-from midi_io.notes import Song, piano_roll, transpose
+from midi_io.notes import Note, Song, piano_roll, transpose
 from midi_io.played import AS_WRITTEN, Played, simplified
 from midi_io.reader import MAX_BYTES, read_song
 from midi_io.tokens import encode
@@ -85,6 +85,11 @@ class Composer:
     def in_meter(self, meter: tuple[int, int] | None) -> Composer:
         """The same network where the meter of the tune is told; see Context."""
         return replace(self, context=Context(self.vocabulary, self.context.kind, meter))
+
+    def on_bars(self, ids: Array, notes: list[Note]) -> tuple[list[Note], tuple[int, int]]:
+        """The notes of a tune, moved so that whole bars end on bar lines, and its meter; as the network hears them."""
+        told = self.vocabulary.meter_of(ids)
+        return (notes, told) if told and self.context.barred else on_bars(notes, told)
 
     def songs(self) -> RunSongs | None:
         """The songs of the run, from the checkpoint's folder; None where the checkpoint stands alone."""
@@ -155,9 +160,11 @@ def opening_of(path: str | Path, composer: Composer, semitones: int = 0, bars: i
     """
     song, name = read_song(path), one_line(str(path))
     end = math.inf if bars is None else bars * 4 * song.meter[0] / song.meter[1]
-    notes = [note for note in simplified(song.notes, composer.vocabulary.played) if note.start < end]
-    tokens = encode(transpose(notes, semitones), composer.vocabulary.scheme, composer.vocabulary.grid)
-    if not tokens:
+    played = composer.vocabulary.played
+    notes = [note for note in simplified(song.notes, played) if note.start < end]
+    told = song.told if played.meters else None
+    tokens = encode(transpose(notes, semitones), composer.vocabulary.scheme, composer.vocabulary.grid, told)
+    if len(tokens) == bool(told):
         raise RunError(f"{name}: has no notes to begin with; give more --prime-bars, or another song")
     known = [composer.vocabulary.nearest(token) for token in tokens]
     replaced = sum(token != other for token, other in zip(tokens, known, strict=True))
@@ -201,7 +208,7 @@ def compose(
         if program is not None:
             notes = [note if note.drum else note._replace(program=program) for note in notes]
         beats = max((note.start + note.duration for note in notes), default=0)
-        notes, meter = (notes, opening.meter) if opening.meter else on_bars(notes)
+        notes, meter = (notes, opening.meter) if opening.meter else composer.on_bars(tune.ids, notes)
         songs.append(Song(notes, path.stem, bpm, meter))
         write_song(songs[-1], path, melody_apart=True, comment=MARK)
         end = "ended by itself" if tune.ended else f"{'ended' if tune.ids[-1] == END else 'cut'} after --length"

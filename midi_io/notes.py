@@ -29,6 +29,7 @@ class Song:
     bpm: float = 120.0
     meter: tuple[int, int] = (4, 4)
     high_bytes: int = 0  # data bytes above 127 in the file, of which 7 bits were read
+    told: tuple[int, int] | None = None  # the meter of tokens.METERS, where the file names one and no other
 
 
 def pitch_name(pitch: int) -> str:

@@ -4,6 +4,7 @@
     velocities   an instrument's loudness, in levels around its own median
     snap         a note begins on a sixteenth or a triplet and has a simple length; a drum, which does not end, has one
     families     a program becomes the first of its family (music.instruments): every guitar is the same guitar
+    meters       a song begins with the meter of its file, where the file names one and no other
 
 Simplifying once more changes nothing.  What is lost, and what it gains, is measured in docs/spellings.md.
 """
@@ -16,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 
 from midi_io.disk import Array
-from midi_io.notes import Note
+from midi_io.notes import Note, Song
 
 EVERY, PLAIN, SPREAD = 127, 80, 96  # velocities: all of them, the median, from the softest level to the loudest
 PLACES = np.array([0, 3, 4, 6, 8, 9, 12]) / 12  # of a beat, where a note may begin: sixteenths and triplets
@@ -38,6 +39,7 @@ class Played(NamedTuple):
     velocities: int = EVERY  # levels; 0 and 1: none
     snap: bool = False
     families: bool = False
+    meters: bool = False
 
     def flags(self) -> list[str]:
         """The flags of train.py that ask for this, and for nothing else."""
@@ -45,7 +47,7 @@ class Played(NamedTuple):
         return ["--velocities", str(self.velocities), *switches]
 
     def asked(self, *values: int | None) -> "Played":
-        """This, and in it those of the three values that are not None."""
+        """This, and in it those of the values that are not None."""
         return Played._make(own if value is None else value for own, value in zip(self, values, strict=True))
 
 
@@ -87,13 +89,13 @@ def off_the_beat(starts: Array) -> float:
     return float(np.abs(starts - _nearest(starts)).mean()) if len(starts) else 0.0
 
 
-def suits(songs: Sequence[Sequence[Note]]) -> tuple[Played, str]:
-    """What to keep of songs like these, and why, in words; AS_WRITTEN for music that is written rather than played."""
-    every = [note for notes in songs for note in notes]
+def suits(songs: Sequence[Song]) -> tuple[Played, str]:
+    """What to keep of songs like these, and why, in words; AS_WRITTEN for what is written for one instrument."""
+    every = [note for song in songs for note in song.notes]
     pitched = [note for note in every if not note.drum]
     velocities, programs = len({note.velocity for note in every}), len({note.program for note in pitched})
     uneven = sum(abs(note.duration - _simple(note.duration)) > FINE for note in pitched) / max(len(pitched), 1)
-    placed = [np.array([note.start for note in in_place(notes)]) for notes in songs if notes]
+    placed = [np.array([note.start for note in in_place(song.notes)]) for song in songs if song.notes]
     lost = sum(off_the_beat(starts) > AT_RANDOM for starts in placed)
     drums = len(pitched) < len(every)
     found = {
@@ -103,8 +105,11 @@ def suits(songs: Sequence[Sequence[Note]]) -> tuple[Played, str]:
         f"{programs} instruments": programs > MANY_PROGRAMS,
         f"{lost} of {len(placed)} songs do not follow the beat of their files": lost > 0,
     }
+    told = sum(song.told is not None for song in songs)
+    meters = 2 * told >= len(songs) > 0 and (programs > 1 or any(found.values()))
+    found[f"{told} of {len(songs)} files name one meter"] = meters
     levels = LEVELS if velocities > MANY_VELOCITIES else EVERY
-    played = Played(levels, uneven > OFTEN or drums, programs > MANY_PROGRAMS)
+    played = Played(levels, uneven > OFTEN or drums, programs > MANY_PROGRAMS, meters)
     return played, ", ".join([words for words, true in found.items() if true])
 
 

@@ -38,6 +38,10 @@ _MESSAGE_AT = {kind: re.compile(b"(%b)(%b%b)" % (_NUMBER, _MESSAGE, data)) for k
 # A meta event (its type, its length), a system exclusive (its length), or another message of the system.
 _OTHER = rb"\xff([\x00-\xff])(%b)|[\xf0\xf7](%b)|[\xf1\xf3][\x00-\xff]|\xf2[\x00-\xff]{2}|[\xf6\xf8\xfa-\xfc\xfe]"
 _OTHER_AT = re.compile(b"(%b)(?:%b)" % (_NUMBER, _OTHER % (_NUMBER, _NUMBER)))
+_TOLD_AS = {  # meters whose bar lines are, or are among, those of another
+    (4, 4): (4, 4), (2, 2): (4, 4), (2, 4): (4, 4), (3, 4): (3, 4), (6, 4): (3, 4), (6, 8): (6, 8), (3, 8): (6, 8),
+    (12, 8): (6, 8), (9, 8): (9, 8),
+}  # fmt: skip
 _LONGEST_HEAD = 10  # bytes of such an event, before its content
 
 
@@ -105,7 +109,8 @@ def _song(data: bytes) -> Song:
         Note(pitch, start / beat, duration / beat, velocity, program, drum)
         for start, pitch, drum, program, duration, velocity in found
     ]
-    return Song(notes, title, bpm, meters[min(meters)] if meters else (4, 4), high)
+    told = _TOLD_AS.get(meters[min(meters)]) if len({*meters.values()}) == 1 else None
+    return Song(notes, title, bpm, meters[min(meters)] if meters else (4, 4), high, told)
 
 
 def _split(data: bytes) -> tuple[int, list[list[Event]], int]:

@@ -11,7 +11,7 @@ from midi_io.disk import Array
 from midi_io.notes import Note
 from midi_io.played import AS_WRITTEN, Played, simplified
 from midi_io.tokens import SCHEMES, decode, encode, parse, transpose_token
-from midi_io.tokens.words import END, SPECIALS, UNK, Word
+from midi_io.tokens.words import END, METERS, SPECIALS, START, UNK, Word
 
 UNK_ID = SPECIALS.index(UNK)
 
@@ -55,13 +55,22 @@ class Vocabulary:
         """The tokens of some ids.  Raises IndexError for an id beyond the vocabulary."""
         return [self.tokens[number] for number in ids]
 
-    def encode(self, notes: Iterable[Note]) -> list[str]:
-        """The tokens of a song, spelled like these, known or not; no `<start>` and `<end>` among them."""
-        return encode(simplified(notes, self.played), self.scheme, self.grid)
+    def encode(self, notes: Iterable[Note], told: tuple[int, int] | None = None) -> list[str]:
+        """The tokens of a song, spelled like these, known or not; no `<start>` and `<end>` among them.
+
+        told: the meter that its file tells.
+        """
+        meter = told if self.played.meters else None
+        return encode(simplified(notes, self.played), self.scheme, self.grid, meter)
 
     def decode(self, ids: Iterable[int] | Array) -> list[Note]:
         """The notes that ids stand for: those before `<end>`.  Raises IndexError for an id beyond the vocabulary."""
         return decode(self.tokens_of(ids), self.scheme, self.grid)
+
+    def meter_of(self, ids: Array) -> tuple[int, int] | None:
+        """The meter that a song, from `<start>` on, begins with; None where it says none."""
+        token = self.tokens[ids[1]] if len(ids) > 1 else START
+        return (int(token[0]), int(token[2])) if token in METERS else None
 
     @cached_property
     def words(self) -> tuple[Word, ...]:
@@ -106,19 +115,21 @@ def may_follow(vocabulary: Vocabulary) -> Callable[[], Callable[[int], Array]]:
     may_follow(vocabulary)() begins a song: a function that is called with each id in turn, from `<start>` on, and
     returns what may come next: a mask, (V,) bool, read-only.  Several songs and threads may go side by side.
 
-    Every encoded song obeys the rules of its scheme, so a mask takes nothing from music.  `<start>` and `<unk>` never
-    follow.  What an `<unk>` stood for is not known, so everything may follow it.
+    Every encoded song obeys the rules of its scheme, so a mask takes nothing from music.  A meter may follow `<start>`;
+    `<start>` and `<unk>` never follow.  What an `<unk>` stood for is not known, so everything may follow it.
     Raises TokenError if the vocabulary holds a token that is none of its scheme's.
     """
     words, scheme = vocabulary.words, SCHEMES[vocabulary.scheme]
 
-    @cache
-    def after(state: Hashable, token_id: int) -> Hashable:
-        return scheme.after(state, words[token_id])
+    meters = np.array([word.kind in METERS for word in words])
 
     @cache
-    def mask(state: Hashable) -> Array:
-        found = np.array(scheme.allowed(state, words), bool)
+    def after(state: Hashable, token_id: int) -> Hashable:
+        return state if meters[token_id] else scheme.after(state, words[token_id])
+
+    @cache
+    def mask(state: Hashable, begins: bool) -> Array:
+        found = np.array(scheme.allowed(state, words), bool) | (meters & begins)
         if not found.any():  # the song has ended, or the vocabulary is too small to go on
             found = np.array([word.kind == END for word in words])
         found.setflags(write=False)
@@ -130,7 +141,7 @@ def may_follow(vocabulary: Vocabulary) -> Callable[[], Callable[[int], Array]]:
         def allowed(token_id: int) -> Array:
             nonlocal state
             state = after(state, token_id)
-            return mask(state)
+            return mask(state, words[token_id].kind == START)
 
         return allowed
 

@@ -20,9 +20,25 @@ from midi_io.vocabulary import Vocabulary, may_follow
 Array = np.ndarray[Any, Any]
 
 WORDS = {
-    "note": ["C4", "E4", "G4", "drum36", "drum42", "+1/4", "+1/2", "+1", "+4", ":1/2", ":3", "v60", "i40", "kit8"],
-    "chord": ["C4:1/2", "C4.E4.G4:1", "G4:1/3", "E4:1/4", "rest:1", "A4:3/2"],
-    "paper": ["C4", "C4.E4.G4", "G4", "E4"],
+    "note": [
+        "C4",
+        "E4",
+        "G4",
+        "drum36",
+        "drum42",
+        "+1/4",
+        "+1/2",
+        "+1",
+        "+4",
+        ":1/2",
+        ":3",
+        "v60",
+        "i40",
+        "kit8",
+        "3/4",
+    ],
+    "chord": ["C4:1/2", "C4.E4.G4:1", "G4:1/3", "E4:1/4", "rest:1", "A4:3/2", "6/8"],
+    "paper": ["C4", "C4.E4.G4", "G4", "E4", "9/8"],
 }
 
 
@@ -240,6 +256,23 @@ def test_a_meter_that_is_told_is_kept_and_its_bar_line_is_found() -> None:
     again = whole(told, ids)
     assert np.array_equal(again[len(ids) // 2 :], rows[len(ids) // 2 :])
     assert not np.array_equal(again, rows)  # before the notes have told it
+
+
+@pytest.mark.parametrize("drums", [True, False])
+def test_a_song_that_begins_with_its_meter_keeps_it(drums: bool) -> None:
+    """A waltz with an upbeat whose file says 4/4; with drums, whose bars begin at 0, the bar lines are told, too."""
+    notes = tune([[(60 + (k + j) % 7, 1.0) for j in range(3)] for k in range(12)], 3.0, upbeat=1.0)
+    notes += [Note(36, 0.0, 0.25, drum=True)] * drums
+    known = Vocabulary.build(dict.fromkeys(encode(notes, meter=(4, 4)), 1))
+    context = Context(known)
+    ids = known.ids(["<start>", *encode(notes, meter=(4, 4)), "<end>"])
+    places, within = (column(context, whole(context, ids), name) for name in ("place", "within"))
+    assert (places < 16).all()
+    beats = np.cumsum([0, *(float(word.value) * (word.kind == "shift") for word in map(known.words.__getitem__, ids))])
+    assert np.array_equal(places, beats[1:] * 4 % 16) == drums
+    assert not within.any()
+    heard = column(context, whole(context, np.delete(ids, 1)), "place")
+    assert (heard[len(heard) // 2 :] >= 16).all()  # which the notes alone say
 
 
 @pytest.mark.parametrize(("note", "echoed"), [(1.0, True), (0.5, False)])

@@ -96,6 +96,16 @@ def test_what_may_follow_in_scheme_chord(text, allowed):
     assert following(EVENTS, text, "chord") == allowed
 
 
+@pytest.mark.parametrize(("scheme", "tokens"), [("note", LETTERS), ("chord", EVENTS)])
+def test_a_meter_may_follow_the_start_and_nothing_else(scheme, tokens):
+    with_meters = (*tokens, "3/4", "6/8")
+    at_first = following(tokens, "", scheme)
+    assert following(with_meters, "", scheme) == at_first | {"3/4", "6/8"}
+    assert following(with_meters, "6/8", scheme) == at_first
+    sound = "C4" if scheme == "note" else "C4:1"
+    assert following(with_meters, f"3/4 {sound}", scheme) == following(tokens, sound, scheme)
+
+
 def test_nothing_is_promised_that_the_vocabulary_cannot_keep():
     few = (START, END, UNK, "C4", "E4", "v90", ":1/2", "i5", "kit5")
     assert following(few, "C4", "note") == {END, "E4", "v90", ":1/2", "i5"}  # no drum: no kit

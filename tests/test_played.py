@@ -1,5 +1,6 @@
 """What is kept of a performance, and that nothing else is changed."""
 
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from midi_io import Note, encode, quantise, read_song
+from midi_io import Note, Song, encode, quantise, read_song
 from midi_io.played import AS_WRITTEN, LENGTHS, PLACES, Played, in_place, off_the_beat, simplified, suits
 
 ROOT = Path(__file__).parent.parent
@@ -26,7 +27,7 @@ songs = st.lists(
     ),
     max_size=30,
 )
-ways = st.builds(Played, st.sampled_from([0, 1, 2, 3, 4, 8, 32, 127]), st.booleans(), st.booleans())
+ways = st.builds(Played, st.sampled_from([0, 1, 2, 3, 4, 8, 32, 127]), *[st.booleans()] * 3)
 SCALE = [Note(60 + k, k / 2, 0.5) for k in range(32)]
 
 
@@ -123,31 +124,43 @@ def test_a_family_is_one_instrument_and_there_is_one_drum_kit():
 
 
 def test_what_suits_written_music_is_all_of_it():
-    assert suits([SCALE] * 3) == (AS_WRITTEN, "")
+    assert suits([Song(SCALE)] * 3) == (AS_WRITTEN, "")
     assert suits([]) == (AS_WRITTEN, "")
 
 
 def test_the_embedded_songs_are_spelled_as_they_are_written():
-    for folder in ("tunes", "ensembles"):
-        songs = [read_song(path).notes for path in sorted((ROOT / "songs" / folder).rglob("*.mid"))]
-        assert suits(songs) == (AS_WRITTEN, "")
-        assert all(simplified(notes, AS_WRITTEN) == notes for notes in songs)
+    """With the meter, where there is more than one instrument."""
+    for folder, said in (
+        ("tunes", (AS_WRITTEN, "")),
+        ("ensembles", (Played(meters=True), "28 of 28 files name one meter")),
+    ):
+        songs = [read_song(path) for path in sorted((ROOT / "songs" / folder).rglob("*.mid"))]
+        assert suits(songs) == said
+        assert all(simplified(song.notes, AS_WRITTEN) == song.notes for song in songs)
+
+
+@pytest.mark.parametrize(("naming", "meters"), [(0, False), (1, False), (2, True), (4, True)])
+def test_a_meter_is_said_where_half_of_the_files_name_one(naming, meters):
+    duet = [*SCALE, *(note._replace(program=40) for note in SCALE)]
+    songs = [Song(duet, told=(3, 4) if k < naming else None) for k in range(4)]
+    assert suits(songs)[0].meters == meters
+    assert not suits([replace(song, notes=SCALE) for song in songs])[0].meters
 
 
 def test_what_suits_played_music_is_said_with_its_reasons():
     rng = np.random.default_rng(0)
     loose = [note._replace(velocity=40 + k, duration=0.1 + rng.random()) for k, note in enumerate(SCALE)]
-    played, why = suits([loose])
+    played, why = suits([Song(loose)])
     assert played == Played(4, snap=True)
     assert why.startswith("32 velocities, ")
     assert "of the lengths uneven" in why
     astray = [note._replace(start=start) for note, start in zip(SCALE, rng.random(32) * 16, strict=True)]
-    assert suits([SCALE, astray])[1] == "1 of 2 songs do not follow the beat of their files"
+    assert suits([Song(SCALE), Song(astray)])[1] == "1 of 2 songs do not follow the beat of their files"
 
 
 def test_what_suits_a_band():
     band = [note._replace(program=k) for k, note in enumerate(SCALE)] + [Note(36, 0, 1, drum=True)]
-    assert suits([band]) == (Played(127, snap=True, families=True), "drums, 32 instruments")
+    assert suits([Song(band)]) == (Played(127, snap=True, families=True), "drums, 32 instruments")
 
 
 @given(songs, ways)
@@ -155,4 +168,4 @@ def test_the_spelling_of_simplified_notes_comes_back(notes, played):
     kept = simplified(notes, played)
     assert encode(quantise(kept, 12), "note") == encode(kept, "note")
     assert played == AS_WRITTEN.asked(*played)
-    assert AS_WRITTEN.asked(None, None, None) == AS_WRITTEN
+    assert AS_WRITTEN.asked(None, None, None, None) == AS_WRITTEN

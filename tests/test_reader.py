@@ -93,6 +93,20 @@ def test_tempo_changes_do_not_change_beats_and_the_first_tempo_and_meter_are_the
     assert song == Song([MIDDLE_C], bpm=90.0, meter=(3, 4))
 
 
+@pytest.mark.parametrize(
+    ("meters", "told"),
+    [
+        ([(2, 4)], (4, 4)), ([(12, 8), (12, 8)], (6, 8)), ([(9, 8)], (9, 8)), ([(5, 4)], None), ([(1, 4)], None),
+        ([(3, 4), (4, 4)], None), ([], None),
+    ],
+)  # fmt: skip
+def test_a_file_tells_the_meter_that_it_names_alone(meters, told):
+    events = "".join(
+        f"00 ff 58 04 {above:02x} {below.bit_length() - 1:02x} 18 08 83 60 c0 00 " for above, below in meters
+    )
+    assert parse_song(midi(track(events + C + END))).told == told
+
+
 def test_a_file_that_names_no_tempo_meter_or_title_gets_the_standards_defaults():
     assert parse_song(midi(track(C + END))) == Song([MIDDLE_C], title="", bpm=120.0, meter=(4, 4))
 

@@ -452,19 +452,26 @@ def test_a_run_says_what_it_keeps_of_a_performance_and_spells_a_prime_like_its_s
         notes += [note._replace(program=40 + number, duration=0.45) for note in notes]
         path = tmp_path / "played" / f"{number}.mid"
         path.parent.mkdir(exist_ok=True)
-        write_song(Song(notes), path)
+        write_song(Song(notes, meter=(3, 4)), path)
     assert run("--tokens", "note", midi=path.parent) == 0
     said = [line for line in capsys.readouterr().out.splitlines() if "--velocities" in line]
     assert len(said) == 1
-    assert re.fullmatch(r"\d+ velocities, .* instruments: --velocities 4 --snap --families", said[0])
+    assert re.fullmatch(
+        r"\d+ velocities, .* instruments, 12 of 12 files name one meter: --velocities 4 --snap --families --meters",
+        said[0],
+    )
     composer = Composer.load(tmp_path / "run")
-    assert composer.vocabulary.played == Played(4, snap=True, families=True)
+    assert composer.vocabulary.played == Played(4, snap=True, families=True, meters=True)
     opening = opening_of(path, composer, bars=2)
     assert not any(token in ("<unk>", "v0") for token in composer.vocabulary.tokens_of(opening.ids))
+    assert composer.vocabulary.tokens_of(opening.ids)[:2] == ["<start>", "3/4"]
+    assert composer.on_bars(opening.ids, composer.vocabulary.decode(opening.ids))[1] == (3, 4)
     assert "became the nearest known" not in capsys.readouterr().out
     assert train.main(["--resume", "--out", "run", "--velocities", "8"]) == 2
     assert "--velocities was different" in error_of(capsys)
-    assert run("--tokens", "note", "--velocities", 0, "--no-families", midi=path.parent, out="other") == 0
+    assert (
+        run("--tokens", "note", "--velocities", 0, "--no-families", "--no-meters", midi=path.parent, out="other") == 0
+    )
     assert Composer.load(tmp_path / "other").vocabulary.played == Played(0, snap=True)
 
 

@@ -1,9 +1,12 @@
 """Tokens and ids, and what stands in for an unknown token."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from midi_io import Note
+from midi_io.played import Played
 from midi_io.tokens import END, START, UNK, TokenError, encode
 from midi_io.vocabulary import Vocabulary
 
@@ -86,6 +89,20 @@ def test_the_nearest_letter_is_of_the_same_kind(unknown, nearest):
 
 def test_paper_has_no_durations_to_compare():
     assert vocabulary_of("E4.G4", "C4.F4", scheme="paper").nearest("C4.E4") == "C4.F4"
+
+
+def test_a_song_that_begins_with_its_meter():
+    notes = [Note(60, 0.0, 0.5), Note(64, 0.5, 0.5)]
+    silent = vocabulary_of("3/4", "C4", "E4", ":1/2", "+1/2", scheme="note")
+    vocabulary = replace(silent, played=Played(meters=True))
+    tokens = vocabulary.encode(notes, (3, 4))
+    assert tokens == ["3/4", *silent.encode(notes, (3, 4))]
+    ids = vocabulary.ids([START, *tokens, END])
+    assert vocabulary.meter_of(ids) == (3, 4)
+    assert vocabulary.meter_of(ids[[0]]) is vocabulary.meter_of(ids[[0, 2]]) is None
+    assert vocabulary.decode(ids) == notes
+    assert vocabulary.transposition_table([1])[0, 3] == 3
+    assert vocabulary.nearest("6/8") == UNK  # a meter has no neighbours
 
 
 def test_nothing_is_nearest_to_what_is_no_token():

@@ -12,7 +12,7 @@ TUNES = Path(__file__).resolve().parents[2] / "songs" / "tunes"
 PAPER = {  # "Music Generation Using LSTM Model" (Wanjari et al.); H is not in the paper
     "tokens": "paper", "min_count": 1, "hidden": 256, "layers": 1, "input": "scalar", "dropout": 0.75,
     "recurrent_dropout": "rnndrop", "window": 50, "predict": "next", "lr": 1e-4, "anneal": "none", "context": "none",
-    "transpose": 0, "velocities": 127, "snap": False, "families": False,
+    "transpose": 0, "velocities": 127, "snap": False, "families": False, "meters": False,
 }  # fmt: skip
 SIZES: dict[str, float] = {
     "hidden": 256, "layers": 1, "window": 64, "batch": 32, "dropout": 0.25, "transpose": 2, "lr": 8e-3
@@ -50,6 +50,7 @@ def flags(description: str | None = None) -> Parser:
     add("--velocities", type=whole(0, 127), metavar="N", help="levels of loudness, around that of each instrument in a song; 0: none; 127: as they are (default: 127; 4 where the songs have more than 16)")
     add("--snap", action=argparse.BooleanOptionalAction, help="begin notes on sixteenths and triplets, and give them simple lengths (default: where the songs have drums or uneven lengths)")
     add("--families", action=argparse.BooleanOptionalAction, help="take the instruments of a family for one (default: where there are more than 8 instruments)")
+    add("--meters", action=argparse.BooleanOptionalAction, help="begin each song with the meter of its file (default: where half of the files name one, but not in plain music for one instrument)")
     add("--min-count", type=whole(1), default=2, metavar="N", help=f"rarer tokens become <unk> {is_set}")
     add("--transpose", type=whole(0, 60), default=2, metavar="N", help=f"each time that a train song is read, move it by -N..N semitones, where all its tokens are then known {is_set}")
 

@@ -15,7 +15,7 @@ from lstm_numpy.layers import few_hot_forward
 from lstm_numpy.model import forward, loss_and_gradients
 from lstm_numpy.parameters import State, input_weights, layer_names
 from midi_io.music.instruments import FAMILIES, INSTRUMENTS
-from midi_io.music.meter import on_bars, on_strong_beats
+from midi_io.music.meter import on_strong_beats
 from midi_io.music.statistics import tonic_of
 from midi_io.notes import PITCH_NAMES, Note, melody
 from midi_io.tokens.hearing import RUNS
@@ -60,7 +60,7 @@ def read_tune(composer: Composer, tune: PageTune) -> dict[str, Any]:
     if tune.program is not None:
         notes = [note if note.drum else note._replace(program=tune.program) for note in notes]
     voices, voice_of = voices_of(notes)
-    moved, meter = on_bars(notes)
+    moved, meter = composer.on_bars(ids, notes)
     later = moved[0].start - notes[0].start if notes else 0.0
     nats, best, p = expectations(composer, ids)
     tonic, minor = tonic_of(notes)

@@ -14,7 +14,6 @@ from experiment.tunes import Composer
 from lstm_numpy.batches import UNKNOWN
 from lstm_numpy.files import Array
 from lstm_numpy.parameters import init_params, layer_names
-from midi_io.music.meter import on_bars
 from midi_io.notes import Song
 
 Arrays = dict[str, Array]
@@ -52,10 +51,11 @@ def has_pitch(composer: Composer, ids: Array) -> bool:
 
 
 def heard_song(composer: Composer, ids: Array) -> Reading:
-    """A tune as listening.py hears it, its bar lines told by its notes."""
+    """A tune as listening.py hears it, with its bar lines."""
     notes = composer.vocabulary.decode(ids)
-    moved, meter = on_bars(notes)
-    heard = Reading.of(Song(notes, meter=meter), composer.vocabulary, composer.context)
+    moved, meter = composer.on_bars(ids, notes)
+    song = Song(notes, meter=meter, told=composer.vocabulary.meter_of(ids))
+    heard = Reading.of(song, composer.vocabulary, composer.context)
     later = moved[0].start - notes[0].start
     return dataclasses.replace(heard, onsets=heard.onsets + later, ends=heard.ends + later)
 

@@ -12,7 +12,7 @@ import zlib
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import closing, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -24,7 +24,7 @@ from tqdm import tqdm
 from midi_io.corpus.files import CorpusError, FoundFile, Skipped, choose_by_genre, choose_by_list, find_files
 from midi_io.corpus.workers import Executor, in_processes
 from midi_io.disk import Array, MidiError, StrPath, printable, read_bytes, write_whole
-from midi_io.notes import Note, Song
+from midi_io.notes import Song
 from midi_io.played import AS_WRITTEN, Played, simplified, suits
 from midi_io.reader import MAX_BYTES, parse_song
 from midi_io.tokens import encode
@@ -77,7 +77,7 @@ def read_corpus(
     folders: Iterable[StrPath], *,
     scheme: str = "note", grid: int = 12,
     velocities: int | None = AS_WRITTEN.velocities, snap: bool | None = AS_WRITTEN.snap,
-    families: bool | None = AS_WRITTEN.families,
+    families: bool | None = AS_WRITTEN.families, meters: bool | None = AS_WRITTEN.meters,
     programs: Collection[int] | None = None, drums: bool = True,
     genres: StrPath | None = None, genre: Collection[str] = (), file_list: StrPath | None = None,
     max_songs: int | None = None, max_bytes: int = MAX_BYTES,
@@ -86,7 +86,7 @@ def read_corpus(
     """Read the MIDI files of some folders.  The same files give the same corpus, with any number of workers.
 
     scheme, grid: how to spell the songs; see midi_io.tokens.
-    velocities, snap, families: what to keep of a performance; see midi_io.played.  None: what suits the songs.
+    velocities, snap, families, meters: what to keep of a performance; see midi_io.played.  None: what suits the songs.
     programs, drums: keep only the notes of these programs (0..127; None: all), and drums or not.
     genres, genre: only files of these genres; see choose_by_genre.  file_list: only these; see choose_by_list.
     max_songs: stop after so many songs, a fair sample of the files.  max_bytes: skip larger files.
@@ -106,7 +106,7 @@ def read_corpus(
     if max_songs is not None:
         files = in_fair_order(files)
     options = _Options(scheme, grid, tuple(range(128) if programs is None else sorted(set(programs))), drums, max_bytes)
-    asked = (velocities, snap, families)
+    asked = (velocities, snap, families, meters)
     played, found = suits(list(_sample(files, options))) if None in asked else (AS_WRITTEN, "")
     options = options._replace(played=played.asked(*asked))
     if cache:
@@ -192,8 +192,9 @@ def _read(files: Sequence[FoundFile], options: _Options) -> _Batch:
     for file in files:
         try:
             data = read_bytes(file.path, options.max_bytes)
-            song, notes = _chosen(data, options)
-            tokens = encode(simplified(notes, options.played), options.scheme, options.grid)
+            song = _chosen(data, options)
+            told = song.told if options.played.meters else None
+            tokens = encode(simplified(song.notes, options.played), options.scheme, options.grid, told)
             if len(tokens) < SHORTEST_SONG:
                 raise MidiError(f"has {len(tokens)} tokens; a song has {SHORTEST_SONG} or more", "too short")
         except MidiError as error:
@@ -206,8 +207,8 @@ def _read(files: Sequence[FoundFile], options: _Options) -> _Batch:
     return [list(index), songs, lengths, skipped], np.array(ids, np.min_scalar_type(len(index)))
 
 
-def _chosen(data: bytes, options: _Options) -> tuple[Song, list[Note]]:
-    """The song in a MIDI file, and its notes of the chosen instruments.  MidiError where there is none."""
+def _chosen(data: bytes, options: _Options) -> Song:
+    """The song in a MIDI file, with its notes of the chosen instruments.  MidiError where there is none."""
     song = parse_song(data)
     if not song.notes:
         raise MidiError("has no notes", "no notes")
@@ -215,7 +216,7 @@ def _chosen(data: bytes, options: _Options) -> tuple[Song, list[Note]]:
     chosen = [note for note in song.notes if (options.drums if note.drum else note.program in wanted)]
     if not chosen or (len(wanted) < 128 and all(note.drum for note in chosen)):
         raise MidiError("has no note of the chosen instruments", "other instruments")
-    return song, chosen
+    return replace(song, notes=chosen)
 
 
 def in_fair_order(files: Iterable[FoundFile]) -> list[FoundFile]:
@@ -223,11 +224,11 @@ def in_fair_order(files: Iterable[FoundFile]) -> list[FoundFile]:
     return sorted(files, key=lambda file: (zlib.crc32(os.fsencode(Path(file.path).name)), file.path))
 
 
-def _sample(files: Iterable[FoundFile], options: _Options) -> Iterator[list[Note]]:
-    """The chosen notes of a few files, a fair sample; what cannot be read is left out."""
+def _sample(files: Iterable[FoundFile], options: _Options) -> Iterator[Song]:
+    """The songs in a few files, a fair sample; what cannot be read is left out."""
     for file in in_fair_order(files)[:SAMPLE]:
         with suppress(MidiError):
-            yield _chosen(read_bytes(file.path, options.max_bytes), options)[1]
+            yield _chosen(read_bytes(file.path, options.max_bytes), options)
 
 
 def _read_or_load(job: tuple[Sequence[FoundFile], Path | None], options: _Options) -> _Batch:

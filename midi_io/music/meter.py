@@ -25,10 +25,11 @@ PLAIN = 0.03  # how much more any must correlate with them than 4/4 from the fir
 LONG, CHORD = 2.0, 2.0  # the longest length that adds weight, in beats; the weight of a chord
 
 
-def find_meter(notes: Iterable[Note]) -> tuple[tuple[int, int], float]:
+def find_meter(notes: Iterable[Note], told: tuple[int, int] | None = None) -> tuple[tuple[int, int], float]:
     """The meter of some notes, and where its first bar line is, in beats after 0 and less than a bar.
 
     4/4 (for 2/2 and 2/4 too), 3/4, 6/8 or 9/8; 4/4 from 0 on where no other is clearly better.  Drums do not count.
+    told: one of them; only the bar line is looked for.
     Of the embedded tunes, which have chords on the bar lines, it finds the written meter of 98 in 100; of their
     melodies without the chords, of a third.
     """
@@ -36,7 +37,7 @@ def find_meter(notes: Iterable[Note]) -> tuple[tuple[int, int], float]:
     for note in notes:
         if not note.drum:
             together.setdefault(math.floor(note.start * PLACES + 0.5), []).append(note.duration)
-    plain = ((4, 4), 0.0)
+    plain = (told or (4, 4), 0.0)
     if len(together) < 8:
         return plain
     places = np.array(list(together))
@@ -46,7 +47,7 @@ def find_meter(notes: Iterable[Note]) -> tuple[tuple[int, int], float]:
     if spread == 0.0:
         return plain
     fits: dict[tuple[tuple[int, int], float], float] = {}
-    for meter, strengths in PATTERNS.items():
+    for meter, strengths in PATTERNS.items() if told is None else [(told, PATTERNS[told])]:
         pattern = np.array(strengths) - np.mean(strengths)
         folded = np.bincount(places % len(pattern), accents, len(pattern))
         for shift in range(len(pattern)):
@@ -56,10 +57,10 @@ def find_meter(notes: Iterable[Note]) -> tuple[tuple[int, int], float]:
     return best if fits[best] > fits[plain] + PLAIN else plain
 
 
-def on_bars(notes: Iterable[Note]) -> tuple[list[Note], tuple[int, int]]:
+def on_bars(notes: Iterable[Note], told: tuple[int, int] | None = None) -> tuple[list[Note], tuple[int, int]]:
     """The notes, moved later by less than a bar so that bar lines are where whole bars end, and their meter."""
     notes = list(notes)
-    meter, first = find_meter(notes)
+    meter, first = find_meter(notes, told)
     later = -first % (4 * meter[0] / meter[1])
     return [note._replace(start=note.start + later) for note in notes], meter
 

@@ -28,7 +28,7 @@ from midi_io.disk import Array
 from midi_io.music.meter import PATTERNS, PLACES
 from midi_io.music.statistics import PHRASE
 from midi_io.tokens import SCHEMES, hearing
-from midi_io.tokens.words import END, SPECIALS
+from midi_io.tokens.words import END, IN_ALL_SCHEMES, METERS
 from midi_io.vocabulary import Vocabulary
 
 Step: TypeAlias = Callable[[Array, Array], Array]
@@ -43,7 +43,8 @@ class Context:
     """The features of one vocabulary's songs.
 
     kind: one of KINDS.  meter: of all songs, where it is told and is one of PATTERNS.  A file that tells none is said
-    to be in 4/4, so for 4/4 the notes decide, as they do without a meter.
+    to be in 4/4, so for 4/4 the notes decide, as they do without a meter.  A song that begins with its meter keeps it.
+    barred: the bars of all songs begin at 0, as they do where there are drums.
     names, sizes: of the features, in the order of the columns; a feature's values are 0..size - 1.
     id_columns: the columns that hold ids of tokens, and move with a transposition.
 
@@ -60,10 +61,10 @@ class Context:
         self._words, self._unit = _words(vocabulary)
         self._end = vocabulary.tokens.index(END)
         self._meter = list(PATTERNS).index(meter) if meter in PATTERNS else 0
-        self._barred = any(word.kind == "drum" for word in vocabulary.words)
+        self.barred = any(word.kind == "drum" for word in vocabulary.words)
 
     def _blank(self, count: int, total: int) -> tuple[Array, Array, Array]:
-        return hearing.blank(count, total, self._meter, self._barred)
+        return hearing.blank(count, total, self._meter, self.barred)
 
     def of_songs(self, flat: Array, offsets: Array) -> Array:
         """(N, F) in the smallest unsigned type, for songs end to end: song k is flat[offsets[k] : offsets[k + 1]]."""
@@ -134,10 +135,12 @@ def _words(vocabulary: Vocabulary) -> tuple[Array, int]:
     row: Any
     for row, word in zip(words, vocabulary.words, strict=True):
         kind, pitches, value = word
-        row["advance"] = 0 if kind in SPECIALS else min(round(beats(word) * unit), hearing.FARTHEST)
+        row["advance"] = 0 if kind in IN_ALL_SCHEMES else min(round(beats(word) * unit), hearing.FARTHEST)
         row["notes"], row["bass"] = len(pitches), min(pitches, default=0)
         row["length"] = row["advance"] if pitches else 0  # 0 for notes of scheme note: their instrument knows
         row["classes"] = np.bincount(np.array(pitches, int) % 12, minlength=12)
         row["sets"] = hearing.SETS.get(kind, 0)
         row["value"] = min(round(value * (unit if kind == "duration" else 1)), hearing.FARTHEST)
+        if kind in METERS:
+            row["sets"], row["value"] = hearing.METER, METERS.index(kind) + 1
     return words, unit

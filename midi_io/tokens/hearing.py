@@ -2,10 +2,11 @@
 
 The meter.  Music puts long notes and chords on the strong places of a bar.  Each moment adds its weight to every
 pattern of meter.py at every place; the meter is the pattern that goes best with the notes so far.  The first meter is
-4/4 from 0 on, and a meter gives way only to one that is better by STEADY.  Where the meter is told, only its bar lines
-are found so.  The bars of a file begin at 0.  Where songs have drums their notes stand in these bars, so only the meter
-is looked for, and not its place: then 84 to 90 of 100 tokens of files in 4/4 are told the file's bar, and otherwise 51
-to 75.  The tonic is that of statistics.tonic_of, for the notes so far.
+4/4 from 0 on, and a meter gives way only to one that is better by STEADY.  Where the meter is told, as by a song that
+begins with it, only its bar lines are found so.  The bars of a file begin at 0.  Where songs have drums their notes
+stand in these bars, so only the meter is looked for, and not its place: then 84 to 90 of 100 tokens of files in 4/4 are
+told the file's bar, and otherwise 51 to 75; where the meter is told, too, all are.  The tonic is that of
+statistics.tonic_of, for the notes so far.
 
 The echo.  A place j < n becomes the source of the echo if the 4 tokens up to j equal the 4 tokens up to n, and j stands
 a whole number of bars before n; it is the latest such place.  While all notes last equally long, a beat or more, as
@@ -48,7 +49,7 @@ _HANDICAPS = np.array([RARE.get(meter, 0.0) for meter in PATTERNS])
 _RUNS, _AGO = np.array(RUNS), np.array(AGO)
 
 SETS = {"duration": 1, "program": 2, "drum": 3}  # what a token sets, by the kind of its word
-DURATION, PROGRAM, DRUM = SETS.values()
+DURATION, PROGRAM, DRUM, METER = *SETS.values(), 4
 WORD = np.dtype(
     [
         *[(name, "i8") for name in ("advance", "notes", "bass", "length", "sets", "value")],
@@ -86,7 +87,8 @@ def blank(count: int, total: int, meter: int = 0, barred: bool = False) -> tuple
     songs = np.zeros(count, SONG)
     songs["source"] = songs["begun"] = songs["tonic"] = -1
     songs["bass"] = 128
-    songs["meter"] = songs["told"] = meter
+    songs["meter"] = meter
+    songs["told"] = meter + 1 if meter else 0
     songs["barred"] = barred
     return np.zeros((count, total), PLACE), np.full((count, size), -1, np.int32), songs
 
@@ -180,6 +182,8 @@ def play(song: Any, word: Any, token: int, unit: int) -> None:
         song["said"] += word["value"]
     elif word["sets"] == DRUM:
         song["said"], song["until"] = 0, max(song["until"], song["now"] + 1)
+    elif word["sets"] == METER:
+        song["told"], song["meter"], song["shift"] = word["value"], word["value"] - 1, 0
     if word["notes"]:
         length = word["length"]
         if length == 0:
@@ -234,7 +238,7 @@ def _accent(song: Any, unit: int) -> None:
     spread = np.sqrt(max(song["squares"] - song["weight"] * song["weight"] / total, 0.0) * total)
     best = song["fits"][_FIRST[song["meter"]] + song["shift"]] - (_HANDICAPS[song["meter"]] - STEADY) * spread
     for meter in range(len(_LENGTHS)):
-        if song["told"] and meter != song["told"]:
+        if song["told"] and meter + 1 != song["told"]:
             continue
         for shift in range(1 if song["barred"] else _LENGTHS[meter]):
             fit = song["fits"][_FIRST[meter] + shift] - _HANDICAPS[meter] * spread

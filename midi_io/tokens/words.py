@@ -10,6 +10,8 @@ from midi_io.disk import MidiIoError
 from midi_io.notes import Note, pitch_name
 
 START, END, UNK = SPECIALS = ("<start>", "<end>", "<unk>")
+METERS = ("4/4", "3/4", "6/8", "9/8")  # as in music.meter.PATTERNS
+IN_ALL_SCHEMES = (*SPECIALS, *METERS)  # they take no time
 NAMES = tuple(pitch_name(pitch) for pitch in range(128))
 _BEATS = re.compile(r"([1-9][0-9]{0,11})(?:/([1-9][0-9]{0,11}))?", re.ASCII)
 
@@ -17,8 +19,8 @@ _BEATS = re.compile(r"([1-9][0-9]{0,11})(?:/([1-9][0-9]{0,11}))?", re.ASCII)
 class Word(NamedTuple):
     """A token taken apart.
 
-    kind: in all schemes `notes` and the special tokens `<start>`, `<end>` and `<unk>`; in chord also `rest`; in note
-    also `drum`, `duration`, `velocity`, `program`, `kit` and `shift`.
+    kind: in all schemes `notes`, and the token itself for `<start>`, `<end>`, `<unk>` and a meter; in chord also
+    `rest`; in note also `drum`, `duration`, `velocity`, `program`, `kit` and `shift`.
     """
 
     kind: str
@@ -35,12 +37,12 @@ class Scheme(NamedTuple):
     name: str
     example: str  # of its tokens, for messages
     encode: Callable[[Iterable[Note], int], list[str]]  # quantised notes and their grid -> tokens
-    decode: Callable[[Iterable[Word]], list[Note]]  # words, without special ones -> notes
+    decode: Callable[[Iterable[Word]], list[Note]]  # words of this scheme alone -> notes
     parse: Callable[[str], Word]  # a token, which names its pitches as spell_pitches does -> its word; or ValueError
     beats: Callable[[Word], float]  # how many beats pass with a word
     start: Hashable  # the state before `<start>`
     after: Callable[[Any, Word], Hashable]  # a state and the next word -> the state after it
-    allowed: Callable[[Any, Sequence[Word]], list[bool]]  # a state and all words -> which of them may come next
+    allowed: Callable[[Any, Sequence[Word]], list[bool]]  # a state and all words -> which may come next, but no meter
     divide: int = 1  # the grid must be a multiple of this
 
 
