@@ -25,7 +25,7 @@ from midi_io.tokens.hearing import RUNS
 from midi_io.vocabulary import Vocabulary
 
 TUNES, TOKENS = 100, 300_000  # that are written to be compared, at most
-SURE = (0.8, 0.95, 1.0)  # of Sampling: the more a folder repeats itself, the larger one suits it
+TRIED = ((0.85, 0.8), (0.85, 1.0), (0.9, 0.8), (0.9, 0.95))  # temperature and sure, of Sampling
 FEWEST = 100  # steps that tell how a run goes on
 WORTH = 0.05  # nats per token
 LENGTHS = (4, 6, 8, 12, 16, 24, 32, 48)  # tokens of a repeat
@@ -191,7 +191,7 @@ def tunes_beside_songs(
 ) -> tuple[Composer, dict[str, Any], str]:
     """What a musician would count in new tunes, beside the same in valid songs: for summary.json, and as text.
 
-    Before that, a few tunes are written with each of SURE, and the composer, which is returned, keeps the one whose
+    Before that, a few tunes are written with each of TRIED, and the composer, which is returned, keeps the one whose
     tunes are most like the train songs.  TUNES are written, fewer where songs are long, and all are cut after
     usual_length.  Valid songs with unknown tokens are left out.
     """
@@ -200,7 +200,8 @@ def tunes_beside_songs(
     few = count // 3
     train, held_out = (some_of(songs.of(part).songs, length, most) for part, most in (("train", few), ("valid", TUNES)))
     theirs = music_of(composer, train)
-    choices = [replace(composer, sampling=replace(composer.sampling, sure=sure)) for sure in SURE]
+    dials = [replace(composer.sampling, temperature=temperature, sure=sure) for temperature, sure in TRIED]
+    choices = [replace(composer, sampling=sampling) for sampling in dials]
     parts = len(choices) * -(-few // SIDE_BY_SIDE) + -(-count // SIDE_BY_SIDE)
     with bar(f"writing {count} tunes", parts, " parts", show=show_bar) as shown:
 
@@ -225,9 +226,10 @@ def tunes_beside_songs(
     }  # fmt: skip
     left_out = sum(UNKNOWN in song for song in songs.of("valid").songs)
     left = f"valid songs that are left out above, because they have unknown tokens: {left_out}\n" * (left_out > 0)
+    chosen = f"--temperature {composer.sampling.temperature:g} --sure {composer.sampling.sure:g}"
     text = (
-        f"{table(music, rows=rows)}\n\n{left}{count} new tunes (--sure {composer.sampling.sure:g}), "
-        f"{summary['ended']} of them ended by themselves; longest loop {summary['longest_loop']} tokens "
+        f"{table(music, rows=rows)}\n\n{left}{count} new tunes ({chosen}), {summary['ended']} of them ended by "
+        f"themselves; longest loop {summary['longest_loop']} tokens "
         f"(held-out songs: {summary['longest_loop_held_out']})\n"
         f"copied from the train songs: {_copies(own)}; in held-out songs: {_copies(others)}"
     )
