@@ -13,6 +13,13 @@ An LSTM forgets.  So each step of a network is told, beside its token, a few int
     echo     echo      the token that followed an earlier passage which equals the last tokens; 0 where there is none
              run       how many tokens are equal, in classes (RUNS); 0 where there is no echo
              ago       how many bars ago the passage was, in classes (AGO); 0 where there is no echo
+    voices   own, drum the same of the instrument that plays, and of the drums, for its own notes and lengths: the token
+             that it would say now; <end> where it would say none; 0 where it has no echo
+             own_run, drum_run   how many of its tokens are equal, in classes
+             turn      the program of another voice that would play now; 0 where there is none
+             wait      how long no voice would, in the smallest steps; 0 where none has an echo, 1 for now
+
+The voices belong to the echo, and are there where songs have several instruments or drums.
 
 Row n is what the network is told while it reads ids[n], before it predicts ids[n + 1].  It depends on ids[: n + 1] and
 on nothing else: whole songs are read by the very step that goes along with a song while it is written (hearing.py).
@@ -37,6 +44,7 @@ Walk: TypeAlias = Callable[[], Callable[[int], Array]]
 KINDS = {  # the columns of each
     "none": slice(0), "clock": slice(hearing.CLOCK), "echo": slice(hearing.CLOCK, None), "both": slice(None),
 }  # fmt: skip
+IDS = ("home", "top", "low", "echo", "own", "drum", "turn")  # the features that are tokens
 
 
 class Context:
@@ -55,16 +63,19 @@ class Context:
         V = len(vocabulary)
         beat, runs, ago = math.lcm(vocabulary.grid, PLACES), len(hearing.RUNS) + 1, len(hearing.AGO) + 1
         sizes: tuple[int, ...] = (hearing.METER_PLACES, beat, PHRASE, hearing.PHRASES, V, V, V, V, runs, ago)
-        self.kind, self._columns = kind, KINDS[kind]
+        sizes += (V, runs, V, runs, V, hearing.SOON * beat + 3)
+        self._band = any(word.kind in ("program", "drum") for word in vocabulary.words)
+        told = range(len(sizes) if self._band else len(sizes) - hearing.VOICES)[KINDS[kind]]
+        self.kind, self._columns = kind, slice(told.start, told.stop)
         self.names, self.sizes = hearing.COLUMNS[self._columns], sizes[self._columns]
-        self.id_columns = tuple(k for k, name in enumerate(self.names) if name in ("home", "top", "low", "echo"))
+        self.id_columns = tuple(k for k, name in enumerate(self.names) if name in IDS)
         self._words, self._unit = _words(vocabulary)
         self._end = vocabulary.tokens.index(END)
         self._meter = list(PATTERNS).index(meter) if meter in PATTERNS else 0
         self.barred = any(word.kind == "drum" for word in vocabulary.words)
 
     def _blank(self, count: int, total: int) -> tuple[Array, Array, Array]:
-        return hearing.blank(count, total, self._meter, self.barred)
+        return hearing.blank(count, total, self._meter, self.barred, self._band)
 
     def of_songs(self, flat: Array, offsets: Array) -> Array:
         """(N, F) in the smallest unsigned type, for songs end to end: song k is flat[offsets[k] : offsets[k + 1]]."""

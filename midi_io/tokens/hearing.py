@@ -14,7 +14,12 @@ in frames, nothing tells the bar, and any whole number of beats will do.  As lon
 source is followed.  Where they part, the echo goes on at the same distance in time, with a run of 0 tokens, until 4
 tokens are equal again, there or elsewhere.  With drums half the run is left: of a band, one differs and the others go
 on.  Within a moment the echo is found again where the song leaves tokens out, says others of the same kind, or says
-more.  A step looks at no more than CANDIDATES places, so a song of n tokens costs O(n).
+more.
+
+The voices.  In a band one instrument goes on with something new while the others repeat themselves.  So each program,
+and the drums, is a voice, whose notes and lengths have an echo of their own, by the same rules; the 4 tokens must stand
+equally far apart in time, too.  Of the echoes of all voices follows who would play now, and what, and how long nobody
+would.  A step looks at no more than CANDIDATES places for each echo, so a song of n tokens costs O(n).
 """
 
 from collections.abc import Callable
@@ -39,8 +44,13 @@ STEADY = 0.03  # of a correlation
 FEWEST = 8  # moments that it takes to tell a meter
 FARTHEST = 2**40  # positions: the longest duration
 
-COLUMNS = ("place", "within", "bar", "phrase", "home", "top", "low", "echo", "run", "ago")
-CLOCK = 7  # of them
+COLUMNS = (
+    "place", "within", "bar", "phrase", "home", "top", "low", "echo", "run", "ago",
+    "own", "own_run", "drum", "drum_run", "turn", "wait",
+)  # fmt: skip
+CLOCK, VOICES = 7, 6  # the first of them; the last
+DRUMS, SILENT = 128, 1  # the number of that voice; the id, <end>, of a voice that would say nothing now
+SOON = 4  # beats: how far a network sees
 _LENGTHS = np.array([len(pattern) for pattern in PATTERNS.values()])  # of each meter's bar, in sixteenths
 _FIRST = np.cumsum([0, *_LENGTHS])  # the number of each meter's first place: 0, 16, 28, 40; 58 in all
 METER_PLACES = int(_FIRST[-1])
@@ -58,17 +68,21 @@ WORD = np.dtype(
 )
 # A line: the note that leads it, and the highest (or lowest) note of the newest moment, which may take its place.
 LINE = np.dtype([(name, "i8") for name in ("pitch", "token", "until", "new_pitch", "new_token", "new_until", "when")])
-PLACE = np.dtype([("id", "i4"), ("before", "i4"), ("time", "i8")])  # before: the place of the same bucket before this
+PLACE = np.dtype(  # before: the place of the same bucket before this; last, next, like: the same within its voice
+    [("time", "i8"), *[(name, "i4") for name in ("id", "before", "last", "next", "like")]]
+)
+VOICE = np.dtype([(name, "i8") for name in ("last", "source", "distance", "run", "token")])  # token: of its program
 SONG = np.dtype(
     [
         *[(name, "i8") for name in ("read", "now", "begun", "first", "program", "said", "notes", "longest", "frame")],
-        *[(name, "i8") for name in ("told", "barred")],
+        *[(name, "i8") for name in ("told", "barred", "band")],
         *[(name, "i8") for name in ("meter", "shift", "tonic", "source", "run", "distance", "looked")],
         *[(name, "f8") for name in ("moments", "last", "weight", "squares")],
         *[(name, "i8") for name in ("under", "under_until", "until")],  # the bass that sounds, its end, the end of all
         ("tops", LINE, (128,)),  # of each program: the line of its highest notes,
         ("lows", LINE, (128,)),  # and of its lowest
         ("lengths", "i8", (128,)),  # of each program's last note; 0: it has played none
+        ("voices", VOICE, (DRUMS + 1,)),
         ("fits", "f8", (METER_PLACES,)),  # how well each meter goes with the notes, from each place on
         ("sounds", "f8", (12,)),  # how long each pitch class has sounded
         ("bass", "i8", (12,)),  # the lowest note of each pitch class,
@@ -77,11 +91,13 @@ SONG = np.dtype(
 )
 
 
-def blank(count: int, total: int, meter: int = 0, barred: bool = False) -> tuple[Array, Array, Array]:
+def blank(
+    count: int, total: int, meter: int = 0, barred: bool = False, band: bool = False
+) -> tuple[Array, Array, Array]:
     """Songs (count,) of which nothing is read; room for the places (count, total) of each; a hash table for each.
 
     meter: the number in PATTERNS of the meter that is told; 0, which is 4/4: the notes decide.
-    barred: a bar begins at 0, as in every file, and only the meter is looked for.
+    barred: a bar begins at 0, as in every file, and only the meter is looked for.  band: there are voices.
     """
     size = 1 << max(total - 1, 1).bit_length() + 1
     songs = np.zeros(count, SONG)
@@ -89,8 +105,9 @@ def blank(count: int, total: int, meter: int = 0, barred: bool = False) -> tuple
     songs["bass"] = 128
     songs["meter"] = meter
     songs["told"] = meter + 1 if meter else 0
-    songs["barred"] = barred
-    return np.zeros((count, total), PLACE), np.full((count, size), -1, np.int32), songs
+    songs["barred"], songs["band"] = barred, band
+    songs["voices"]["last"] = songs["voices"]["source"] = -1
+    return np.zeros((count, total), PLACE), np.full((count, 1 + band, size), -1, np.int32), songs
 
 
 def _kernel(function: Function) -> Function:
@@ -128,14 +145,17 @@ def _read(places: Array, newest: Array, song: Any, words: Array, unit: int, toke
     row[5] = _leader(song["tops"][song["program"]], song["now"], 1)
     row[6] = _leader(song["lows"][song["program"]], song["now"], -1)
 
-    _follow(places, newest, song, words, n, unit if song["frame"] >= unit else bar)
+    _follow(places, newest[0], song, words, n, unit if song["frame"] >= unit else bar)
+    if song["band"]:
+        _follow_voice(places, newest[1], song, words[token], n, bar)
+        _read_voices(places, song, unit, bar, row)
     j = song["source"]
     if j >= 0 and places[j]["time"] + song["distance"] == song["now"]:
         row[7] = places[j + 1]["id"]
         row[8] = np.searchsorted(_RUNS, song["run"], side="right")
         row[9] = np.searchsorted(_AGO, song["distance"] // bar, side="right")
     else:
-        row[7:] = 0
+        row[7], row[8], row[9] = 0, 0, 0
 
 
 @_kernel
@@ -318,6 +338,100 @@ def _go_along(places: Array, song: Any, words: Array, n: int, step: int) -> None
             looked += 1
         song["run"] = song["run"] // 2 if song["barred"] else 0
         song["looked"] += looked
+
+
+@_kernel
+def _follow_voice(places: Array, newest: Array, song: Any, word: Any, n: int, step: int) -> None:
+    """Find the source of the echo of the voice that says id n."""
+    if word["sets"] == PROGRAM:
+        song["voices"][word["value"]]["token"] = places[n]["id"]
+    if not word["notes"] and word["sets"] != DRUM and word["sets"] != DURATION:
+        return
+    number = DRUMS if word["sets"] == DRUM else song["program"]
+    voice = song["voices"][number]
+    last, voice["last"] = voice["last"], n
+    places[n]["last"], places[n]["next"], places[n]["like"] = last, -1, -1
+    if last >= 0:
+        places[last]["next"] = n
+    if voice["source"] >= 0:
+        due = j = _due(places, voice, song["now"])
+        looked = 0
+        while j >= 0 and places[j]["time"] + voice["distance"] == song["now"] and looked < CANDIDATES:
+            if places[j]["id"] == places[n]["id"]:
+                break
+            j, looked = places[j]["next"], looked + 1
+        song["looked"] += looked
+        if j >= 0 and places[j]["time"] + voice["distance"] == song["now"] and looked < CANDIDATES:
+            voice["source"], voice["run"] = j, voice["run"] + 1 if j == due else 1
+        else:
+            voice["run"] = 0
+
+    key, k = number, n
+    for _ in range(SHORTEST):
+        if k < 0:
+            return
+        last = places[k]["last"]
+        key = (key * 1000003 + int(places[k]["id"])) * 1000003 + int(places[n]["time"] - places[k]["time"])
+        k = last
+    key = ((key ^ (key >> 15)) * 2654435761 >> 7) & (len(newest) - 1)
+    places[n]["like"] = newest[key]
+    newest[key] = n
+    if voice["source"] >= 0 and voice["run"] >= SHORTEST:
+        return
+    j, looked = places[n]["like"], 0
+    while j >= 0 and looked < CANDIDATES:
+        distance = places[n]["time"] - places[j]["time"]
+        if distance > 0 and distance % step == 0 and _says_the_same(places, j, n, distance):
+            voice["source"], voice["distance"], voice["run"] = j, distance, SHORTEST
+            break
+        j, looked = places[j]["like"], looked + 1
+    song["looked"] += looked
+
+
+@_kernel
+def _says_the_same(places: Array, j: int, n: int, distance: int) -> bool:
+    """Whether SHORTEST tokens of a voice, up to place j, equal those up to n, at the same distance in time."""
+    for _ in range(SHORTEST):
+        if j < 0 or places[j]["id"] != places[n]["id"] or places[n]["time"] - places[j]["time"] != distance:
+            return False
+        j, n = places[j]["last"], places[n]["last"]
+    return True
+
+
+@_kernel
+def _due(places: Array, voice: Any, now: int) -> Any:
+    """The place that a voice's echo says next, now or later; -1 where there is none.  What it said before is over."""
+    due = places[voice["source"]]["next"]
+    while due >= 0 and places[due]["time"] + voice["distance"] < now:
+        voice["source"], voice["run"] = due, 0
+        due = places[due]["next"]
+    return due
+
+
+@_kernel
+def _read_voices(places: Array, song: Any, unit: int, bar: int, row: Array) -> None:
+    """The last features: what would follow if each voice went on as its echo does."""
+    for column in range(len(row) - VOICES, len(row)):
+        row[column] = 0
+    some, soonest = False, song["now"] + SOON * unit + 1
+    for number in range(DRUMS, -1, -1):
+        voice = song["voices"][number]
+        if voice["source"] < 0 or voice["distance"] % bar:
+            continue
+        some = True
+        due = _due(places, voice, song["now"])
+        if due < 0:
+            continue
+        time = places[due]["time"] + voice["distance"]
+        soonest = min(soonest, time)
+        if number == DRUMS or number == song["program"]:
+            column = 12 if number == DRUMS else 10
+            row[column] = places[due]["id"] if time == song["now"] else SILENT
+            row[column + 1] = np.searchsorted(_RUNS, voice["run"], side="right")
+        elif time == song["now"]:
+            row[14] = voice["token"]
+    if some:
+        row[15] = soonest - song["now"] + 1
 
 
 @_kernel
