@@ -19,6 +19,7 @@ import numpy.typing as npt
 Array: TypeAlias = npt.NDArray[Any]
 
 LONG, PASSAGE = 1536, 512  # targets: a longer train song is read in passages of about so many
+WITHHELD = 0.2  # of the context of long songs
 START, END, UNKNOWN = 0, 1, 2  # the ids that every vocabulary begins with: <start>, <end> and <unk>
 
 
@@ -115,6 +116,21 @@ def transposed(songs: Songs, table: Array, rng: np.random.Generator) -> Songs:
     return replace(songs, flat=flat, context=context)
 
 
+def withheld(songs: Songs, T: int, rng: np.random.Generator) -> Songs:
+    """A copy in which the context of long songs lacks WITHHELD of its stretches of T ids.
+
+    There the columns from the first that holds ids on are 0, which means that there is nothing to tell.  A network that
+    is always told what to repeat does not learn to go on without it, and what it writes goes astray.
+    """
+    long = np.repeat(songs.targets_per_song > LONG, np.diff(songs.offsets))
+    if songs.context is None or not songs.context_ids or not long.any():
+        return songs
+    context = songs.context.copy()
+    silent = np.repeat(rng.random(-(-len(long) // T)) < WITHHELD, T)[: len(long)]
+    context[silent & long, songs.context_ids[0] :] = 0
+    return replace(songs, context=context)
+
+
 @dataclass(frozen=True)
 class Windows:
     """A sequence of batches, as a plan: `windows[step]` gathers the ids of one step when it is asked for.
@@ -168,7 +184,7 @@ def training_batches(
 
     A song is one passage if it has LONG targets or fewer.  A longer song is cut at other places in each epoch, so
     that the network does not learn for long from the few songs that happen to be in the lanes.  Each passage begins in
-    a zero state; its context is that of the whole song.
+    a zero state; its context is that of the whole song, but for what is withheld.
 
     B shrinks to the number of passages.  All of rng's draws are made here, so the generator's state before the call and
     a step's number say everything about that step.  transposition: a table for `transposed`; None: songs stay as they
@@ -178,7 +194,8 @@ def training_batches(
     queue = rng.permutation(_passages(songs, T, rng))
     tail = queue[-2 * B :]
     tail[:] = tail[np.argsort(-tail[:, 2], kind="stable")]
-    return _lanes(songs if transposition is None else transposed(songs, transposition, rng), queue, T, B)
+    moved = songs if transposition is None else transposed(songs, transposition, rng)
+    return _lanes(withheld(moved, T, rng), queue, T, B)
 
 
 def evaluation_batches(songs: Songs, T: int, B: int) -> Windows:

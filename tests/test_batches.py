@@ -8,6 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lstm_numpy.batches import (
+    LONG,
+    WITHHELD,
     Batch,
     Songs,
     Windows,
@@ -234,6 +236,32 @@ def test_features_go_with_their_ids_and_those_that_hold_ids_are_transposed_like_
     (batch, *_) = evaluation_batches(songs.take([1]), 10, 2)
     np.testing.assert_array_equal(batch.context[:, 0, 1], [4, 5, 6, 7, 7, 7, 7, 7, 7, 7][:4] + [8] * 6)
     assert evaluation_batches(Songs(flat, offsets), 10, 2)[0].context is None
+
+
+def test_a_fifth_of_what_a_long_song_tells_is_withheld_in_training() -> None:
+    """In stretches, other ones in each epoch; what stands before the first column of ids is always told."""
+    lengths = [LONG + 1, 30 * LONG]
+    offsets = np.cumsum([0, *lengths])
+    flat = np.tile(np.arange(3, 9), offsets[-1])[: offsets[-1]]
+    context = np.stack([np.arange(len(flat)), flat, np.arange(len(flat)) % 5 + 1], axis=1)
+    songs = Songs(flat, offsets, context, context_ids=(1,))
+    shares, silences = [], []
+    for seed in (0, 1, 0):
+        told = np.zeros_like(context)
+        for batch in training_batches(songs, 16, 8, np.random.default_rng(seed)):
+            rows = batch.context.reshape(-1, 3)
+            told[rows[:, 0]] = rows
+        told = told[context[:, 0] == told[:, 0]]  # the last id of a song is not read
+        silent = (told[:, 1:] == 0).all(axis=1)
+        assert np.array_equal(told[~silent], context[told[:, 0]][~silent])
+        assert not silent[: lengths[0] - 1].any(), "a short song is told all"
+        shares.append(silent[lengths[0] :].mean())
+        silences.append(silent.tolist())
+        changes = np.count_nonzero(np.diff(silent))
+        assert changes < 2 * silent.sum() / 16 + 2, "whole stretches of 16 ids"
+    assert np.allclose(shares, WITHHELD, atol=0.03)
+    assert silences[0] == silences[2] != silences[1]
+    assert (evaluation_batches(songs, 16, 8)[0].context[:, :, 1] > 0).all()
 
 
 @pytest.mark.parametrize(

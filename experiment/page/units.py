@@ -15,12 +15,13 @@ from lstm_numpy.batches import UNKNOWN
 from lstm_numpy.files import Array
 from lstm_numpy.parameters import init_params, layer_names
 from midi_io.notes import Song
+from midi_io.tokens.hearing import CLOCK, COLUMNS
 
 Arrays = dict[str, Array]
 
 COUNTING = ("on the beat", "first in its bar")
 SEARCHED, LONGEST = 20, 1500  # valid songs, and as many test songs, and tokens of each that are looked at
-ECHO = ("echo", "run", "ago")  # the features that speak of it
+ECHO = COLUMNS[CLOCK:]  # the features that speak of it
 HELD = 100.0  # the bias of a gate that is held
 
 
