@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 from numba import config
@@ -11,6 +16,7 @@ from lstm_numpy.speed.products import add_product, add_transposed_product, in_bl
 
 pytestmark = pytest.mark.math
 
+ROOT = Path(__file__).resolve().parents[1]
 SHAPES = {  # B, K, N
     "whole tiles": (16, 24, 64),
     "one row": (1, 128, 96),
@@ -44,6 +50,25 @@ def test_nothing_else_is_written_to() -> None:
     np.testing.assert_array_equal(x, before)
     y[:] = 7
     assert (whole == 7).all()
+
+
+@pytest.mark.skipif(config.DISABLE_JIT, reason="nothing is compiled")
+def test_what_was_compiled_is_right_in_the_next_process_too(tmp_path: Path) -> None:
+    """numba keeps it on disk; a function that called itself with another layout was not whole there."""
+    program = """if True:
+        import numpy as np
+        from lstm_numpy.speed.buffers import Buffers
+        from lstm_numpy.speed.products import add_product, add_transposed_product, in_blocks
+        for N in (5, 70):
+            x, W, part = np.ones((9, 6)), np.ones((6, N)), np.zeros((9, 200))[:, 50 : 50 + N]
+            add_product(x, in_blocks(W, "W", Buffers()), part)
+            whole = np.zeros((6, 200))[:, :N]
+            add_transposed_product(x, part, whole)
+            assert (part == 6).all() and (whole == 54).all()
+    """
+    for _ in range(2):
+        environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
+        subprocess.run([sys.executable, "-c", program], env=environment, cwd=ROOT, check=True)
 
 
 @pytest.mark.skipif(config.DISABLE_JIT, reason="as plain Python it is NumPy's, whose order depends on the size")

@@ -152,12 +152,19 @@ def add_product(x: Array, W: Array, y: Array) -> None:
 
     All three are float32 or all float64, and the numbers of a row of y stand side by side; nothing checks this.
     """
-    (B, N), (count, _, columns) = y.shape, W.shape
+    (B, N), columns = y.shape, W.shape[2]
     if columns > N:
         wide = np.zeros((B, columns), y.dtype)
-        add_product(x, W, wide)
+        _add_tiles(x, W, wide)
         _add(wide, y)
-        return
+    else:
+        _add_tiles(x, W, y)
+
+
+@kernel
+def _add_tiles(x: Array, W: Array, y: Array) -> None:
+    """The same, where y has the columns of a block or more."""
+    (B, N), (count, _, columns) = y.shape, W.shape
     tiled, whole = B - B % _ROWS, N // columns // _WIDE * _WIDE
     for b in range(count):
         first = _first_column(b, columns, N)
@@ -181,9 +188,16 @@ def add_transposed_product(x: Array, z: Array, y: Array) -> None:
     if columns > N:
         wide_z, wide_y = np.zeros((K, columns), y.dtype), np.zeros((M, columns), y.dtype)
         _add(z, wide_z)
-        add_transposed_product(x, wide_z, wide_y)
+        _add_transposed_tiles(x, wide_z, wide_y)
         _add(wide_y, y)
-        return
+    else:
+        _add_transposed_tiles(x, z, y)
+
+
+@kernel
+def _add_transposed_tiles(x: Array, z: Array, y: Array) -> None:
+    """The same, where y has the columns of a block or more."""
+    (K, M), N, columns = x.shape, z.shape[1], _REGISTERS * _REGISTER // y.itemsize
     depth = min(K, _DEPTH)
     tiles, blocks = np.empty((M // _ROWS, depth, _ROWS), y.dtype), np.empty((1, depth, columns), y.dtype)
     for start in range(0, K, depth):
