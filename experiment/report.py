@@ -21,7 +21,7 @@ from lstm_numpy.files import Array
 from lstm_numpy.sampling import SIDE_BY_SIDE, Tune, longest_loop
 from midi_io.music.statistics import ROWS, band_figures, band_rows, compare, figures, table, unlike
 from midi_io.tokens.context import Context
-from midi_io.tokens.hearing import RUNS
+from midi_io.tokens.echo import RUNS
 from midi_io.vocabulary import Vocabulary
 
 TUNES, TOKENS = 100, 300_000  # that are written to be compared, at most

@@ -24,7 +24,7 @@ ORDER = {
         notes disk reader writer played
         tokens.words tokens.chord tokens.note tokens vocabulary .
         music music.instruments corpus.files corpus.workers corpus corpus.dataset
-        music.meter music.statistics tokens.hearing tokens.context music.picture music.sound __main__
+        music.meter music.statistics tokens.echo tokens.hearing tokens.context music.picture music.sound __main__
     """,
     "lstm_numpy": """
         speed . plain speed.buffers speed.compiled speed.loops kernels speed.products

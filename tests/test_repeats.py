@@ -11,7 +11,7 @@ from lstm_numpy.evaluation import Evaluation
 from midi_io.notes import Note
 from midi_io.tokens import encode
 from midi_io.tokens.context import Context
-from midi_io.tokens.hearing import RUNS
+from midi_io.tokens.echo import RUNS
 from midi_io.vocabulary import Vocabulary
 
 

@@ -18,7 +18,7 @@ from midi_io.music.instruments import FAMILIES, INSTRUMENTS
 from midi_io.music.meter import on_strong_beats
 from midi_io.music.statistics import tonic_of
 from midi_io.notes import PITCH_NAMES, Note, melody
-from midi_io.tokens.hearing import RUNS
+from midi_io.tokens.echo import RUNS
 
 BEST = 5  # most probable tokens that are shown
 AT_ONCE = 256  # time steps of a forward pass

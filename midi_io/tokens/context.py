@@ -34,7 +34,7 @@ import numpy as np
 from midi_io.disk import Array
 from midi_io.music.meter import PATTERNS, PLACES
 from midi_io.music.statistics import PHRASE
-from midi_io.tokens import SCHEMES, hearing
+from midi_io.tokens import SCHEMES, echo, hearing
 from midi_io.tokens.words import END, IN_ALL_SCHEMES, METERS
 from midi_io.vocabulary import Vocabulary
 
@@ -61,11 +61,11 @@ class Context:
 
     def __init__(self, vocabulary: Vocabulary, kind: str = "both", meter: tuple[int, int] | None = None) -> None:
         V = len(vocabulary)
-        beat, runs, ago = math.lcm(vocabulary.grid, PLACES), len(hearing.RUNS) + 1, len(hearing.AGO) + 1
+        beat, runs, ago = math.lcm(vocabulary.grid, PLACES), len(echo.RUNS) + 1, len(echo.AGO) + 1
         sizes: tuple[int, ...] = (hearing.METER_PLACES, beat, PHRASE, hearing.PHRASES, V, V, V, V, runs, ago)
-        sizes += (V, runs, V, runs, V, hearing.SOON * beat + 3)
+        sizes += (V, runs, V, runs, V, echo.SOON * beat + 3)
         self._band = any(word.kind in ("program", "drum") for word in vocabulary.words)
-        told = range(len(sizes) if self._band else len(sizes) - hearing.VOICES)[KINDS[kind]]
+        told = range(len(sizes) if self._band else len(sizes) - echo.VOICES)[KINDS[kind]]
         self.kind, self._columns = kind, slice(told.start, told.stop)
         self.names, self.sizes = hearing.COLUMNS[self._columns], sizes[self._columns]
         self.id_columns = tuple(k for k, name in enumerate(self.names) if name in IDS)
@@ -150,8 +150,8 @@ def _words(vocabulary: Vocabulary) -> tuple[Array, int]:
         row["notes"], row["bass"] = len(pitches), min(pitches, default=0)
         row["length"] = row["advance"] if pitches else 0  # 0 for notes of scheme note: their instrument knows
         row["classes"] = np.bincount(np.array(pitches, int) % 12, minlength=12)
-        row["sets"] = hearing.SETS.get(kind, 0)
+        row["sets"] = echo.SETS.get(kind, 0)
         row["value"] = min(round(value * (unit if kind == "duration" else 1)), hearing.FARTHEST)
         if kind in METERS:
-            row["sets"], row["value"] = hearing.METER, METERS.index(kind) + 1
+            row["sets"], row["value"] = echo.METER, METERS.index(kind) + 1
     return words, unit

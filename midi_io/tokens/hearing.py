@@ -6,40 +6,34 @@ pattern of meter.py at every place; the meter is the pattern that goes best with
 begins with it, only its bar lines are found so.  The bars of a file begin at 0.  Where songs have drums their notes
 stand in these bars, so only the meter is looked for, and not its place: then 84 to 90 of 100 tokens of files in 4/4 are
 told the file's bar, and otherwise 51 to 75; where the meter is told, too, all are.  The tonic is that of
-statistics.tonic_of, for the notes so far.
-
-The echo.  A place j < n becomes the source of the echo if the 4 tokens up to j equal the 4 tokens up to n, and j stands
-a whole number of bars before n; it is the latest such place.  While all notes last equally long, a beat or more, as
-in frames, nothing tells the bar, and any whole number of beats will do.  As long as the song and its source agree, the
-source is followed.  Where they part, the echo goes on at the same distance in time, with a run of 0 tokens, until 4
-tokens are equal again, there or elsewhere.  With drums half the run is left: of a band, one differs and the others go
-on.  Within a moment the echo is found again where the song leaves tokens out, says others of the same kind, or says
-more.
-
-The voices.  In a band one instrument goes on with something new while the others repeat themselves.  So each program,
-and the drums, is a voice, whose notes and lengths have an echo of their own, by the same rules; the 4 tokens must stand
-equally far apart in time, too.  Of the echoes of all voices follows who would play now, and what, and how long nobody
-would.  A step looks at no more than CANDIDATES places for each echo, so a song of n tokens costs O(n).
+statistics.tonic_of, for the notes so far.  What the song repeats is found in echo.py.
 """
 
-from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
-import numba
 import numpy as np
 
 from midi_io.disk import Array
 from midi_io.music.meter import CHORD, LONG, PATTERNS, PLACES, RARE
 from midi_io.music.statistics import KEYS, PHRASE
+from midi_io.tokens.echo import (
+    AGO_EDGES,
+    DRUM,
+    DRUMS,
+    DURATION,
+    METER,
+    PLACE,
+    PROGRAM,
+    RUN_EDGES,
+    VOICE,
+    follow,
+    follow_voice,
+    kernel,
+    read_voices,
+)
 from midi_io.tokens.note import PLAIN_DURATION
 
-Function = TypeVar("Function", bound=Callable[..., Any])
-
 PHRASES = 8  # that are told apart; the last class is "so many and more"
-SHORTEST = 4  # tokens that are equal where a source is found
-RUNS = (0, 1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48)  # tokens: where each class of lengths begins
-AGO = (1, 2, 3, 4, 5, 8, 9, 12, 16, 17, 24, 32)  # bars: where each class begins
-CANDIDATES = 32  # earlier places that a step looks at
 STEADY = 0.03  # of a correlation
 FEWEST = 8  # moments that it takes to tell a meter
 FARTHEST = 2**40  # positions: the longest duration
@@ -48,18 +42,12 @@ COLUMNS = (
     "place", "within", "bar", "phrase", "home", "top", "low", "echo", "run", "ago",
     "own", "own_run", "drum", "drum_run", "turn", "wait",
 )  # fmt: skip
-CLOCK, VOICES = 7, 6  # the first of them; the last
-DRUMS, SILENT = 128, 1  # the number of that voice; the id, <end>, of a voice that would say nothing now
-SOON = 4  # beats: how far a network sees
+CLOCK = 7  # of them
 _LENGTHS = np.array([len(pattern) for pattern in PATTERNS.values()])  # of each meter's bar, in sixteenths
 _FIRST = np.cumsum([0, *_LENGTHS])  # the number of each meter's first place: 0, 16, 28, 40; 58 in all
 METER_PLACES = int(_FIRST[-1])
 _STRENGTHS = np.concatenate([(np.array(p) - np.mean(p)) / np.std(p) for p in PATTERNS.values()])
 _HANDICAPS = np.array([RARE.get(meter, 0.0) for meter in PATTERNS])
-_RUNS, _AGO = np.array(RUNS), np.array(AGO)
-
-SETS = {"duration": 1, "program": 2, "drum": 3}  # what a token sets, by the kind of its word
-DURATION, PROGRAM, DRUM, METER = *SETS.values(), 4
 WORD = np.dtype(
     [
         *[(name, "i8") for name in ("advance", "notes", "bass", "length", "sets", "value")],
@@ -68,10 +56,6 @@ WORD = np.dtype(
 )
 # A line: the note that leads it, and the highest (or lowest) note of the newest moment, which may take its place.
 LINE = np.dtype([(name, "i8") for name in ("pitch", "token", "until", "new_pitch", "new_token", "new_until", "when")])
-PLACE = np.dtype(  # before: the place of the same bucket before this; last, next, like: the same within its voice
-    [("time", "i8"), *[(name, "i4") for name in ("id", "before", "last", "next", "like")]]
-)
-VOICE = np.dtype([(name, "i8") for name in ("last", "source", "distance", "run", "token")])  # token: of its program
 SONG = np.dtype(
     [
         *[(name, "i8") for name in ("read", "now", "begun", "first", "program", "said", "notes", "longest", "frame")],
@@ -110,15 +94,7 @@ def blank(
     return np.zeros((count, total), PLACE), np.full((count, 1 + band, size), -1, np.int32), songs
 
 
-def _kernel(function: Function) -> Function:
-    """Compile on first use, and keep the result on disk where some folder for it can be written."""
-    try:
-        return numba.njit(cache=True, nogil=True)(function)  # type: ignore[return-value]
-    except RuntimeError:
-        return numba.njit(nogil=True)(function)  # type: ignore[return-value]
-
-
-@_kernel
+@kernel
 def read_ids(
     places: Array, newest: Array, songs: Array, words: Array, unit: int, ids: Array, numbers: Array, rows: Array
 ) -> None:
@@ -127,7 +103,7 @@ def read_ids(
         _read(places[s], newest[s], songs[s], words, unit, ids[k], rows[k])
 
 
-@_kernel
+@kernel
 def _read(places: Array, newest: Array, song: Any, words: Array, unit: int, token: int, row: Array) -> None:
     """Read one more id of a song, and fill its row of features, in the order of COLUMNS."""
     play(song, words[token], token, unit)
@@ -145,20 +121,20 @@ def _read(places: Array, newest: Array, song: Any, words: Array, unit: int, toke
     row[5] = _leader(song["tops"][song["program"]], song["now"], 1)
     row[6] = _leader(song["lows"][song["program"]], song["now"], -1)
 
-    _follow(places, newest[0], song, words, n, unit if song["frame"] >= unit else bar)
+    follow(places, newest[0], song, words, n, unit if song["frame"] >= unit else bar)
     if song["band"]:
-        _follow_voice(places, newest[1], song, words[token], n, bar)
-        _read_voices(places, song, unit, bar, row)
+        follow_voice(places, newest[1], song, words[token], n, bar)
+        read_voices(places, song, unit, bar, row)
     j = song["source"]
     if j >= 0 and places[j]["time"] + song["distance"] == song["now"]:
         row[7] = places[j + 1]["id"]
-        row[8] = np.searchsorted(_RUNS, song["run"], side="right")
-        row[9] = np.searchsorted(_AGO, song["distance"] // bar, side="right")
+        row[8] = np.searchsorted(RUN_EDGES, song["run"], side="right")
+        row[9] = np.searchsorted(AGO_EDGES, song["distance"] // bar, side="right")
     else:
         row[7], row[8], row[9] = 0, 0, 0
 
 
-@_kernel
+@kernel
 def _strike(line: Any, pitch: int, token: int, now: int, until: int, up: int) -> None:
     """A note begins.  up: 1 for a line of highest notes, -1 for one of lowest notes."""
     _leader(line, now, up)
@@ -166,7 +142,7 @@ def _strike(line: Any, pitch: int, token: int, now: int, until: int, up: int) ->
         line["new_pitch"], line["new_token"], line["new_until"], line["when"] = pitch, token, until, now
 
 
-@_kernel
+@kernel
 def _leader(line: Any, now: int, up: int) -> Any:
     """The token that leads a line before this moment.  A note leads unless a higher one was held when it began."""
     if line["new_token"] and line["when"] < now:
@@ -176,14 +152,14 @@ def _leader(line: Any, now: int, up: int) -> Any:
     return line["token"]
 
 
-@_kernel
+@kernel
 def _first_bar_line(song: Any, unit: int) -> Any:
     """The first bar line that the first note stands on, or before."""
     bar, shift = _LENGTHS[song["meter"]] * unit // PLACES, song["shift"] * unit // PLACES
     return shift - (shift - max(song["begun"], 0)) // bar * bar
 
 
-@_kernel
+@kernel
 def cadence(song: Any, unit: int, bars: int) -> tuple[bool, bool, int]:
     """Whether the bass is the tonic, whether the last of some bars is full, and the time that is left of them."""
     at_home = song["tonic"] < 0 or song["under"] % 12 == song["tonic"]
@@ -193,7 +169,7 @@ def cadence(song: Any, unit: int, bars: int) -> tuple[bool, bool, int]:
     return at_home, until >= stop or until == stop - (first - max(song["begun"], 0)), stop - song["now"]
 
 
-@_kernel
+@kernel
 def play(song: Any, word: Any, token: int, unit: int) -> None:
     """Move on in time, and let a moment that is over say where the strong places are."""
     if word["sets"] == PROGRAM:
@@ -235,7 +211,7 @@ def play(song: Any, word: Any, token: int, unit: int) -> None:
         song["now"] += word["advance"]
 
 
-@_kernel
+@kernel
 def _accent(song: Any, unit: int) -> None:
     """The moment is over: how long its notes are and whether they are a chord speaks for some meters."""
     if song["frame"] == 0:
@@ -266,7 +242,7 @@ def _accent(song: Any, unit: int) -> None:
                 best, song["meter"], song["shift"] = fit, meter, shift
 
 
-@_kernel
+@kernel
 def _find_tonic(song: Any) -> None:
     """The tonic, as statistics.tonic_of has it; of equals the next above the first note, whatever the transposition."""
     best = 0.0
@@ -278,171 +254,3 @@ def _find_tonic(song: Any) -> None:
                 fit += KEYS[12 * mode, degree] * song["sounds"][(tonic + degree) % 12]
             if fit > best:
                 best, song["tonic"] = fit, tonic
-
-
-@_kernel
-def _follow(places: Array, newest: Array, song: Any, words: Array, n: int, step: int) -> None:
-    """Find the source of the echo after id n, whole steps before it."""
-    if song["source"] >= 0:
-        _go_along(places, song, words, n, step)
-    if n < SHORTEST - 1:
-        return
-    key = 0
-    for k in range(SHORTEST):
-        key = key * 1000003 + int(places[n - k]["id"])
-    key = ((key ^ (key >> 15)) * 2654435761 >> 7) & (len(newest) - 1)
-    places[n]["before"] = newest[key]
-    newest[key] = n
-    if song["source"] >= 0 and song["run"] >= SHORTEST:
-        return
-    j, looked = places[n]["before"], 0
-    while j >= 0 and looked < CANDIDATES:
-        run = _equal(places, j, n, 0, SHORTEST)
-        if run == SHORTEST:
-            looked += 1
-            distance = places[n]["time"] - places[j]["time"]
-            if distance > 0 and distance % step == 0:
-                song["run"] = _equal(places, j, n, run, RUNS[-1])
-                song["source"], song["distance"] = j, distance
-                break
-        j = places[j]["before"]
-    song["looked"] += looked
-
-
-@_kernel
-def _go_along(places: Array, song: Any, words: Array, n: int, step: int) -> None:
-    """The source moves on with the song: by a token where both say the same, else to the same place in time.
-
-    Within a moment a token may stand for another of its kind, be left out, or be one more.
-    """
-    j, before = song["source"] + 1, places[n]["time"] - song["distance"]
-    if song["distance"] % step:  # the meter has changed
-        song["source"], song["run"] = -1, 0
-    elif j < n and places[j]["id"] == places[n]["id"] and places[j]["time"] == before:
-        song["source"], song["run"] = j, song["run"] + 1
-    elif j < n and places[j]["time"] == before:
-        song["run"] = song["run"] // 2 if song["barred"] else 0
-        k, limit = j + 1, min(n, j + CANDIDATES)
-        while k < limit and places[k]["time"] == before and places[k]["id"] != places[n]["id"]:
-            k += 1
-        song["looked"] += k - j
-        if k < limit and places[k]["time"] == before:  # the song leaves out what the source has
-            song["source"], song["run"] = k, 1
-        elif places[j - 1]["time"] != before or _alike(words[places[j]["id"]], words[places[n]["id"]]):
-            song["source"] = j
-        # otherwise the song has more than the source, which waits
-    else:
-        looked = 0
-        while song["source"] + 1 < n and places[song["source"]]["time"] < before and looked < CANDIDATES:
-            song["source"] += 1
-            looked += 1
-        song["run"] = song["run"] // 2 if song["barred"] else 0
-        song["looked"] += looked
-
-
-@_kernel
-def _follow_voice(places: Array, newest: Array, song: Any, word: Any, n: int, step: int) -> None:
-    """Find the source of the echo of the voice that says id n."""
-    if word["sets"] == PROGRAM:
-        song["voices"][word["value"]]["token"] = places[n]["id"]
-    if not word["notes"] and word["sets"] != DRUM and word["sets"] != DURATION:
-        return
-    number = DRUMS if word["sets"] == DRUM else song["program"]
-    voice = song["voices"][number]
-    last, voice["last"] = voice["last"], n
-    places[n]["last"], places[n]["next"], places[n]["like"] = last, -1, -1
-    if last >= 0:
-        places[last]["next"] = n
-    if voice["source"] >= 0:
-        due = j = _due(places, voice, song["now"])
-        looked = 0
-        while j >= 0 and places[j]["time"] + voice["distance"] == song["now"] and looked < CANDIDATES:
-            if places[j]["id"] == places[n]["id"]:
-                break
-            j, looked = places[j]["next"], looked + 1
-        song["looked"] += looked
-        if j >= 0 and places[j]["time"] + voice["distance"] == song["now"] and looked < CANDIDATES:
-            voice["source"], voice["run"] = j, voice["run"] + 1 if j == due else 1
-        else:
-            voice["run"] = 0
-
-    key, k = number, n
-    for _ in range(SHORTEST):
-        if k < 0:
-            return
-        last = places[k]["last"]
-        key = (key * 1000003 + int(places[k]["id"])) * 1000003 + int(places[n]["time"] - places[k]["time"])
-        k = last
-    key = ((key ^ (key >> 15)) * 2654435761 >> 7) & (len(newest) - 1)
-    places[n]["like"] = newest[key]
-    newest[key] = n
-    if voice["source"] >= 0 and voice["run"] >= SHORTEST:
-        return
-    j, looked = places[n]["like"], 0
-    while j >= 0 and looked < CANDIDATES:
-        distance = places[n]["time"] - places[j]["time"]
-        if distance > 0 and distance % step == 0 and _says_the_same(places, j, n, distance):
-            voice["source"], voice["distance"], voice["run"] = j, distance, SHORTEST
-            break
-        j, looked = places[j]["like"], looked + 1
-    song["looked"] += looked
-
-
-@_kernel
-def _says_the_same(places: Array, j: int, n: int, distance: int) -> bool:
-    """Whether SHORTEST tokens of a voice, up to place j, equal those up to n, at the same distance in time."""
-    for _ in range(SHORTEST):
-        if j < 0 or places[j]["id"] != places[n]["id"] or places[n]["time"] - places[j]["time"] != distance:
-            return False
-        j, n = places[j]["last"], places[n]["last"]
-    return True
-
-
-@_kernel
-def _due(places: Array, voice: Any, now: int) -> Any:
-    """The place that a voice's echo says next, now or later; -1 where there is none.  What it said before is over."""
-    due = places[voice["source"]]["next"]
-    while due >= 0 and places[due]["time"] + voice["distance"] < now:
-        voice["source"], voice["run"] = due, 0
-        due = places[due]["next"]
-    return due
-
-
-@_kernel
-def _read_voices(places: Array, song: Any, unit: int, bar: int, row: Array) -> None:
-    """The last features: what would follow if each voice went on as its echo does."""
-    for column in range(len(row) - VOICES, len(row)):
-        row[column] = 0
-    some, soonest = False, song["now"] + SOON * unit + 1
-    for number in range(DRUMS, -1, -1):
-        voice = song["voices"][number]
-        if voice["source"] < 0 or voice["distance"] % bar:
-            continue
-        some = True
-        due = _due(places, voice, song["now"])
-        if due < 0:
-            continue
-        time = places[due]["time"] + voice["distance"]
-        soonest = min(soonest, time)
-        if number == DRUMS or number == song["program"]:
-            column = 12 if number == DRUMS else 10
-            row[column] = places[due]["id"] if time == song["now"] else SILENT
-            row[column + 1] = np.searchsorted(_RUNS, voice["run"], side="right")
-        elif time == song["now"]:
-            row[14] = voice["token"]
-    if some:
-        row[15] = soonest - song["now"] + 1
-
-
-@_kernel
-def _alike(word: Any, other: Any) -> bool:
-    """Whether one may stand for the other: a note for a note, a program for a program."""
-    return bool(word["sets"] == other["sets"] and (word["notes"] > 0) == (other["notes"] > 0))
-
-
-@_kernel
-def _equal(places: Array, j: int, n: int, known: int, most: int) -> int:
-    """How many tokens up to j equal those up to n, counted up to `most`; the first `known` do."""
-    while known < most and known <= j and places[j - known]["id"] == places[n - known]["id"]:
-        known += 1
-    return known
