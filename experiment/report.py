@@ -25,7 +25,7 @@ from midi_io.tokens.echo import RUNS
 from midi_io.vocabulary import Vocabulary
 
 TUNES, TOKENS = 100, 300_000  # that are written to be compared, at most
-TRIED = ((0.85, 0.8), (0.85, 1.0), (0.9, 0.8), (0.9, 0.95))  # temperature and sure, of Sampling
+TRIED = ((0.85, 0.8), (0.85, 1.0), (0.9, 0.8), (0.9, 0.95), (0.95, 0.6))  # temperature and sure, of Sampling
 FEWEST = 100  # steps that tell how a run goes on
 WORTH = 0.05  # nats per token
 LENGTHS = (4, 6, 8, 12, 16, 24, 32, 48)  # tokens of a repeat

@@ -111,7 +111,7 @@ def test_a_small_song_byte_by_byte(tmp_path):
     conductor = track("00 ff 03 02 48 69  00 ff 51 03 0a 2c 2b  00 ff 58 04 03 02 18 08" + END)
     piano = track("00 c0 00  00 90 3c 50  83 60 3c 00" + END)
     assert (tmp_path / "hi.mid").read_bytes() == midi(conductor, piano, division=480)
-    assert read_song(tmp_path / "hi.mid") == Song([Note(60, 0.0, 1.0)], "Hi", 90.0, (3, 4))
+    assert read_song(tmp_path / "hi.mid") == Song([Note(60, 0.0, 1.0)], "Hi", 90.0, (3, 4), told=(3, 4))
 
 
 @pytest.mark.parametrize(
