@@ -204,7 +204,9 @@ def _due(places: Array, voice: Any, now: int) -> Any:
 @kernel
 def read_voices(places: Array, song: Any, unit: int, bar: int, row: Array) -> None:
     """The last features: what would follow if each voice went on as its echo does."""
-    for column in range(len(row) - VOICES, len(row)):
+    own = len(row) - VOICES
+    drum, turn, wait = own + 2, own + 4, own + 5
+    for column in range(own, len(row)):
         row[column] = 0
     some, soonest = False, song["now"] + SOON * unit + 1
     for number in range(DRUMS, -1, -1):
@@ -218,10 +220,10 @@ def read_voices(places: Array, song: Any, unit: int, bar: int, row: Array) -> No
         time = places[due]["time"] + voice["distance"]
         soonest = min(soonest, time)
         if number == DRUMS or number == song["program"]:
-            column = 12 if number == DRUMS else 10
+            column = drum if number == DRUMS else own
             row[column] = places[due]["id"] if time == song["now"] else SILENT
             row[column + 1] = np.searchsorted(RUN_EDGES, voice["run"], side="right")
         elif time == song["now"]:
-            row[14] = voice["token"]
+            row[turn] = voice["token"]
     if some:
-        row[15] = soonest - song["now"] + 1
+        row[wait] = soonest - song["now"] + 1
