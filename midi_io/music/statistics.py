@@ -203,11 +203,14 @@ def compare(
     return compared
 
 
-def unlike(compared: Mapping[str, Comparison]) -> float:
-    """How far apart the means are, in standard deviations of the others, 3 at most: the mean over what both have."""
+def unlike(compared: Mapping[str, Comparison]) -> tuple[int, float]:
+    """How many means are more than a standard deviation of the others apart; and how many, 3 at most, on average.
+
+    Rows that one side has not are left out.
+    """
     both = [(one.written[0], *one.others) for one in compared.values() if one.written and one.others]
     apart = [abs(ours - theirs) / (deviation + 0.01 * abs(theirs) + 1e-9) for ours, theirs, deviation in both]
-    return float(np.minimum(apart, 3).mean()) if apart else 0.0
+    return sum(deviations > 1 for deviations in apart), float(np.minimum(apart, 3).mean()) if apart else 0.0
 
 
 def table(compared: Mapping[str, Comparison], rows: Mapping[str, tuple[str, str]] = ROWS) -> str:
