@@ -36,7 +36,7 @@ def parse_arguments(argv: Sequence[str]) -> argparse.Namespace:
     add = parser.add_argument_group("choosing the next token").add_argument
     add("--temperature", type=real("a number from 0 up", lambda value: value >= 0), metavar="X", help="below 1 safer, above 1 wilder, 0 always the most probable (default: as for --sure)")
     add("--top-k", type=whole(0), metavar="N", help="only the N most probable tokens; 0: all (default)")
-    add("--top-p", type=real("a number above 0, 1 at most", lambda value: 0 < value <= 1), metavar="X", help="only the most probable tokens that together have probability X (default: 0.97)")
+    add("--top-p", type=real("a number above 0, 1 at most", lambda value: 0 < value <= 1), metavar="X", help="only the most probable tokens that together have probability X (default: as for --sure)")
     add("--sure", type=real("a number above 0, 1 at most", lambda value: 0 < value <= 1), metavar="X", help="where the most probable token has more than X, the three above change nothing, so that a repeated passage ends (default: what made the most songlike tunes at the end of the run)")
     add("--repeats", type=whole(0), metavar="N", help="a short pattern may stand N times in a row; 0: any number (default: 2)")
 

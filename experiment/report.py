@@ -25,7 +25,9 @@ from midi_io.tokens.echo import RUNS
 from midi_io.vocabulary import Vocabulary
 
 TUNES, TOKENS = 100, 300_000  # that are written to be compared, at most
-TRIED = ((0.85, 0.8), (0.85, 1.0), (0.9, 0.7), (0.9, 0.8), (0.9, 0.95))  # temperature and sure, of Sampling
+TRIED = (  # temperature, top_p and sure, of Sampling
+    (0.85, 0.97, 0.8), (0.85, 0.97, 1.0), (0.9, 0.97, 0.7), (0.9, 0.97, 0.95), (0.75, 0.9, 0.5),
+)  # fmt: skip
 FEWEST = 100  # steps that tell how a run goes on
 WORTH = 0.05  # nats per token
 LENGTHS = (4, 6, 8, 12, 16, 24, 32, 48)  # tokens of a repeat
@@ -201,7 +203,7 @@ def tunes_beside_songs(
     train, held_out = (some_of(songs.of(part).songs, length, most) for part, most in (("train", few), ("valid", TUNES)))
     theirs = music_of(composer, train)
     rows = ROWS | band_rows(composer.vocabulary.decode(song) for song in held_out)
-    dials = [replace(composer.sampling, temperature=temperature, sure=sure) for temperature, sure in TRIED]
+    dials = [replace(composer.sampling, temperature=heat, top_p=top_p, sure=sure) for heat, top_p, sure in TRIED]
     choices = [replace(composer, sampling=sampling) for sampling in dials]
     parts = len(choices) * -(-few // SIDE_BY_SIDE) + -(-count // SIDE_BY_SIDE)
     with bar(f"writing {count} tunes", parts, " parts", show=show_bar) as shown:
@@ -226,7 +228,8 @@ def tunes_beside_songs(
     }  # fmt: skip
     left_out = sum(UNKNOWN in song for song in songs.of("valid").songs)
     left = f"valid songs that are left out above, because they have unknown tokens: {left_out}\n" * (left_out > 0)
-    chosen = f"--temperature {composer.sampling.temperature:g} --sure {composer.sampling.sure:g}"
+    kept = composer.sampling
+    chosen = f"--temperature {kept.temperature:g} --top-p {kept.top_p:g} --sure {kept.sure:g}"
     text = (
         f"{table(music, rows=rows)}\n\n{left}{count} new tunes ({chosen}), {summary['ended']} of them ended by "
         f"themselves; longest loop {summary['longest_loop']} tokens "
