@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from experiment.command.flags import MAY_CHANGE, SIZES, TUNES, not_given, parse_arguments, sizes_for
+from experiment.command.flags import MAY_CHANGE, NO_END, TUNES, not_given, parse_arguments, sizes_for
 
 LOOK_EVERY = 25  # steps between two close looks, which take time
 
@@ -99,7 +99,9 @@ def begin(args: argparse.Namespace, argv: Sequence[str], folder: RunFolder) -> R
         sizes = sizes_for(songs.of("train").songs.targets, args.minutes)
         for name in not_given(argv):
             setattr(args, name, sizes[name])
-        print("for this folder and these minutes: " + " ".join(f"--{name} {getattr(args, name)}" for name in SIZES))
+        if args.epochs == NO_END:
+            args.epochs = sizes.get("epochs", NO_END)
+        print("for this folder and these minutes: " + " ".join(f"--{name} {getattr(args, name)}" for name in sizes))
     if args.transpose:
         print(f"train songs are moved by up to {args.transpose} semitones, where all their tokens are then known")
     if songs.of("valid").songs.targets_per_song.max(initial=0) < (args.window if args.predict == "next" else 1):
