@@ -164,7 +164,7 @@ def opening_of(path: str | Path, composer: Composer, semitones: int = 0, bars: i
     notes = [note for note in simplified(song.notes, played) if note.start < end]
     told = song.told if played.meters else None
     tokens = encode(transpose(notes, semitones), composer.vocabulary.scheme, composer.vocabulary.grid, told)
-    if len(tokens) == bool(told):
+    if len(tokens) == bool(told):  # there is nothing but the meter, if any
         raise RunError(f"{name}: has no notes to begin with; give more --prime-bars, or another song")
     known = [composer.vocabulary.nearest(token) for token in tokens]
     replaced = sum(token != other for token, other in zip(tokens, known, strict=True))

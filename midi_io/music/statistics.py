@@ -204,9 +204,9 @@ def compare(
 
 
 def unlike(compared: Mapping[str, Comparison]) -> tuple[int, float]:
-    """How many means are more than a standard deviation of the others apart; and how many, 3 at most, on average.
+    """How many rows have means more than a standard deviation of the others apart; and the mean distance of all rows.
 
-    Rows that one side has not are left out.
+    The distance is counted in these deviations, 3 at most.  Rows that one side has not are left out.
     """
     both = [(one.written[0], *one.others) for one in compared.values() if one.written and one.others]
     apart = [abs(ours - theirs) / (deviation + 0.01 * abs(theirs) + 1e-9) for ours, theirs, deviation in both]

@@ -64,7 +64,7 @@ def follow(places: Array, newest: Array, song: Any, words: Array, n: int, step: 
     key = 0
     for k in range(SHORTEST):
         key = key * 1000003 + int(places[n - k]["id"])
-    key = ((key ^ (key >> 15)) * 2654435761 >> 7) & (len(newest) - 1)
+    key = _bucket(key, newest)
     places[n]["before"] = newest[key]
     newest[key] = n
     if song["source"] >= 0 and song["run"] >= SHORTEST:
@@ -115,6 +115,12 @@ def _go_along(places: Array, song: Any, words: Array, n: int, step: int) -> None
 
 
 @kernel
+def _bucket(key: int, newest: Array) -> int:
+    """Where a key stands in the hash table, whose length is a power of 2."""
+    return ((key ^ (key >> 15)) * 2654435761 >> 7) & (len(newest) - 1)
+
+
+@kernel
 def _alike(word: Any, other: Any) -> bool:
     """Whether one may stand for the other: a note for a note, a program for a program."""
     return bool(word["sets"] == other["sets"] and (word["notes"] > 0) == (other["notes"] > 0))
@@ -157,14 +163,14 @@ def follow_voice(places: Array, newest: Array, song: Any, word: Any, n: int, ste
         else:
             voice["run"] = 0
 
-    key, k = number, n
+    key, k = int(number), n
     for _ in range(SHORTEST):
         if k < 0:
             return
         last = places[k]["last"]
         key = (key * 1000003 + int(places[k]["id"])) * 1000003 + int(places[n]["time"] - places[k]["time"])
         k = last
-    key = ((key ^ (key >> 15)) * 2654435761 >> 7) & (len(newest) - 1)
+    key = _bucket(key, newest)
     places[n]["like"] = newest[key]
     newest[key] = n
     if voice["source"] >= 0 and voice["run"] >= SHORTEST:
