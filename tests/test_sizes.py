@@ -17,9 +17,10 @@ def test_every_choice_is_complete_and_can_be_given_as_flags(tokens, minutes):
     assert {name: getattr(args, name) for name in chosen} == chosen
 
 
-def test_songs_that_would_be_read_too_often_are_read_often_enough():
+def test_songs_that_would_be_read_too_often_are_read_often_enough_by_a_larger_network():
     assert "epochs" not in sizes_for(700_000, 10)
     assert sizes_for(700_000, 60)["epochs"] == sizes_for(90_000, 10)["epochs"] == ENOUGH
+    assert sizes_for(700_000, 60)["hidden"] > sizes_for(700_000, 10)["hidden"]
 
 
 def test_the_defaults_of_the_command_are_those_of_the_embedded_tunes():

@@ -18,7 +18,8 @@ SIZES: dict[str, float] = {
     "hidden": 256, "layers": 1, "window": 64, "batch": 32, "dropout": 0.25, "transpose": 2, "lr": 8e-3
 }  # fmt: skip
 TOKENS_A_MINUTE = 5_000_000  # that two cores learn from, about
-OFTEN, VERY_OFTEN, ENOUGH = 15, 40, 150  # times that the train songs are read
+OFTEN, VERY_OFTEN, TOO_OFTEN = 15, 40, 240  # times that 256 units can read the train songs
+ENOUGH = 80  # times, for 512 units
 EPOCHS, PATIENCE, NO_END = 16, 10, 10**9
 ENDS = ("epochs", "patience")  # of a run, without --minutes
 MAY_CHANGE = (*ENDS, "minutes")  # flags that may differ with --resume
@@ -121,11 +122,16 @@ def sizes_for(tokens: int, minutes: float) -> dict[str, float]:
     """The flags of SIZES for train songs of so many tokens, and perhaps an end by `epochs`; README has the table.
 
     A song that is read again and again is learned by heart, and the network predicts others worse.  More keys and more
-    dropout prevent it, up to ENOUGH readings: while more are to come the steps stay large, and the best of them is not
-    as good.  In few readings a network gets further with larger steps, and in many with smaller ones.
+    dropout prevent it, up to a point.  Time for more readings goes to a larger network, which needs no more than
+    ENOUGH: while more are to come the steps stay large, and the best of them is not as good.  In few readings a network
+    gets further with larger steps, and in many with smaller ones.
     """
     readings = minutes * TOKENS_A_MINUTE / max(tokens, 1)
     if readings < OFTEN:
         return SIZES
-    end = {"epochs": ENOUGH} if readings > ENOUGH else {}
-    return SIZES | {"transpose": 5, "dropout": 0.4 if readings >= VERY_OFTEN else 0.25, "lr": 4e-3} | end
+    often = SIZES | {"transpose": 5, "lr": 4e-3}
+    if readings < VERY_OFTEN:
+        return often
+    if readings < TOO_OFTEN:
+        return often | {"dropout": 0.4}
+    return often | {"dropout": 0.5, "hidden": 512, "epochs": ENOUGH}
