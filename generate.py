@@ -38,6 +38,7 @@ def parse_arguments(argv: Sequence[str]) -> argparse.Namespace:
     add("--top-k", type=whole(0), metavar="N", help="only the N most probable tokens; 0: all (default)")
     add("--top-p", type=real("a number above 0, 1 at most", lambda value: 0 < value <= 1), metavar="X", help="only the most probable tokens that together have probability X (default: as for --sure)")
     add("--sure", type=real("a number above 0, 1 at most", lambda value: 0 < value <= 1), metavar="X", help="where the most probable token has more than X, the three above change nothing, so that a repeated passage ends (default: what made the most songlike tunes at the end of the run)")
+    add("--withheld", type=real("a share, from 0 to 1", lambda value: 0 <= value <= 1), metavar="P", help="for so large a share of a tune the network is not told what repeats, so that it goes on to something new; for long songs (default: as for --sure)")
     add("--repeats", type=whole(0), metavar="N", help="a short pattern may stand N times in a row; 0: any number (default: 2)")
 
     add = parser.add_argument_group("the MIDI file").add_argument

@@ -13,9 +13,9 @@ import numpy as np
 from experiment.history import read_log
 from experiment.log import bar
 from experiment.songs import RunSongs
-from experiment.tunes import Composer, usual_length
+from experiment.tunes import SAMPLING, Composer, usual_length
 from lstm_numpy.baselines import CopyReport, NGrams, copied
-from lstm_numpy.batches import END, START, UNKNOWN, Songs
+from lstm_numpy.batches import END, LONG, START, UNKNOWN, Songs
 from lstm_numpy.evaluation import Evaluation
 from lstm_numpy.files import Array
 from lstm_numpy.sampling import SIDE_BY_SIDE, Tune, longest_loop
@@ -25,9 +25,13 @@ from midi_io.tokens.echo import RUNS
 from midi_io.vocabulary import Vocabulary
 
 TUNES, TOKENS = 100, 300_000  # that are written to be compared, at most
-TRIED = (  # temperature, top_p and sure, of Sampling
-    (0.85, 0.97, 0.8), (0.85, 0.97, 1.0), (0.9, 0.97, 0.7), (0.9, 0.97, 0.95), (0.75, 0.9, 0.5),
-)  # fmt: skip
+TRIED = [
+    replace(SAMPLING, temperature=temperature, top_p=top_p, sure=sure, withheld=withheld)
+    for temperature, top_p, sure, withheld in (
+        (0.85, 0.97, 0.8, 0), (0.85, 0.97, 1, 0), (0.9, 0.97, 0.7, 0), (0.9, 0.97, 0.95, 0), (0.75, 0.9, 0.5, 0),
+        (0.75, 0.9, 0.5, 0.03), (0.8, 0.93, 0.6, 0.05), (0.9, 0.97, 0.95, 0.1),
+    )
+]  # fmt: skip
 FEWEST = 100  # steps that tell how a run goes on
 WORTH = 0.05  # nats per token
 LENGTHS = (4, 6, 8, 12, 16, 24, 32, 48)  # tokens of a repeat
@@ -182,6 +186,12 @@ def music_of(composer: Composer, pieces: Sequence[Array]) -> list[dict[str, floa
     return [figures(notes, whole=whole) | band_figures(notes) for notes, whole in decoded]
 
 
+def end_anywhere(music: Sequence[Mapping[str, float]]) -> bool:
+    """Whether most pieces end over another bass than their tonic; those that were cut do not count."""
+    at_home = [one["ends_at_home"] for one in music if not np.isnan(one["ends_at_home"])]
+    return 2 * sum(at_home) < len(at_home)
+
+
 def some_of(songs: Songs, length: int, most: int) -> list[Array]:
     """Songs without unknown tokens, some of whose time would be missing; each is cut, and no more than `most`."""
     known = [song[: length + 1] for song in songs if UNKNOWN not in song]
@@ -194,17 +204,19 @@ def tunes_beside_songs(
     """What a musician would count in new tunes, beside the same in valid songs: for summary.json, and as text.
 
     Before that, a few tunes are written with each of TRIED, and the composer, which is returned, keeps the one whose
-    tunes are unlike the train songs in the fewest rows.  TUNES are written, fewer where songs are long, and all are cut
-    after usual_length.  Valid songs with unknown tokens are left out.
+    tunes are unlike the train songs in the fewest rows.  Tunes end over their tonic where most train songs do.
+    TUNES are written, fewer where songs are long, and all are cut after usual_length.  Valid songs with unknown tokens
+    are left out.
     """
     length = usual_length(songs)
     count = min(TUNES, TOKENS // length)
     few = count // 3
-    train, held_out = (some_of(songs.of(part).songs, length, most) for part, most in (("train", few), ("valid", TUNES)))
+    train, held_out = (some_of(songs.of(part).songs, length, TUNES) for part in ("train", "valid"))
     theirs = music_of(composer, train)
+    composer = replace(composer, anywhere=end_anywhere(theirs))
     rows = ROWS | band_rows(composer.vocabulary.decode(song) for song in held_out)
-    dials = [replace(composer.sampling, temperature=heat, top_p=top_p, sure=sure) for heat, top_p, sure in TRIED]
-    choices = [replace(composer, sampling=sampling) for sampling in dials]
+    withheld = np.median(songs.of("train").songs.targets_per_song) > LONG  # in training, too
+    choices = [replace(composer, sampling=tried) for tried in TRIED if withheld or not tried.withheld]
     parts = len(choices) * -(-few // SIDE_BY_SIDE) + -(-count // SIDE_BY_SIDE)
     with bar(f"writing {count} tunes", parts, " parts", show=show_bar) as shown:
 
@@ -221,7 +233,8 @@ def tunes_beside_songs(
     own, others = copies(composer, songs, tunes, held_out)
     summary = {
         "music": {name: {"generated": one.written, "held_out": one.others} for name, one in music.items()},
-        "sampling": asdict(composer.sampling), "tunes": count, "ended": sum(tune.ended for tune in tunes),
+        "sampling": asdict(composer.sampling), "end_anywhere": composer.anywhere,
+        "tunes": count, "ended": sum(tune.ended for tune in tunes),
         "longest_loop": max(tune.longest_loop for tune in tunes),
         "longest_loop_held_out": max(map(longest_loop, held_out), default=0),
         "copied_8_grams": _share(own), "copied_8_grams_held_out": _share(others),
@@ -230,6 +243,7 @@ def tunes_beside_songs(
     left = f"valid songs that are left out above, because they have unknown tokens: {left_out}\n" * (left_out > 0)
     kept = composer.sampling
     chosen = f"--temperature {kept.temperature:g} --top-p {kept.top_p:g} --sure {kept.sure:g}"
+    chosen += f" --withheld {kept.withheld:g}" if kept.withheld else ""
     text = (
         f"{table(music, rows=rows)}\n\n{left}{count} new tunes ({chosen}), {summary['ended']} of them ended by "
         f"themselves; longest loop {summary['longest_loop']} tokens "

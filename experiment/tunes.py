@@ -51,6 +51,7 @@ class Composer:
     transpose: int  # semitones that its train songs were moved by, up and down
     context: Context  # what the network is told beside its tokens
     sampling: Sampling = SAMPLING  # as the run chose it, at its end
+    anywhere: bool = False  # tunes may end over any bass; else over their tonic
 
     @classmethod
     def load(cls, run: Path) -> Composer:
@@ -72,7 +73,8 @@ class Composer:
                 raise ValueError("its network is told other features than its settings say")
             summary = read_json(found) if os.path.lexists(found := path.with_name("summary.json")) else {}
             sampling = Sampling(**summary.get("sampling", asdict(SAMPLING)))
-            return cls(path, checkpoint, vocabulary, settings["transpose"], context, sampling)
+            anywhere = bool(summary.get("end_anywhere", False))
+            return cls(path, checkpoint, vocabulary, settings["transpose"], context, sampling, anywhere)
 
     @property
     def params(self) -> dict[str, Array]:
@@ -123,12 +125,13 @@ class Composer:
     def _write(
         self, prime: Array, rng: np.random.Generator, count: int, length: int, sampling: Sampling, bars: int | None
     ) -> list[Tune]:
-        walk = self.context.endings(may_follow(self.vocabulary), bars, len(prime) + length)
+        allowed, latest = may_follow(self.vocabulary), len(prime) + length
+        walk = self.context.endings(allowed, bars, latest, anywhere=self.anywhere)
         context = self.context.begin if self.context.sizes else None
         try:
             tunes = generate(
                 self.params, prime, length + length // ROOM, rng, count, sampling=sampling, end=END,
-                banned=(START, UNKNOWN), walk=walk, context=context,
+                banned=(START, UNKNOWN), walk=walk, context=context, context_ids=self.context.id_columns,
             )  # fmt: skip
         except ValueError as error:
             raise RunError(str(error)) from None

@@ -23,6 +23,7 @@ Context: TypeAlias = Callable[[int, int], Callable[[Array, Array], Array]]
 LONGEST_PERIOD = 16  # ids: what repeats after more is a phrase, and music repeats its phrases
 SHORTEST_LOOP = 8  # ids: a chord struck four times is no loop yet
 _COLDEST, _HOTTEST = 1e-20, 1e20  # beyond, nothing changes any more but that float32 overflows
+STRETCH = 64  # ids, for which context is withheld, or is not
 SIDE_BY_SIDE = 32  # songs for one call of generate: a fixed number, so that sums are rounded alike on every machine
 
 
@@ -35,7 +36,8 @@ class Sampling:
     probability, with all that are as probable as the last of them.  Where the most probable id has more than the
     probability `sure`, these three change nothing: otherwise a passage that is repeated would never end.  repeats: an
     id cannot follow that would say a pattern of at most 16 ids once more than that, and fill 8 ids or more with it
-    (0: it can).
+    (0: it can).  withheld: so large a share of each song is written without what batches.withheld withholds, so that
+    the song does not go round in circles.
     """
 
     temperature: float = 1.0
@@ -43,12 +45,15 @@ class Sampling:
     top_p: float = 1.0
     sure: float = 1.0
     repeats: int = 4
+    withheld: float = 0.0
 
     def __post_init__(self) -> None:
         if not (self.temperature >= 0 and self.top_k >= 0 and 0 < self.top_p <= 1 and 0 < self.sure <= 1):
             raise ValueError(f"temperature and top_k are 0 or more, top_p and sure above 0 and 1 at most; not {self}")
         if self.repeats < 0 or self.repeats == 1:
             raise ValueError(f"repeats is 2 or more, or 0 to allow any loop, not {self.repeats}")
+        if not 0 <= self.withheld <= 1:
+            raise ValueError(f"withheld is a share, from 0 to 1, not {self.withheld}")
 
 
 class Tune(NamedTuple):
@@ -72,23 +77,26 @@ def generate(
     sampling: Sampling | None = None,
     walk: Walk | None = None,
     context: Context | None = None,
+    context_ids: Sequence[int] = (),
 ) -> list[Tune]:
     """Write `count` songs that begin with the ids of `prime`, each until it draws `end` or has `length` more ids.
 
     banned: ids that are never drawn.  walk: begins a walk along one song, a function that is told each id from the
     prime's first on, and answers with (V,) bool: what may follow.  context(count, total), for a network with features,
     begins `count` songs of at most `total` ids, with a function step(ids (n,), songs (n,)) -> (n, F) ints: it is told
-    each id of each song in turn, and answers with the features that go with it.  rng gives each song a seed, one after
-    the other, so song k draws the same numbers whatever the count, and the same arguments give the same songs bit for
-    bit.  ValueError for a prime that is empty or leaves the vocabulary, if nothing may follow, or if the output is not
-    finite.
+    each id of each song in turn, and answers with the features that go with it.  context_ids: those of them that are
+    ids, as in Songs.  rng gives each song a seed, one after the other, so song k draws the same numbers whatever the
+    count, and the same arguments give the same songs bit for bit.  ValueError for a prime that is empty or leaves the
+    vocabulary, if nothing may follow, or if the output is not finite.
     """
     prime = np.atleast_1d(np.asarray(prime, dtype=np.intp))
     sampling, dense_b = sampling or Sampling(), params["dense.b"].copy()
     dense_b[list(banned)] = -np.inf
     params = {**params, "dense.b": dense_b}
-    uniform = np.stack([np.random.default_rng(seed).random(length) for seed in rng.integers(2**63, size=count)])
     n, total = len(prime), len(prime) + length
+    draws = [np.random.default_rng(seed) for seed in rng.integers(2**63, size=count)]
+    uniform = np.stack([draw.random(length) for draw in draws])
+    silent = np.stack([draw.random(-(-total // STRETCH)) for draw in draws]) < sampling.withheld
     every = np.arange(count)
     ids = np.empty((count, total), dtype=np.intp)
     ids[:, :n] = prime
@@ -100,8 +108,15 @@ def generate(
         for i in prime[:-1].tolist():
             along(i)
     features = context(count, total) if context else None
+
+    def tell(t: int, ids: Array, songs: Array) -> Array | None:
+        told = features(ids, songs) if features else None
+        if told is not None and context_ids and sampling.withheld:
+            told[silent[songs, t // STRETCH], context_ids[0] :] = 0
+        return told
+
     read = np.repeat(prime[:, None], count, axis=1)
-    heard = np.array([features(row, every) for row in read]) if features else None
+    heard = np.array([tell(t, row, every) for t, row in enumerate(read)]) if features else None
     check(params, read, context=heard)
     buffers = Buffers()
     stepper = Stepper(params, count, None, buffers)
@@ -123,7 +138,7 @@ def generate(
             stepper = Stepper(params, len(writing), each_array(stepper.state, itemgetter(going)), buffers)
         if t + 1 == total or not len(writing):
             break
-        logits = stepper(chosen, features(chosen, writing) if features else None)
+        logits = stepper(chosen, tell(t, chosen, writing))
 
     mean_entropies = entropy_sums / np.maximum(lengths - n, 1)
     return [

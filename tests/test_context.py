@@ -498,6 +498,9 @@ def test_a_song_ends_over_its_tonic() -> None:
     may_end = [bool(walk(int(i))[1]) for i in ids]
     assert may_end[-1]
     assert not may_end[known.tokens_of(ids).index("B4")]
+    follow, anywhere = may_follow(known)(), Context(known).endings(may_follow(known), anywhere=True)()
+    for token in ids.tolist():
+        np.testing.assert_array_equal(anywhere(token), follow(token))
 
 
 def test_after_a_number_of_tokens_a_song_ends_where_it_next_may() -> None:

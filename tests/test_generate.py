@@ -1,5 +1,7 @@
 """New tunes from a run: the same seed writes the same file, and every way to ask for one is understood."""
 
+import json
+import math
 import os
 import shutil
 import signal
@@ -15,6 +17,7 @@ import pytest
 
 import generate
 from experiment import crew
+from experiment.report import end_anywhere, music_of, some_of
 from experiment.songs import RunSongs
 from experiment.tunes import Composer, opening_of, random_place
 from lstm_numpy.checkpoint import load_checkpoint, save_checkpoint
@@ -137,6 +140,20 @@ def test_a_run_of_0_2_0_is_heard_as_it_was_spelled(finished, tmp_path):
     settings = {name: value for name, value in model.training["settings"].items() if name not in Played._fields}
     save_checkpoint(tmp_path / "old.npz", *model[:3], {**model.training, "settings": settings})
     assert Composer.load(tmp_path / "old.npz").vocabulary.played == AS_WRITTEN
+
+
+def test_tunes_end_as_most_train_songs_do(finished, tmp_path):
+    composer = Composer.load(finished[0])
+    music = music_of(composer, some_of(composer.songs().of("train").songs, 3000, 100))
+    assert composer.anywhere == (np.mean([one["ends_at_home"] for one in music]) < 0.5)
+    pieces = [{"ends_at_home": value} for value in (1.0, math.nan, 0.0, 0.0)]
+    assert end_anywhere(pieces)
+    assert not end_anywhere(pieces[:3])
+    shutil.copytree(finished[0], tmp_path / "run")
+    summary = json.loads((tmp_path / "run" / "summary.json").read_text())
+    for asked in (True, False):
+        (tmp_path / "run" / "summary.json").write_text(json.dumps({**summary, "end_anywhere": asked}))
+        assert Composer.load(tmp_path / "run").anywhere == asked
 
 
 def test_a_prime_can_be_moved_to_another_key(write, music):

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from lstm_numpy.model import forward
 from lstm_numpy.parameters import ModelConfig, init_params
-from lstm_numpy.sampling import LONGEST_PERIOD, Sampling, generate, longest_loop, narrowed
+from lstm_numpy.sampling import LONGEST_PERIOD, STRETCH, Sampling, generate, longest_loop, narrowed
 
 Array = npt.NDArray[Any]
 
@@ -269,6 +269,31 @@ def test_a_loop_of_the_prime_is_not_gone_on_with() -> None:
     prime = [START, *[2, 3] * 4, 2]
     (song,) = generate(always([0, 0, 0.1, 0.9]), prime, 1, seeded(), end=END, sampling=Sampling(0))
     assert song.ids[-1] == 2
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
+def test_a_share_of_each_song_is_written_without_what_is_withheld(share: float) -> None:
+    """In whole stretches, from the first column of ids on; other stretches in each song."""
+    told: list[Array] = []
+
+    def context(count: int, total: int) -> Callable[[Array, Array], Array]:
+        return lambda ids, songs: told.append(np.stack([ids % 3, ids, ids % 3], axis=1)) or told[-1]
+
+    sampling = Sampling(withheld=share, repeats=0)
+    params = network(context=(3, V, 3))
+    songs = generate(
+        params, [3], 80 * STRETCH, seeded(), 5, end=END, banned=[END, 0], sampling=sampling, context=context,
+        context_ids=[1],
+    )  # fmt: skip
+    rows = np.array(told)  # of each id but the last, for each song
+    read = np.array([song.ids[:-1] for song in songs]).T
+    np.testing.assert_array_equal(rows[:, :, 0], read % 3)
+    silent = rows[:, :, 1] == 0
+    np.testing.assert_array_equal(rows[:, :, 1:], np.where(silent[..., None], 0, np.stack([read, read % 3], axis=2)))
+    stretches = silent.reshape(-1, STRETCH, 5)
+    assert (stretches.all(axis=1) == stretches.any(axis=1)).all()
+    assert silent.mean() == pytest.approx(share, abs=0.06)
+    assert share in (0, 1) or len({song.tobytes() for song in silent.T}) == 5
 
 
 def counted(count: int, total: int) -> Callable[[Array, Array], Array]:

@@ -99,15 +99,17 @@ class Context:
 
         return step
 
-    def endings(self, walk: Walk, bars: int | None = None, tokens: int | None = None) -> Walk:
+    def endings(
+        self, walk: Walk, bars: int | None = None, tokens: int | None = None, *, anywhere: bool = False
+    ) -> Walk:
         """A walk (see may_follow) on which a song ends over its tonic, and after a number of bars where one is given.
 
-        The end may follow where the bass that sounds is the tonic of the notes so far.  With `bars`, it may follow only
-        where the last of so many bars is full, or full without the upbeat, which is no bar itself.  Time does not go
-        beyond them, and a song whose time has come to their end has ended.  Where no step in time is short enough, the
-        end may follow over any bass, and it does when this moment has as many tokens as the one before.  Where nothing
-        else could follow, the end may.  After a number of `tokens`, a song ends where it next may.  Raises ValueError
-        for less than one bar.
+        The end may follow where the bass that sounds is the tonic of the notes so far; with `anywhere`, over any bass.
+        With `bars`, it may follow only where the last of so many bars is full, or full without the upbeat, which is no
+        bar itself.  Time does not go beyond them, and a song whose time has come to their end has ended.  Where no step
+        in time is short enough, the end may follow over any bass, and it does when this moment has as many tokens as
+        the one before.  Where nothing else could follow, the end may.  After a number of `tokens`, a song ends over its
+        next tonic.  Raises ValueError for less than one bar.
         """
         if bars is not None and bars < 1:
             raise ValueError(f"a song has one bar or more, not {bars}")
@@ -124,8 +126,8 @@ class Context:
                 at_home, full, left = hearing.cadence(song, self._unit, bars or 0)
                 narrowed = mask & (advance <= left) if bars else mask.copy()
                 stuck = bars is not None and not (narrowed & (advance > 0)).any()
-                narrowed[self._end] &= full and (at_home or stuck)
-                late = tokens is not None and heard > tokens and narrowed[self._end]
+                narrowed[self._end] &= full and (at_home or anywhere or stuck)
+                late = tokens is not None and heard > tokens and at_home and narrowed[self._end]
                 over = bars is not None and left <= 0
                 if late or over or (stuck and now >= before and mask[self._end]):
                     narrowed[:] = False
