@@ -105,7 +105,7 @@ class Run:
         if self.settings["minutes"]:
             train = len(self.train_songs.flat)
             scored = len(self.songs.songs.flat) - train  # valid songs twice, and test songs once: of each about a half
-            work = 1.5 * scored + TUNES * self.settings["threads"] * min(train / len(self.train_songs), LENGTH)
+            work = 1.5 * scored + TUNES * self.settings["threads"] * min(train / len(self.train_songs), 2 * LENGTH)
             report = PICTURES + work / log.rate if log.rate else 0.0
             self.training.progress.aside = log.started - self.begun + report
 

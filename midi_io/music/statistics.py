@@ -203,14 +203,14 @@ def compare(
     return compared
 
 
-def unlike(compared: Mapping[str, Comparison]) -> tuple[int, float]:
-    """How many rows have means more than a standard deviation of the others apart; and the mean distance of all rows.
+def unlike(compared: Mapping[str, Comparison]) -> float:
+    """How far apart the means of a row are, on average, in standard deviations of the others, 3 at most.
 
-    The distance is counted in these deviations, 3 at most.  Rows that one side has not are left out.
+    Rows that one side has not are left out.
     """
     both = [(one.written[0], *one.others) for one in compared.values() if one.written and one.others]
     apart = [abs(ours - theirs) / (deviation + 0.01 * abs(theirs) + 1e-9) for ours, theirs, deviation in both]
-    return sum(deviations > 1 for deviations in apart), float(np.minimum(apart, 3).mean()) if apart else 0.0
+    return float(np.minimum(apart, 3).mean()) if apart else 0.0
 
 
 def table(compared: Mapping[str, Comparison], rows: Mapping[str, tuple[str, str]] = ROWS) -> str:
