@@ -23,7 +23,7 @@ def parse_arguments(argv: Sequence[str]) -> argparse.Namespace:
     add("--force", action="store_true", help="write over files that this program did not write")
     add("--out", type=some_text, metavar="FILE.mid", help="default: RUN/tune.mid; with --count, tune-1.mid, tune-2.mid, ...")
     add("--count", type=whole(1, 10_000), default=1, metavar="N", help=f"tunes to write {is_set}")
-    add("--length", type=whole(1, 10**6), metavar="N", help="a tune that has not ended by itself after N new tokens ends where it next can, or is cut after N/4 more (default: 3000, or more where songs are long)")
+    add("--length", type=whole(1, 10**6), metavar="N", help="a tune that has not ended by itself after N new tokens ends over its next tonic, or is cut after N/4 more (default: 3000, or more where songs are long)")
     add("--bars", type=whole(1, 10_000), metavar="N", help="end after N bars, an upbeat not counted")
     add("--seed", type=whole(0), default=1, metavar="N", help=f"the same seed writes the same file {is_set}")
 
@@ -38,7 +38,7 @@ def parse_arguments(argv: Sequence[str]) -> argparse.Namespace:
     add("--top-k", type=whole(0), metavar="N", help="only the N most probable tokens; 0: all (default)")
     add("--top-p", type=real("a number above 0, 1 at most", lambda value: 0 < value <= 1), metavar="X", help="only the most probable tokens that together have probability X (default: as for --sure)")
     add("--sure", type=real("a number above 0, 1 at most", lambda value: 0 < value <= 1), metavar="X", help="where the most probable token has more than X, the three above change nothing, so that a repeated passage ends (default: what made the most songlike tunes at the end of the run)")
-    add("--withheld", type=real("a share, from 0 to 1", lambda value: 0 <= value <= 1), metavar="P", help="for so large a share of a tune the network is not told what repeats, so that it goes on to something new; for long songs (default: as for --sure)")
+    add("--withheld", type=real("a share, from 0 to 1", lambda value: 0 <= value <= 1), metavar="P", help="for so large a share of a tune the network is told nothing but the time, so that it goes on to something new; for networks that learned long songs (default: as for --sure)")
     add("--repeats", type=whole(0), metavar="N", help="a short pattern may stand N times in a row; 0: any number (default: 2)")
 
     add = parser.add_argument_group("the MIDI file").add_argument

@@ -100,7 +100,8 @@ class Run:
     def set_aside(self, log: Log) -> None:
         """Of --minutes: what has passed before training began, and what the report will take.
 
-        The report takes as long as training with so many tokens: scoring, and tunes and page in one thread.
+        The report takes as long as training with so many tokens: scoring, and tunes and page in one thread.  Long tunes
+        are fewer: see report.TOKENS.
         """
         if self.settings["minutes"]:
             train = len(self.train_songs.flat)

@@ -111,7 +111,7 @@ class Composer:
     ) -> list[Tune]:
         """`count` tunes that begin with the ids of prime, each until it ends by itself, or of `bars` bars.
 
-        One that has `length` tokens more ends where it next may, and is cut where that is too far.
+        One that has `length` tokens more ends over its next tonic, and is cut where that is too far.
         told(1) is called each time that SIDE_BY_SIDE of them are written.
         Raises RunError where the sampling makes no sense, or the network's output is not finite.
         """

@@ -94,9 +94,9 @@ def generate(
     dense_b[list(banned)] = -np.inf
     params = {**params, "dense.b": dense_b}
     n, total = len(prime), len(prime) + length
-    draws = [np.random.default_rng(seed) for seed in rng.integers(2**63, size=count)]
-    uniform = np.stack([draw.random(length) for draw in draws])
-    silent = np.stack([draw.random(-(-total // STRETCH)) for draw in draws]) < sampling.withheld
+    seeds, stretches = rng.integers(2**63, size=count), -(-total // STRETCH)
+    uniform = np.stack([np.random.default_rng(seed).random(length) for seed in seeds])
+    silent = np.stack([np.random.default_rng([seed, 1]).random(stretches) for seed in seeds]) < sampling.withheld
     every = np.arange(count)
     ids = np.empty((count, total), dtype=np.intp)
     ids[:, :n] = prime
@@ -112,6 +112,7 @@ def generate(
     def tell(t: int, ids: Array, songs: Array) -> Array | None:
         told = features(ids, songs) if features else None
         if told is not None and context_ids and sampling.withheld:
+            told = told.copy()
             told[silent[songs, t // STRETCH], context_ids[0] :] = 0
         return told
 

@@ -503,14 +503,18 @@ def test_a_song_ends_over_its_tonic() -> None:
         np.testing.assert_array_equal(anywhere(token), follow(token))
 
 
-def test_after_a_number_of_tokens_a_song_ends_where_it_next_may() -> None:
+@pytest.mark.parametrize("anywhere", [False, True])
+def test_after_a_number_of_tokens_a_song_ends_over_its_next_tonic(anywhere: bool) -> None:
     notes = [Note(pitch, float(k), 1.0) for k, pitch in enumerate([60, 64, 67, 60] * 6)]
     known = Vocabulary.build(dict.fromkeys(encode(notes), 1))
     ids = known.ids(["<start>", *encode(notes)]).tolist()
-    whenever, late = (Context(known).endings(may_follow(known), None, tokens)() for tokens in (None, len(ids) // 2))
+    context, tokens = Context(known), len(ids) // 2
+    home = context.endings(may_follow(known))()
+    whenever = context.endings(may_follow(known), anywhere=anywhere)()
+    late = context.endings(may_follow(known), None, tokens, anywhere=anywhere)()
     for heard, token in enumerate(ids, start=1):
         may, must = whenever(token), late(token)
-        if may[1] and heard > len(ids) // 2:
+        if home(token)[1] and heard > tokens:
             assert np.flatnonzero(must).tolist() == [1]
             break
         np.testing.assert_array_equal(may, must)

@@ -17,7 +17,7 @@ import pytest
 
 import generate
 from experiment import crew
-from experiment.report import end_anywhere, music_of, some_of
+from experiment.report import end_anywhere, music_of, some_of, tunes_beside_songs
 from experiment.songs import RunSongs
 from experiment.tunes import Composer, opening_of, random_place
 from lstm_numpy.checkpoint import load_checkpoint, save_checkpoint
@@ -142,13 +142,24 @@ def test_a_run_of_0_2_0_is_heard_as_it_was_spelled(finished, tmp_path):
     assert Composer.load(tmp_path / "old.npz").vocabulary.played == AS_WRITTEN
 
 
-def test_tunes_end_as_most_train_songs_do(finished, tmp_path):
+def test_tunes_end_as_most_train_songs_do(finished, tmp_path, monkeypatch):
     composer = Composer.load(finished[0])
     music = music_of(composer, some_of(composer.songs().of("train").songs, 3000, 100))
     assert composer.anywhere == (np.mean([one["ends_at_home"] for one in music]) < 0.5)
     pieces = [{"ends_at_home": value} for value in (1.0, math.nan, 0.0, 0.0)]
     assert end_anywhere(pieces)
     assert not end_anywhere(pieces[:3])
+    monkeypatch.setattr("experiment.report.end_anywhere", lambda music: True)
+    composer, summary, _ = tunes_beside_songs(composer, composer.songs(), 1)
+    assert summary["end_anywhere"]
+    free, home = (
+        sum(
+            len(tune.ids)
+            for tune in replace(composer, anywhere=anywhere).write(np.array([0]), np.random.default_rng(1), 20)
+        )
+        for anywhere in (True, False)
+    )
+    assert free < home, "the end may come sooner"
     shutil.copytree(finished[0], tmp_path / "run")
     summary = json.loads((tmp_path / "run" / "summary.json").read_text())
     for asked in (True, False):
@@ -183,6 +194,23 @@ def test_every_way_to_choose_writes_music(write, flags):
     notes = read_notes("tune.mid")
     assert notes
     assert {note.program for note in notes} == ({40} if "violin" in flags else {0})
+
+
+def test_what_is_withheld_changes_the_tune(write):
+    assert write("--withheld", 1) != write("--withheld", 0) == write()
+
+
+def test_ways_to_draw_that_withhold_are_tried_for_long_songs_only(finished, monkeypatch):
+    composer, tried = Composer.load(finished[0]), []
+    write = Composer.write
+    monkeypatch.setattr(
+        Composer, "write", lambda self, *args, **kw: tried.append(self.sampling.withheld) or write(self, *args, **kw)
+    )
+    tunes_beside_songs(composer, composer.songs(), 1)
+    assert set(tried) == {0}
+    monkeypatch.setattr("experiment.report.LONG", 5)
+    tunes_beside_songs(composer, composer.songs(), 1)
+    assert max(tried) > 0
 
 
 def test_the_coldest_choices_are_the_same(write):

@@ -5,7 +5,7 @@ import json
 import pytest
 
 import train
-from experiment.command.flags import ENOUGH, SIZES, sizes_for
+from experiment.command.flags import ENOUGH, SIZES, TOKENS_A_MINUTE, TOO_OFTEN, sizes_for
 from lstm_numpy.checkpoint import load_checkpoint
 
 
@@ -18,6 +18,9 @@ def test_every_choice_is_complete_and_can_be_given_as_flags(tokens, minutes):
 
 
 def test_songs_that_would_be_read_too_often_are_read_often_enough_by_a_larger_network():
+    minutes = TOO_OFTEN * 700_000 / TOKENS_A_MINUTE
+    assert sizes_for(700_000, 0.99 * minutes) == sizes_for(700_000, 10)
+    assert sizes_for(700_000, 1.01 * minutes) == sizes_for(700_000, 60)
     assert "epochs" not in sizes_for(700_000, 10)
     assert sizes_for(700_000, 60)["epochs"] == sizes_for(90_000, 10)["epochs"] == ENOUGH
     assert sizes_for(700_000, 60)["hidden"] > sizes_for(700_000, 10)["hidden"]

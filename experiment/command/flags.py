@@ -65,7 +65,7 @@ def flags(description: str | None = None) -> Parser:
     add("--recurrent-dropout", choices=["none", "rnndrop", "variational"], default="rnndrop", help=f"none: drop outputs; rnndrop: drop cells instead, for a whole song; variational: drop outputs, and h on its way to the next step for a whole song {is_set}")
 
     add = parser.add_argument_group("training").add_argument
-    add("--epochs", type=whole(1), metavar="N", help=f"how often every train song is read; another N with --resume moves the end, and with it the cosine of --anneal (default: {EPOCHS}; with --minutes: no end)")
+    add("--epochs", type=whole(1), metavar="N", help=f"how often every train song is read; another N with --resume moves the end, and with it the cosine of --anneal (default: {EPOCHS}; with --minutes: no end, or {ENOUGH} where a folder of yours would be read very often)")
     add("--minutes", type=above_zero, metavar="X", help="end after X minutes, with reading and the report (with --epochs: or after N epochs); not reproducible, for machines differ in speed; for a --midi of yours, sizes that you do not give are chosen")
     add("--window", type=whole(1, 2**16), default=64, metavar="T", help=f"time steps from one update to the next {is_set}")
     add("--batch", type=whole(1, 2**16), default=32, metavar="B", help=f"songs read side by side {is_set}")
