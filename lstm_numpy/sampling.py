@@ -96,6 +96,7 @@ def generate(
     n, total = len(prime), len(prime) + length
     seeds, stretches = rng.integers(2**63, size=count), -(-total // STRETCH)
     uniform = np.stack([np.random.default_rng(seed).random(length) for seed in seeds])
+    # (count, stretches) bool, from draws of their own: more `length` changes nothing that was written
     silent = np.stack([np.random.default_rng([seed, 1]).random(stretches) for seed in seeds]) < sampling.withheld
     every = np.arange(count)
     ids = np.empty((count, total), dtype=np.intp)
